@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A thin front for meson: every target is one command that a developer could type.
+BUILD ?= build
+DEBUG_BUILD ?= build-debug
+PREFIX ?= /usr/local
+MESON_ARGS ?=
+
+.PHONY: all deps run demo test unit netns debug lint format fuzz bench install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS)
+
+$(DEBUG_BUILD)/build.ninja:
+	@meson setup $(DEBUG_BUILD) --buildtype=debug -Db_sanitize=address,undefined $(MESON_ARGS)
+
+deps:
+	@scripts/deps
+
+run: deps all
+	@$(BUILD)/fairway up
+
+demo: deps all
+	@scripts/demo --build $(BUILD)
+
+debug: $(DEBUG_BUILD)/build.ninja
+	@ninja -C $(DEBUG_BUILD)
+
+unit: all
+	@meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite unit
+
+netns: all
+	@scripts/test-netns $(BUILD)
+
+test: deps
+	@scripts/test
+
+lint:
+	@scripts/lint
+
+format:
+	@scripts/format
+
+fuzz: deps
+	@scripts/fuzz
+
+bench: deps all
+	@bench/run --build $(BUILD)
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+clean:
+	@rm -rf $(BUILD) $(DEBUG_BUILD) build-fuzz

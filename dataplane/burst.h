@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "shm/layout.h"
+#include "wire/endpoint.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+
+// A burst is the unit of work: up to BURST_MAX received datagrams that the stages process
+// together. A descriptor points at the bytes where the link received them; nothing is copied.
+
+enum {
+	BURST_MAX = 64,
+	HEADROOM = 128, // bytes before `data` that every link guarantees to be writable
+	TAILROOM = 64,	// bytes after the payload that every link guarantees to be writable
+};
+
+enum dgram_flags {
+	DGRAM_F_RAW = 1 << 0,	    // the link delivered an Ethernet frame: l2 is set
+	DGRAM_F_NO_CSUM = 1 << 1,   // IPv4 sender left the UDP checksum out; stays out
+	DGRAM_F_FROM_PEER = 1 << 2, // source is a peer relay
+	DGRAM_F_FULL_CSUM =
+	    1 << 3, // the incremental sum cannot be used: compute it over the payload
+};
+
+// One datagram. Written by: rx = the link, or classify for raw links; classify; relay.
+struct dgram {
+	uint8_t *data; // rx: UDP payload. relay moves it to the start of what is sent
+	uint8_t *l2;   // rx: Ethernet header of a raw link, else NULL
+	uint32_t len;  // rx: payload bytes at `data` (raw links before classify: frame bytes at l2)
+	uint8_t verdict; // enum verdict
+	uint8_t drop;	 // enum drop
+	uint8_t flags;	 // enum dgram_flags
+	uint8_t type;	 // classify: enum beacon_type, or 0xff for STUN
+	uint32_t sender; // classify: node ids, 0 where the type has none
+	uint32_t dest;
+	struct endpoint src; // rx: who sent it
+	uint8_t link;	     // rx: index of the link
+	uint8_t local;	     // rx: local index it was sent to
+	uint8_t punt_class;  // enum punt_class when the verdict is punt
+	uint8_t out_local;   // relay: local index to send from
+	uint16_t nexthop;    // relay: index, 0 = through the companion sock link
+	struct endpoint to;  // relay: where it goes
+	uint16_t udp_csum;   // classify: as received, network order as loaded by load_be16
+	uint32_t
+	    payload_sum; // classify: RFC 1071 sum that the payload contributes, for raw links:
+			 // derived from udp_csum; relay adjusts it when it changes payload bytes
+	uint64_t handle; // rx: the link's own, for release
+	uint8_t ttl;	 // classify
+	uint8_t pad[3];
+	uint32_t rx_len; // payload bytes on arrival, for trace and counters
+};
+
+static_assert(sizeof(struct dgram) <= 128, "two cache lines");
+
+struct burst {
+	uint64_t now_ns; // CLOCK_MONOTONIC at reception
+	uint16_t count;
+	uint8_t link; // all datagrams of a burst come from one link
+	alignas(CACHE_LINE) struct dgram d[BURST_MAX];
+};
+
+static inline void dgram_drop(struct dgram *d, enum drop why)
+{
+	d->verdict = VERDICT_DROP;
+	d->drop = why;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "dataplane/burst.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Where datagrams come and go. A link is opened once by the main thread (privileged), has one
+// queue per worker, and each queue is used by its worker alone.
+//
+// Ownership: rx lends buffers. Each lent descriptor is given back exactly once: by tx (also when
+// tx refuses it) on the link it came from, or by release. A datagram of one raw link that leaves
+// through another link is copied by that link's tx_copy and then released on its own link.
+
+struct link;
+struct link_queue;
+
+enum { LINK_ERROR_MAX = 256 };
+
+// A sentence for the operator: what failed, with which value, what to do.
+struct link_error {
+	char text[LINK_ERROR_MAX];
+};
+
+struct link_stats {
+	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
+	uint64_t rx_dropped; // by the kernel or the device before we saw it
+	uint64_t tx_errors, tx_full;
+};
+
+struct link_config {
+	const char *spec; // text after the kind: "eth0:2", empty for sock
+	const char *kind; // "xdp", "sock", "mem"
+	uint8_t index;	  // in the list of links
+	uint16_t worker_count;
+	struct local *locals;	// LOCAL_MAX entries in shared memory
+	struct egress *egress;	// EGRESS_MAX entries in shared memory
+	uint32_t frame_count;	// buffers per worker for raw links
+	uint32_t busy_poll_us;	// 0 = no kernel busy poll
+	uint8_t zero_copy;	// 0 auto, 1 require, 2 never
+	uint8_t native;		// 0 auto, 1 require native, 2 generic only
+	uint32_t socket_buffer; // bytes of SO_RCVBUF and SO_SNDBUF for sock
+};
+
+struct link_ops {
+	const char *kind;
+	uint8_t raw; // 1: Ethernet frames, headers built by encap; 0: UDP payloads
+	// Main thread, with privileges. 0 or a negative errno with err filled in.
+	int (*open)(struct link *link, const struct link_config *cfg, struct link_error *err);
+	void (*close)(struct link *link);
+	// Main thread, about once a second without privileges: follow addresses, interface down/up.
+	void (*maintain)(struct link *link);
+	void (*stats)(const struct link *link, struct link_stats *out);
+	// One line for `fairway links`: mode, queues, zero-copy.
+	void (*describe)(const struct link *link, char *text, size_t size);
+
+	// Worker. Returns the number of descriptors filled. Raw links fill l2, len, handle, link;
+	// others fill data, len, src, local, handle, link. Never blocks.
+	unsigned (*rx)(struct link_queue *q, struct dgram *d, unsigned max);
+	// Worker. Sends d[0..n-1] in order (headers already built for raw links: l2 and len
+	// describe the frame) and takes back their buffers. Returns how many were sent; for the
+	// others drop is set.
+	unsigned (*tx)(struct link_queue *q, struct dgram **d, unsigned n);
+	// Worker. As tx, but the bytes are copied or sent synchronously and buffers stay lent; for
+	// datagrams of other links. For non-raw links: data, len, to, out_local describe the
+	// datagram.
+	unsigned (*tx_copy)(struct link_queue *q, struct dgram **d, unsigned n);
+	// Worker. Gives back buffers that are not sent.
+	void (*release)(struct link_queue *q, struct dgram **d, unsigned n);
+	// Worker. Pushes out what tx queued and reclaims completed buffers; called once per loop.
+	void (*flush)(struct link_queue *q);
+	// Worker. File descriptors to poll(2) for input before sleeping; returns how many (<= max).
+	unsigned (*poll_fds)(struct link_queue *q, int *fds, unsigned max);
+};
+
+struct link {
+	const struct link_ops *ops;
+	char name[32]; // "xdp:eth0", "sock"
+	uint8_t index;
+	uint16_t queue_count;
+	struct link_queue *queues[WORKER_MAX];
+	void *priv;
+};
+
+extern const struct link_ops link_xdp_ops;
+extern const struct link_ops link_sock_ops;
+extern const struct link_ops link_mem_ops;
+
+// Finds the operations by kind; NULL when this build has none of that name.
+const struct link_ops *link_ops_find(const char *kind);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "shm/counters.h"
+#include "wire/endpoint.h"
+
+#include <stdalign.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// The memory that fairway-dp creates (a memfd) and fairway-cp attaches to.
+//
+// Publication, the one idiom: a record that readers may see is written aside, then made reachable
+// by one atomic store (8 bytes, or 16 aligned bytes), and its old place is reused only after every
+// worker has passed a quiescent state (worker_block.quiescent). No reader ever waits for a writer,
+// so a writer that dies between two stores leaves nothing locked and nothing half visible.
+//
+// One writer per datum: the comment on each field names it. "dp" is the main thread of the data
+// plane, "worker" the owning worker, "cp" the control plane.
+
+enum {
+	SHM_VERSION = 1,
+	CACHE_LINE = 64,
+	LOCAL_MAX = 64,	     // local table: addresses and ports we serve
+	EGRESS_MAX = 64,     // interfaces (and VLANs on them) that raw links send through
+	NEXTHOP_MAX = 16384, // index 0 means unresolved
+	PEER_MAX = 1024, // endpoints of peer relays (a peer with many nodes gossips from several)
+	WORKER_MAX = 64,
+	LINK_MAX = 16,
+};
+
+// Byte offset of each region from the start of the memory; a multiple of 4096.
+struct shm_region {
+	uint64_t offset;
+	uint64_t size;
+};
+
+struct shm_header {
+	char magic[8];	      // "FAIRWAY\0"
+	uint32_t version;     // SHM_VERSION; another one is refused
+	uint32_t header_size; // sizeof(struct shm_header)
+	uint64_t total_size;
+	uint32_t node_capacity; // highest number of nodes
+	uint32_t worker_count;
+	uint64_t punt_size;   // bytes of each punt ring, a power of two
+	uint64_t inject_size; // bytes of each inject ring, a power of two
+	uint64_t trace_size;  // bytes of each trace ring, a power of two
+	struct shm_region settings, locals, egress, nexthops, peers, peer_index, workers, rings;
+	struct shm_region nodes; // struct node_table and its arrays (dataplane/table/node.h)
+	alignas(CACHE_LINE) uint64_t boot_count; // dp: times a data plane started on this memory
+	uint64_t dp_pid;			 // dp
+	uint64_t dp_started_ns;			 // dp: CLOCK_REALTIME
+	alignas(CACHE_LINE) uint64_t cp_pid;	 // cp: 0 while none is attached
+	uint64_t cp_heartbeat_ns;		 // cp: CLOCK_MONOTONIC, every second
+};
+
+// What the control plane may change while workers run. Each field is one atomic word and valid
+// alone; workers read them once a burst. Writer: cp (dp fills in its own configuration when the
+// memory is new).
+struct relay_settings {
+	uint64_t sender_check; // enum sender_check
+	uint64_t source_rate; // datagrams per second and source address outside relay; 0 = no limit
+	uint64_t source_burst; // datagrams
+	uint64_t sender_rate;  // relay datagrams per second and sending node; 0 = no limit
+	uint64_t sender_burst; // datagrams
+	uint64_t punt_rate[8]; // punts per second, worker and class (enum punt_class)
+	uint64_t
+	    busy_rate;	   // datagrams per second and worker above which it polls; 0 = always polls
+	uint64_t trace_on; // 0 or 1
+	uint64_t trace_node;	   // trace only datagrams from or to this node; 0 = all
+	uint64_t trace_sample;	   // trace every n-th matching datagram; >= 1
+	uint64_t trace_drops_only; // 0 or 1
+	uint64_t ttl;		   // time to live of what we send
+};
+
+enum sender_check { SENDER_CHECK_IP, SENDER_CHECK_ENDPOINT, SENDER_CHECK_OFF };
+
+// A local address and port that we serve. Writer: dp. Entries are only added while the process
+// runs; `valid` is stored last (release). Index 0 is the first --listen address.
+struct local {
+	struct endpoint
+	    at; // the unspecified address: sock link on a wildcard, kernel picks the source
+	uint16_t valid;
+	uint16_t extra; // 1: a further source port for gossip, see docs/architecture.md
+	uint8_t pad[10];
+};
+
+// An interface (or a VLAN on it) that a raw link sends through. Writer: dp. Published like local.
+struct egress {
+	uint8_t mac[6];	  // source address
+	uint16_t vlan;	  // 802.1Q TCI, 0 = untagged
+	uint32_t ifindex; // of the interface that holds the IP address (the VLAN's own)
+	uint16_t mtu;	  // IP packet bytes
+	uint8_t link;	  // index in the data plane's list of links
+	uint8_t valid;	  // stored last; 0: interface gone or down, use the companion
+};
+
+// One atomic word. Writer: cp. Zero: use the companion sock link.
+// bits 0-47 destination MAC (first byte lowest), 48-55 egress index, 56 valid.
+typedef uint64_t nexthop_word;
+
+static inline nexthop_word nexthop_make(const uint8_t mac[6], uint8_t egress)
+{
+	nexthop_word w = 1ULL << 56 | (uint64_t)egress << 48;
+
+	for (int i = 0; i < 6; i++)
+		w |= (uint64_t)mac[i] << (8 * i);
+	return w;
+}
+
+// A peer relay's endpoint. Writer: cp. Slot reused after a grace period.
+struct peer {
+	struct endpoint at;
+	uint16_t nexthop; // index, 0 = companion
+	uint32_t id;	  // beacon id from its gossip, 0 = not heard yet
+	uint8_t local;	  // local index to send from
+	uint8_t valid;	  // stored last
+	uint8_t pad[38];
+};
+
+static_assert(sizeof(struct endpoint) == 18, "endpoint");
+static_assert(sizeof(struct local) == 32, "local");
+static_assert(sizeof(struct egress) == 16, "egress");
+static_assert(sizeof(struct peer) == 64, "peer");
+
+// Datagram classes that are punted; each has its own token bucket in every worker.
+enum punt_class {
+	PUNT_DISCOVER_NEW,     // unknown node, or key or challenge attached
+	PUNT_DISCOVER_CHANGED, // known node, endpoint changed, same IP
+	PUNT_DISCOVER_MOVED,   // known node, other IP
+	PUNT_PUNCH,
+	PUNT_STUN,
+	PUNT_SYNC,
+	PUNT_CLASS_COUNT,
+};
+
+// What a worker shares. Rings' payloads are in the rings region, in worker order:
+// punt (punt_size), inject (inject_size), trace (trace_size).
+struct worker_block {
+	// worker writes
+	alignas(CACHE_LINE) uint64_t counters[COUNTER_COUNT];
+	uint64_t drops[DROP_COUNT];
+	uint64_t punt_class[PUNT_CLASS_COUNT]; // punts by class
+	alignas(CACHE_LINE)
+	    uint64_t quiescent; // loop count, odd while asleep: an odd value is quiescent
+	uint64_t now_ns;	// CLOCK_MONOTONIC of the last loop
+	uint64_t busy_ns;	// time spent on bursts that held something
+	uint32_t sleeping;	// 1: write to the worker's eventfd after injecting
+	int32_t cpu;		// pinned core, -1 = none
+	int32_t tid;
+	uint32_t mode; // 0 blocking, 1 polling
+	// ring positions, each on a line of its own: bytes ever written / read
+	alignas(CACHE_LINE) uint64_t punt_head;	  // worker
+	alignas(CACHE_LINE) uint64_t punt_tail;	  // cp
+	uint32_t cp_sleeping;			  // cp: 1 = write to the cp's eventfd after punting
+	alignas(CACHE_LINE) uint64_t inject_head; // cp
+	alignas(CACHE_LINE) uint64_t inject_tail; // worker
+	alignas(CACHE_LINE) uint64_t trace_head;  // worker: overwrites, never waits
+};
+
+// A punted datagram, as a record in the punt ring; the payload follows.
+struct punt_record {
+	uint64_t rx_ns; // CLOCK_MONOTONIC
+	struct endpoint from;
+	uint8_t punt_class;
+	uint8_t local; // local index it was sent to
+	uint8_t link;
+	uint8_t pad[3];
+	uint32_t len; // payload bytes
+};
+
+// A datagram to send, as a record in the inject ring; the payload follows.
+struct inject_record {
+	struct endpoint to;
+	uint8_t local; // local index to send from
+	uint8_t pad[9];
+	uint32_t len; // payload bytes
+};
+
+// A traced datagram; the first `captured` bytes of its UDP payload follow.
+struct trace_record {
+	uint64_t rx_ns; // CLOCK_REALTIME
+	struct endpoint from, to;
+	uint32_t sender, dest; // node ids, 0 where the type has none
+	uint32_t len;	       // UDP payload bytes on arrival
+	uint16_t captured;
+	uint8_t type;	 // first byte
+	uint8_t verdict; // enum verdict
+	uint8_t drop;	 // enum drop
+	uint8_t local;
+	uint8_t link;
+	uint8_t worker;
+};
+
+enum { TRACE_CAPTURE_MAX = 256 };
+
+// What a stage decided for a datagram.
+enum verdict { VERDICT_NONE, VERDICT_SEND, VERDICT_PUNT, VERDICT_DROP };

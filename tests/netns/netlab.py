@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Hosts, cables, NATs and relays in network namespaces that a test makes and removes.
+
+Every process is started and stopped by pid; Lab.close() undoes everything, also after a failure.
+"""
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path(os.environ.get("FAIRWAY_BUILD", ROOT / "build"))
+CLONE_NEWNET = 0x40000000
+DISCOVER, DISCOVER_REPLY, PUNCH_REQUEST, PUNCH_COMMAND, RELAY, DELIVER, SYNC = range(1, 8)
+DISCOVER_EX, DELIVER_DEST = 8, 9
+
+
+def run(*command, check=True, timeout=30):
+    """Runs a command to its end; a failure carries what it printed."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n"
+                           f"{done.stdout}{done.stderr}")
+    return done
+
+
+@contextlib.contextmanager
+def inside(namespace):
+    """The calling thread is in the namespace meanwhile; sockets made here stay there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net", "rb") as home, \
+            open(f"/run/netns/{namespace}", "rb") as there:
+        if libc.setns(there.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"setns {namespace}")
+        try:
+            yield
+        finally:
+            libc.setns(home.fileno(), CLONE_NEWNET)
+
+
+class Process:
+    """A started program; what it prints goes to a file that failures quote."""
+
+    def __init__(self, command, namespace=None, env=None):
+        self.log = tempfile.NamedTemporaryFile("w+", prefix="fairway-test-", suffix=".log")
+        line = [str(c) for c in command]
+        if namespace:
+            line = ["ip", "netns", "exec", namespace] + line
+        self.process = subprocess.Popen(line, stdout=self.log, stderr=subprocess.STDOUT,
+                                        env={**os.environ, **(env or {})})
+        self.pid = self.process.pid
+
+    def output(self):
+        return Path(self.log.name).read_text(errors="replace")
+
+    def stop(self, sig=signal.SIGTERM, timeout=10):
+        """Returns the exit status; a process that does not stop in time is killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"pid {self.pid} did not stop:\n{self.output()}") from None
+        return self.process.returncode
+
+
+class Lab:
+    """A set of namespaces, named after the process so that runs do not meet."""
+
+    def __init__(self):
+        self.prefix = f"fwt{os.getpid()}-"
+        self.namespaces, self.processes, self.sockets = [], [], []
+
+    def host(self, name):
+        namespace = self.prefix + name
+        run("ip", "netns", "add", namespace)
+        self.namespaces.append(namespace)
+        run("ip", "-n", namespace, "link", "set", "lo", "up")
+        return namespace
+
+    def cable(self, a, a_interface, b, b_interface, mtu=1500):
+        """A veth pair between two hosts, both ends up."""
+        run("ip", "-n", a, "link", "add", a_interface, "type", "veth", "peer", "name", b_interface,
+            "netns", b)
+        for host, interface in ((a, a_interface), (b, b_interface)):
+            run("ip", "-n", host, "link", "set", interface, "mtu", mtu, "up")
+
+    def address(self, host, interface, *addresses):
+        for address in addresses:
+            extra = ["nodad"] if ":" in address else []
+            run("ip", "-n", host, "address", "add", address, "dev", interface, *extra)
+
+    def route(self, host, *words):
+        run("ip", "-n", host, *(["-6"] if any(":" in w for w in words) else []), "route", "add",
+            *words)
+
+    def nat(self, host, outside, kind):
+        """`symmetric`: a new random port for each destination; `cone`: the port is kept."""
+        flags = " random,fully-random" if kind == "symmetric" else ""
+        run("ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        run("ip", "netns", "exec", host, "nft", f"""
+            table ip nat {{ chain post {{ type nat hook postrouting priority 100;
+                oifname "{outside}" masquerade{flags}; }} }}
+            table ip filter {{ chain forward {{ type filter hook forward priority 0; policy drop;
+                ct state established,related accept; iifname != "{outside}" accept; }} }}""")
+
+    def spawn(self, command, host=None, env=None):
+        process = Process(command, host, env)
+        self.processes.append(process)
+        return process
+
+    def socket(self, host, family=socket.AF_INET, bind=None):
+        with inside(host):
+            made = socket.socket(family, socket.SOCK_DGRAM)
+            made.settimeout(3)
+            if bind:
+                made.bind(bind)
+        self.sockets.append(made)
+        return made
+
+    def close(self):
+        for made in self.sockets:
+            made.close()
+        for process in reversed(self.processes):
+            with contextlib.suppress(AssertionError):
+                process.stop()
+        for namespace in reversed(self.namespaces):
+            run("ip", "netns", "delete", namespace, check=False)
+
+
+class Relay:
+    """`fairway up` on a host of the lab."""
+
+    def __init__(self, lab, host, *arguments, ready=15):
+        self.lab, self.host = lab, host
+        self.state = tempfile.TemporaryDirectory(prefix="fairway-state-")
+        os.chmod(self.state.name, 0o755)
+        self.process = lab.spawn([BUILD / "fairway", "up", "--state", self.state.name, *arguments],
+                                 host)
+        deadline = time.monotonic() + ready
+        while "\nready " not in "\n" + self.process.output():
+            if self.process.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"relay not ready:\n{self.process.output()}")
+            time.sleep(0.02)
+
+    def ask(self, *command):
+        """The JSON that a `fairway` command prints."""
+        done = run(BUILD / "fairway", *command, "--json", "--state", self.state.name)
+        return json.loads(done.stdout)
+
+    def children(self):
+        """pids by program name."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, IndexError):
+                if entry.name.isdigit() and self.state.name in (entry / "cmdline").read_text():
+                    found[(entry / "comm").read_text().strip()] = int(entry.name)
+        return found
+
+    def stop(self, sig=signal.SIGTERM):
+        return self.process.stop(sig)
+
+
+class Node:
+    """The part of a daemon that a beacon sees."""
+
+    def __init__(self, lab, host, node, beacon, family=socket.AF_INET, bind=None):
+        self.node, self.beacon = node, beacon
+        self.socket = lab.socket(host, family, bind)
+
+    def send(self, *parts):
+        self.socket.sendto(b"".join(parts), self.beacon)
+
+    def receive(self, timeout=3):
+        self.socket.settimeout(timeout)
+        return self.socket.recv(65535)
+
+    def silent(self, timeout=0.3):
+        return not select.select([self.socket], [], [], timeout)[0]
+
+    def discover(self, kind=DISCOVER, timeout=3):
+        """Registers; returns the address and port that the beacon saw."""
+        self.send(struct.pack(">BI", kind, self.node))
+        answer = bytes([DISCOVER_REPLY]) + self.expect(DISCOVER_REPLY, timeout)
+        size = answer[1]
+        family = socket.AF_INET if size == 4 else socket.AF_INET6
+        return (socket.inet_ntop(family, answer[2:2 + size]),
+                struct.unpack(">H", answer[2 + size:4 + size])[0])
+
+    def relay(self, dest, frame):
+        self.send(struct.pack(">BII", RELAY, self.node, dest), frame)
+
+    def expect(self, kind, timeout=3):
+        """The next datagram of that type, without its type byte; others are skipped."""
+        deadline = time.monotonic() + timeout
+        while True:
+            datagram = self.receive(max(0.01, deadline - time.monotonic()))
+            if datagram[0] == kind:
+                return datagram[1:]
+
+    def delivered(self, timeout=3):
+        """(sender, frame) of the next RelayDeliver."""
+        body = self.expect(DELIVER, timeout)
+        return struct.unpack(">I", body[:4])[0], body[4:]
+
+
+def eventually(check, timeout=10, every=0.05):
+    """Waits until check() is true and returns its value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = check()
+        if value or time.monotonic() > deadline:
+            assert value, f"not within {timeout} s"
+            return value
+        time.sleep(every)

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+
+// Sends whole UDP datagrams for the addresses that we serve to AF_XDP sockets and leaves
+// everything else to the kernel: other ports, fragments, frames for another station, frames too
+// big for a buffer. A queue without a socket is the kernel's too, so nothing is ever black-holed.
+
+#include "bpf/steer_shared.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+
+enum { VLAN_DEPTH = 2, FRAGMENT_MASK = 0x3fff }; // more fragments, or an offset
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 type;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, STEER_QUEUE_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, STEER_SERVED_MAX);
+	__type(key, struct steer_key);
+	__type(value, __u8);
+} served SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STEER_COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+// Written by user space while the program runs.
+volatile __u64 station;	  // address of the interface, first byte lowest
+volatile __u32 frame_max; // bytes of the biggest frame that fits a buffer
+
+static __always_inline void count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+	if (n)
+		*n += 1;
+}
+
+// Both return the UDP header, or NULL unless [at, end) is a whole datagram over UDP.
+static __always_inline struct udphdr *parse_ipv4(void *at, void *end, struct steer_key *key)
+{
+	struct iphdr *ip = at;
+
+	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+		return NULL;
+	if (ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(FRAGMENT_MASK))
+		return NULL;
+	key->address[10] = 0xff;
+	key->address[11] = 0xff;
+	__builtin_memcpy(key->address + 12, &ip->daddr, 4);
+	return at + ip->ihl * 4;
+}
+
+static __always_inline struct udphdr *parse_ipv6(void *at, void *end, struct steer_key *key)
+{
+	struct ipv6hdr *ip = at;
+
+	if ((void *)(ip + 1) > end || ip->version != 6 || ip->nexthdr != IPPROTO_UDP)
+		return NULL;
+	__builtin_memcpy(key->address, &ip->daddr, 16);
+	return (void *)(ip + 1);
+}
+
+static __always_inline __u64 load_station(const __u8 *mac)
+{
+	return (__u64)mac[0] | (__u64)mac[1] << 8 | (__u64)mac[2] << 16 | (__u64)mac[3] << 24 |
+	       (__u64)mac[4] << 32 | (__u64)mac[5] << 40;
+}
+
+static __always_inline _Bool is_served(struct xdp_md *ctx)
+{
+	void *at = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = at;
+	struct steer_key key = {};
+	struct udphdr *udp;
+	__be16 type;
+
+	if ((void *)(eth + 1) > end || load_station(eth->h_dest) != station)
+		return 0;
+	type = eth->h_proto;
+	at = eth + 1;
+#pragma unroll
+	for (int i = 0; i < VLAN_DEPTH; i++) {
+		struct vlan_tag *tag = at;
+
+		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(tag + 1) > end)
+			return 0;
+		type = tag->type;
+		at = tag + 1;
+	}
+	if (type == bpf_htons(ETH_P_IP))
+		udp = parse_ipv4(at, end, &key);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		udp = parse_ipv6(at, end, &key);
+	else
+		return 0;
+	if (!udp || (void *)(udp + 1) > end)
+		return 0;
+	key.port = udp->dest;
+	return bpf_map_lookup_elem(&served, &key) != NULL;
+}
+
+// Declared as able to take frames in several buffers, so that it can be attached at any MTU;
+// such frames are longer than their first buffer and go to the kernel.
+SEC("xdp.frags")
+int steer(struct xdp_md *ctx)
+{
+	__u64 length = bpf_xdp_get_buff_len(ctx);
+
+	if (length > frame_max || length != ctx->data_end - ctx->data || !is_served(ctx)) {
+		count(STEER_PASSED);
+		return XDP_PASS;
+	}
+	count(STEER_STEERED);
+	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+}
+
+char steer_license[] SEC("license") = "Dual BSD/GPL";

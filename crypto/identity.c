@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "crypto/identity.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+
+static_assert(IDENTITY_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "public key");
+static_assert(IDENTITY_SECRET_SIZE == crypto_sign_SECRETKEYBYTES, "secret key");
+static_assert(IDENTITY_SEED_SIZE == crypto_sign_SEEDBYTES, "seed");
+static_assert(IDENTITY_SIG_SIZE == crypto_sign_BYTES, "signature");
+
+int identity_init(void)
+{
+	return sodium_init() < 0 ? -EIO : 0;
+}
+
+void identity_derive(const uint8_t seed[IDENTITY_SEED_SIZE], uint8_t key[IDENTITY_KEY_SIZE],
+    uint8_t secret[IDENTITY_SECRET_SIZE])
+{
+	crypto_sign_seed_keypair(key, secret, seed);
+}
+
+void identity_sign(const uint8_t secret[IDENTITY_SECRET_SIZE], const void *msg, size_t len,
+    uint8_t sig[IDENTITY_SIG_SIZE])
+{
+	crypto_sign_detached(sig, NULL, msg, len, secret);
+}
+
+bool identity_verify(const uint8_t key[IDENTITY_KEY_SIZE], const void *msg, size_t len,
+    const uint8_t sig[IDENTITY_SIG_SIZE])
+{
+	return crypto_sign_verify_detached(sig, msg, len, key) == 0;
+}
+
+void identity_random(void *out, size_t len)
+{
+	randombytes_buf(out, len);
+}
+
+void keyed_hash(const uint8_t key[KEYED_HASH_KEY_SIZE], const void *data, size_t len, uint8_t *out,
+    size_t out_len)
+{
+	crypto_generichash(out, out_len, data, len, key, KEYED_HASH_KEY_SIZE);
+}
+
+bool bytes_equal_secret(const void *a, const void *b, size_t len)
+{
+	return sodium_memcmp(a, b, len) == 0;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "wire/endpoint.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+
+bool endpoint_is_unspecified(const struct endpoint *e)
+{
+	static const uint8_t zero[16];
+
+	if (endpoint_is_v4(e))
+		return endpoint_v4(e) == 0;
+	return memcmp(e->addr, zero, sizeof(zero)) == 0;
+}
+
+int endpoint_format_addr(const struct endpoint *e, char *buf, size_t cap)
+{
+	const char *text;
+
+	if (endpoint_is_v4(e))
+		text = inet_ntop(AF_INET, e->addr + 12, buf, (socklen_t)cap);
+	else
+		text = inet_ntop(AF_INET6, e->addr, buf, (socklen_t)cap);
+	return text ? (int)strlen(text) : -ENOBUFS;
+}
+
+int endpoint_format(const struct endpoint *e, char *buf, size_t cap)
+{
+	char addr[INET6_ADDRSTRLEN];
+	const char *form = endpoint_is_v4(e) ? "%s:%u" : "[%s]:%u";
+
+	endpoint_format_addr(e, addr, sizeof(addr));
+	int len = snprintf(buf, cap, form, addr, e->port);
+	return len >= 0 && (size_t)len < cap ? len : -ENOBUFS;
+}
+
+static int port_parse(const char *text, uint16_t *out)
+{
+	uint32_t port = 0;
+	size_t digits = 0;
+
+	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 6; digits++)
+		port = port * 10 + (uint32_t)(text[digits] - '0');
+	if (digits == 0 || text[digits] != '\0' || port > UINT16_MAX)
+		return -EINVAL;
+	*out = (uint16_t)port;
+	return 0;
+}
+
+static int addr_parse(const char *text, size_t len, bool only_v6, struct endpoint *out)
+{
+	char copy[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+	uint8_t v6[16];
+
+	if (len == 0 || len >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (!only_v6 && inet_pton(AF_INET, copy, &v4) == 1)
+		*out = endpoint_from_v4(v4.s_addr, 0);
+	else if (inet_pton(AF_INET6, copy, v6) == 1)
+		*out = endpoint_from_v6(v6, 0);
+	else
+		return -EINVAL;
+	return 0;
+}
+
+int endpoint_parse(const char *text, uint16_t default_port, struct endpoint *out)
+{
+	bool bracket = text[0] == '[';
+	const char *addr = text + bracket;
+	const char *colon = strrchr(text, ':');
+	size_t addr_len = strlen(addr);
+	const char *port_text = NULL;
+	uint16_t port = default_port;
+	struct endpoint parsed;
+
+	if (bracket) {
+		const char *end = strchr(addr, ']');
+		if (!end || (end[1] != '\0' && end[1] != ':'))
+			return -EINVAL;
+		addr_len = (size_t)(end - addr);
+		port_text = end[1] ? end + 2 : NULL;
+	} else if (colon && colon == strchr(text, ':')) {
+		addr_len = (size_t)(colon - addr);
+		port_text = colon + 1;
+	}
+	if (port_text ? port_parse(port_text, &port) < 0 : default_port == 0)
+		return -EINVAL;
+	if (addr_parse(addr, addr_len, bracket, &parsed) < 0)
+		return -EINVAL;
+	parsed.port = port;
+	*out = parsed;
+	return 0;
+}
+
+socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *out)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htobe16(e->port)};
+	struct sockaddr_in6 in6;
+
+	if (endpoint_is_v4(e)) {
+		in.sin_addr.s_addr = endpoint_v4(e);
+		memcpy(out, &in, sizeof(in));
+		return sizeof(in);
+	}
+	endpoint_to_sockaddr_in6(e, &in6);
+	memcpy(out, &in6, sizeof(in6));
+	return sizeof(in6);
+}
+
+void endpoint_to_sockaddr_in6(const struct endpoint *e, struct sockaddr_in6 *out)
+{
+	*out = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htobe16(e->port)};
+	memcpy(&out->sin6_addr, e->addr, sizeof(e->addr));
+}
+
+int endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct endpoint *out)
+{
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+
+	if (len < sizeof(sa->sa_family))
+		return -EMSGSIZE;
+	switch (sa->sa_family) {
+	case AF_INET:
+		if (len < sizeof(in))
+			return -EMSGSIZE;
+		memcpy(&in, sa, sizeof(in));
+		*out = endpoint_from_v4(in.sin_addr.s_addr, be16toh(in.sin_port));
+		return 0;
+	case AF_INET6:
+		if (len < sizeof(in6))
+			return -EMSGSIZE;
+		memcpy(&in6, sa, sizeof(in6));
+		*out = endpoint_from_v6(in6.sin6_addr.s6_addr, be16toh(in6.sin6_port));
+		return 0;
+	default:
+		return -EAFNOSUPPORT;
+	}
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The UDP address of a node or relay. IPv4 is kept as an IPv4-mapped IPv6 address (RFC 4291 section
+// 2.5.5.2), so there is one form of each address. Pure functions, any thread.
+#pragma once
+
+#include "wire/bytes.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct endpoint {
+	uint8_t addr[16]; // network byte order
+	uint16_t port;	  // host byte order
+};
+
+// Room for any text form with its terminating zero.
+#define ENDPOINT_TEXT_MAX 56
+
+static inline bool endpoint_is_v4(const struct endpoint *e)
+{
+	uint64_t high;
+	memcpy(&high, e->addr, sizeof(high));
+	return high == 0 && load_be32(e->addr + 8) == 0xffff;
+}
+
+// The IPv4 address as it stands in a header (network byte order). Only when endpoint_is_v4().
+static inline uint32_t endpoint_v4(const struct endpoint *e)
+{
+	uint32_t v;
+	memcpy(&v, e->addr + 12, sizeof(v));
+	return v;
+}
+
+// addr in network byte order, port in host byte order.
+static inline struct endpoint endpoint_from_v4(uint32_t addr, uint16_t port)
+{
+	struct endpoint e = {.addr = {[10] = 0xff, [11] = 0xff}, .port = port};
+	memcpy(e.addr + 12, &addr, sizeof(addr));
+	return e;
+}
+
+static inline struct endpoint endpoint_from_v6(const uint8_t addr[16], uint16_t port)
+{
+	struct endpoint e;
+	memcpy(e.addr, addr, sizeof(e.addr));
+	e.port = port;
+	return e;
+}
+
+static inline bool endpoint_same_addr(const struct endpoint *a, const struct endpoint *b)
+{
+	uint64_t x[2], y[2];
+	memcpy(x, a->addr, sizeof(x));
+	memcpy(y, b->addr, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && endpoint_same_addr(a, b);
+}
+
+// True for :: and 0.0.0.0, whatever the port.
+bool endpoint_is_unspecified(const struct endpoint *e);
+
+// "192.0.2.1:9001" or "[2001:db8::1]:9001". Returns the length without the zero, or -ENOBUFS.
+int endpoint_format(const struct endpoint *e, char *buf, size_t cap);
+// The address alone, without brackets.
+int endpoint_format_addr(const struct endpoint *e, char *buf, size_t cap);
+
+// Parses ADDR:PORT, [ADDR6]:PORT, and with default_port > 0 also ADDR, ADDR6 and [ADDR6].
+// Numeric addresses only. Returns 0 or -EINVAL (out is untouched).
+int endpoint_parse(const char *text, uint16_t default_port, struct endpoint *out);
+
+// AF_INET for IPv4 and AF_INET6 else. Returns the length of the socket address.
+socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *out);
+// Always AF_INET6 (mapped for IPv4): what a dual-stack socket wants.
+void endpoint_to_sockaddr_in6(const struct endpoint *e, struct sockaddr_in6 *out);
+// Returns 0, -EMSGSIZE (len too short) or -EAFNOSUPPORT. The scope of an IPv6 address is not kept.
+int endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct endpoint *out);

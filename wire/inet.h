@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ethernet, IPv4, IPv6 and UDP headers, and their checksums (RFC 791, 8200, 768, 1071, 1624).
+//
+// Sums are kept in memory order: 16-bit words are added as they stand in memory, so addresses,
+// ports and checksums go in and out without byte swaps (RFC 1071 section 2, part B). Checksums in
+// this file are therefore values to memcpy into a header. Other numbers are host order.
+// Pure functions on the hot path, any thread.
+#pragma once
+
+#include "wire/bytes.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	ETH_HEADER_SIZE = 14,
+	ETH_ADDR_SIZE = 6,
+	ETH_OFFSET_DST = 0,
+	ETH_OFFSET_SRC = 6,
+	ETH_OFFSET_TYPE = 12,
+	ETH_TYPE_IPV4 = 0x0800,
+	ETH_TYPE_IPV6 = 0x86dd,
+	ETH_TYPE_VLAN = 0x8100,	 // 802.1Q
+	ETH_TYPE_SVLAN = 0x88a8, // 802.1ad
+	VLAN_TAG_SIZE = 4,
+	VLAN_TAGS_MAX = 2,
+	VLAN_ID_MASK = 0x0fff,
+
+	IPV4_HEADER_SIZE = 20, // without options
+	IPV4_OFFSET_TOS = 1,
+	IPV4_OFFSET_LENGTH = 2,
+	IPV4_OFFSET_ID = 4,
+	IPV4_OFFSET_FRAGMENT = 6,
+	IPV4_OFFSET_TTL = 8,
+	IPV4_OFFSET_PROTOCOL = 9,
+	IPV4_OFFSET_CHECKSUM = 10,
+	IPV4_OFFSET_SRC = 12,
+	IPV4_OFFSET_DST = 16,
+	IPV4_FRAGMENT_MASK = 0x3fff, // more-fragments flag and offset
+
+	IPV6_HEADER_SIZE = 40,
+	IPV6_OFFSET_LENGTH = 4,
+	IPV6_OFFSET_NEXT = 6,
+	IPV6_OFFSET_HOPS = 7,
+	IPV6_OFFSET_SRC = 8,
+	IPV6_OFFSET_DST = 24,
+
+	IP_PROTOCOL_UDP = 17,
+
+	UDP_HEADER_SIZE = 8,
+	UDP_OFFSET_SRC = 0,
+	UDP_OFFSET_DST = 2,
+	UDP_OFFSET_LENGTH = 4,
+	UDP_OFFSET_CHECKSUM = 6,
+};
+
+// Where the headers of one whole UDP datagram start, in bytes from the start of the frame.
+struct inet_udp {
+	uint8_t l3;		      // IP header
+	uint8_t l4;		      // UDP header
+	uint8_t payload;	      // UDP payload
+	uint8_t version;	      // 4 or 6
+	uint16_t udp_len;	      // UDP header and payload, from the UDP header
+	uint16_t vlan[VLAN_TAGS_MAX]; // tag control information, outer first
+	uint8_t vlan_tags;
+};
+
+// --- sums ---
+
+// Adds len bytes, an odd last byte padded with zero. Call with chunks of even length but the last.
+static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len);
+// Folds to 16 bits; 0 only when nothing but zeros was added.
+static inline uint16_t csum_fold(uint64_t sum);
+// RFC 1624 equation 3: the checksum after the bytes summed as removed became those summed as added.
+// Ranges must start at the same parity. A wrong checksum stays wrong.
+static inline uint16_t csum_replace(uint16_t check, uint64_t removed, uint64_t added);
+// The same for UDP: a sum of zero is sent as 0xffff, since zero means "no checksum" (RFC 768).
+static inline uint16_t udp_csum_replace(uint16_t check, uint64_t removed, uint64_t added);
+
+// header_len in bytes; the checksum field is taken as zero.
+static inline uint16_t ipv4_checksum(const uint8_t *header, size_t header_len);
+// Addresses in network byte order; udp_len in host order.
+static inline uint64_t udp4_pseudo_sum(uint32_t src, uint32_t dst, uint16_t udp_len);
+static inline uint64_t udp6_pseudo_sum(
+    const uint8_t src[16], const uint8_t dst[16], uint32_t udp_len);
+// pseudo plus the UDP header (checksum field zero) and payload: what belongs into the field.
+static inline uint16_t udp_checksum(uint64_t pseudo, const uint8_t *udp, size_t udp_len);
+// True when the checksum in the header is right. A zero field (no checksum) is for the caller.
+static inline bool udp_checksum_ok(uint64_t pseudo, const uint8_t *udp, size_t udp_len);
+// True when the field holds only the sum of the pseudo header: a local sender left the rest to its
+// card (CHECKSUM_PARTIAL). A whole checksum has this value by chance once in 65535.
+static inline bool udp_checksum_is_partial(uint64_t pseudo, uint16_t check);
+
+// --- headers ---
+
+// Finds the headers of a whole UDP datagram in an Ethernet frame. Returns 0, -EMSGSIZE (cut short),
+// -EBADMSG (inconsistent) or -EPROTONOSUPPORT (not UDP over IP, a fragment, an IPv6 extension
+// header, more than two tags). Checksums are not looked at.
+static inline int inet_udp_parse(const uint8_t *data, size_t len, struct inet_udp *out);
+// The same for data that starts with the IP header.
+static inline int inet_udp_parse_l3(const uint8_t *data, size_t len, struct inet_udp *out);
+
+// udp_len: UDP header and payload. Addresses in network byte order. DF is not set; id is host
+// order.
+static inline void ipv4_build(
+    uint8_t *p, uint16_t udp_len, uint32_t src, uint32_t dst, uint8_t ttl, uint16_t id);
+static inline void ipv6_build(
+    uint8_t *p, uint16_t udp_len, const uint8_t src[16], const uint8_t dst[16], uint8_t hops);
+// Ports in host order; check as it comes from the functions above.
+static inline void udp_build(
+    uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check);
+
+// --- bodies ---
+
+static inline uint16_t csum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t high = 0;
+	uint64_t tail = 0;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		uint64_t w;
+		memcpy(&w, p, sizeof(w));
+		sum += (uint32_t)w;
+		high += w >> 32;
+	}
+	memcpy(&tail, p, len);
+	return sum + high + (uint32_t)tail + (tail >> 32);
+}
+
+static inline uint16_t csum_replace(uint16_t check, uint64_t removed, uint64_t added)
+{
+	uint16_t old = (uint16_t)~check;
+	uint16_t minus = (uint16_t)~csum_fold(removed);
+
+	return (uint16_t)~csum_fold((uint64_t)old + minus + csum_fold(added));
+}
+
+static inline uint16_t udp_csum_replace(uint16_t check, uint64_t removed, uint64_t added)
+{
+	uint16_t sum = csum_replace(check, removed, added);
+
+	return sum ? sum : 0xffff;
+}
+
+static inline uint16_t ipv4_checksum(const uint8_t *header, size_t header_len)
+{
+	uint64_t sum = csum_add(0, header, IPV4_OFFSET_CHECKSUM);
+
+	sum = csum_add(sum, header + IPV4_OFFSET_SRC, header_len - IPV4_OFFSET_SRC);
+	return (uint16_t)~csum_fold(sum);
+}
+
+static inline uint64_t udp4_pseudo_sum(uint32_t src, uint32_t dst, uint16_t udp_len)
+{
+	return (uint64_t)src + dst + htobe16(udp_len) + htobe16(IP_PROTOCOL_UDP);
+}
+
+static inline uint64_t udp6_pseudo_sum(
+    const uint8_t src[16], const uint8_t dst[16], uint32_t udp_len)
+{
+	uint64_t sum = csum_add(csum_add(0, src, 16), dst, 16);
+
+	return sum + htobe32(udp_len) + htobe32(IP_PROTOCOL_UDP);
+}
+
+static inline uint16_t udp_checksum(uint64_t pseudo, const uint8_t *udp, size_t udp_len)
+{
+	uint64_t sum = csum_add(pseudo, udp, UDP_OFFSET_CHECKSUM);
+	uint16_t check;
+
+	sum = csum_add(sum, udp + UDP_HEADER_SIZE, udp_len - UDP_HEADER_SIZE);
+	check = (uint16_t)~csum_fold(sum);
+	return check ? check : 0xffff;
+}
+
+static inline bool udp_checksum_ok(uint64_t pseudo, const uint8_t *udp, size_t udp_len)
+{
+	return csum_fold(csum_add(pseudo, udp, udp_len)) == 0xffff;
+}
+
+static inline bool udp_checksum_is_partial(uint64_t pseudo, uint16_t check)
+{
+	return check == csum_fold(pseudo);
+}
+
+static inline int inet_ipv4_parse(const uint8_t *ip, size_t len, struct inet_udp *out)
+{
+	size_t header = (size_t)(ip[0] & 0x0f) * 4;
+	size_t total = load_be16(ip + IPV4_OFFSET_LENGTH);
+
+	if (header < IPV4_HEADER_SIZE || total < header)
+		return -EBADMSG;
+	if (total > len)
+		return -EMSGSIZE;
+	if (load_be16(ip + IPV4_OFFSET_FRAGMENT) & IPV4_FRAGMENT_MASK)
+		return -EPROTONOSUPPORT;
+	if (ip[IPV4_OFFSET_PROTOCOL] != IP_PROTOCOL_UDP)
+		return -EPROTONOSUPPORT;
+	out->version = 4;
+	out->l4 = (uint8_t)(out->l3 + header);
+	return (int)(total - header);
+}
+
+static inline int inet_ipv6_parse(const uint8_t *ip, size_t len, struct inet_udp *out)
+{
+	size_t payload = load_be16(ip + IPV6_OFFSET_LENGTH);
+
+	if (payload + IPV6_HEADER_SIZE > len)
+		return -EMSGSIZE;
+	if (ip[IPV6_OFFSET_NEXT] != IP_PROTOCOL_UDP)
+		return -EPROTONOSUPPORT;
+	out->version = 6;
+	out->l4 = (uint8_t)(out->l3 + IPV6_HEADER_SIZE);
+	return (int)payload;
+}
+
+static inline int inet_udp_parse_at(const uint8_t *data, size_t len, struct inet_udp *out)
+{
+	const uint8_t *ip = data + out->l3;
+	int room;
+
+	len -= out->l3;
+	if (len < IPV4_HEADER_SIZE + UDP_HEADER_SIZE)
+		return -EMSGSIZE;
+	if (ip[0] >> 4 == 4)
+		room = inet_ipv4_parse(ip, len, out);
+	else if (ip[0] >> 4 == 6 && len >= IPV6_HEADER_SIZE + UDP_HEADER_SIZE)
+		room = inet_ipv6_parse(ip, len, out);
+	else
+		return -EBADMSG;
+	if (room < 0)
+		return room;
+	if (room < UDP_HEADER_SIZE)
+		return -EBADMSG;
+	out->udp_len = load_be16(data + out->l4 + UDP_OFFSET_LENGTH);
+	if (out->udp_len < UDP_HEADER_SIZE || out->udp_len > room)
+		return -EBADMSG;
+	out->payload = (uint8_t)(out->l4 + UDP_HEADER_SIZE);
+	return 0;
+}
+
+static inline int inet_udp_parse_l3(const uint8_t *data, size_t len, struct inet_udp *out)
+{
+	out->l3 = 0;
+	out->vlan_tags = 0;
+	return inet_udp_parse_at(data, len, out);
+}
+
+static inline int inet_udp_parse(const uint8_t *data, size_t len, struct inet_udp *out)
+{
+	uint8_t at = ETH_OFFSET_TYPE;
+	uint16_t type;
+
+	if (len < ETH_HEADER_SIZE)
+		return -EMSGSIZE;
+	type = load_be16(data + at);
+	out->vlan_tags = 0;
+	while (type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN) {
+		if (out->vlan_tags == VLAN_TAGS_MAX)
+			return -EPROTONOSUPPORT;
+		if (len < (size_t)at + 2 + VLAN_TAG_SIZE)
+			return -EMSGSIZE;
+		out->vlan[out->vlan_tags++] = load_be16(data + at + 2);
+		at += VLAN_TAG_SIZE;
+		type = load_be16(data + at);
+	}
+	if (type != ETH_TYPE_IPV4 && type != ETH_TYPE_IPV6)
+		return -EPROTONOSUPPORT;
+	out->l3 = at + 2;
+	int err = inet_udp_parse_at(data, len, out);
+	if (err == 0 && (type == ETH_TYPE_IPV4) != (out->version == 4))
+		return -EBADMSG;
+	return err;
+}
+
+static inline void ipv4_build(
+    uint8_t *p, uint16_t udp_len, uint32_t src, uint32_t dst, uint8_t ttl, uint16_t id)
+{
+	uint16_t check;
+
+	p[0] = 0x45;
+	p[IPV4_OFFSET_TOS] = 0;
+	store_be16(p + IPV4_OFFSET_LENGTH, (uint16_t)(IPV4_HEADER_SIZE + udp_len));
+	store_be16(p + IPV4_OFFSET_ID, id);
+	store_be16(p + IPV4_OFFSET_FRAGMENT, 0);
+	p[IPV4_OFFSET_TTL] = ttl;
+	p[IPV4_OFFSET_PROTOCOL] = IP_PROTOCOL_UDP;
+	memcpy(p + IPV4_OFFSET_SRC, &src, sizeof(src));
+	memcpy(p + IPV4_OFFSET_DST, &dst, sizeof(dst));
+	check = ipv4_checksum(p, IPV4_HEADER_SIZE);
+	memcpy(p + IPV4_OFFSET_CHECKSUM, &check, sizeof(check));
+}
+
+static inline void ipv6_build(
+    uint8_t *p, uint16_t udp_len, const uint8_t src[16], const uint8_t dst[16], uint8_t hops)
+{
+	store_be32(p, 6u << 28);
+	store_be16(p + IPV6_OFFSET_LENGTH, udp_len);
+	p[IPV6_OFFSET_NEXT] = IP_PROTOCOL_UDP;
+	p[IPV6_OFFSET_HOPS] = hops;
+	memcpy(p + IPV6_OFFSET_SRC, src, 16);
+	memcpy(p + IPV6_OFFSET_DST, dst, 16);
+}
+
+static inline void udp_build(
+    uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check)
+{
+	store_be16(p + UDP_OFFSET_SRC, src_port);
+	store_be16(p + UDP_OFFSET_DST, dst_port);
+	store_be16(p + UDP_OFFSET_LENGTH, udp_len);
+	memcpy(p + UDP_OFFSET_CHECKSUM, &check, sizeof(check));
+}

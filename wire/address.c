@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "wire/address.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int address_format(struct address a, char *buf, size_t cap)
+{
+	int len = snprintf(
+	    buf, cap, "%u:%04X.%04X.%04X", a.network, a.network, a.node >> 16, a.node & 0xffff);
+
+	return len >= 0 && (size_t)len < cap ? len : -ENOBUFS;
+}
+
+int address_socket_format(struct address a, uint16_t port, char *buf, size_t cap)
+{
+	int at = address_format(a, buf, cap);
+
+	if (at < 0)
+		return at;
+	int len = snprintf(buf + at, cap - (size_t)at, ":%u", port);
+	return len >= 0 && (size_t)len < cap - (size_t)at ? at + len : -ENOBUFS;
+}
+
+// Decimal up to the byte end, which must follow at once. Returns the text behind it, or NULL.
+static const char *decimal_parse(const char *text, char end, uint16_t *out)
+{
+	uint32_t value = 0;
+	size_t digits = 0;
+
+	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 6; digits++)
+		value = value * 10 + (uint32_t)(text[digits] - '0');
+	if (digits == 0 || text[digits] != end || value > UINT16_MAX)
+		return NULL;
+	*out = (uint16_t)value;
+	return text + digits + 1;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+// Exactly four digits and then end. Returns the text behind it, or NULL.
+static const char *hex_parse(const char *text, char end, uint16_t *out)
+{
+	uint16_t value = 0;
+
+	for (int i = 0; i < 4; i++) {
+		int digit = hex_digit(text[i]);
+		if (digit < 0)
+			return NULL;
+		value = (uint16_t)(value << 4 | digit);
+	}
+	if (text[4] != end)
+		return NULL;
+	*out = value;
+	return text + 5;
+}
+
+static const char *address_parse_to(const char *text, char end, struct address *out)
+{
+	uint16_t network, repeated, high, low;
+
+	text = decimal_parse(text, ':', &network);
+	if (text)
+		text = hex_parse(text, '.', &repeated);
+	if (text)
+		text = hex_parse(text, '.', &high);
+	if (text)
+		text = hex_parse(text, end, &low);
+	if (!text || repeated != network)
+		return NULL;
+	*out = (struct address){.network = network, .node = (uint32_t)high << 16 | low};
+	return text;
+}
+
+int address_parse(const char *text, struct address *out)
+{
+	return address_parse_to(text, '\0', out) ? 0 : -EINVAL;
+}
+
+int address_socket_parse(const char *text, struct address *out, uint16_t *port)
+{
+	struct address a;
+	uint16_t p;
+
+	text = address_parse_to(text, ':', &a);
+	if (!text || !decimal_parse(text, '\0', &p))
+		return -EINVAL;
+	*out = a;
+	*port = p;
+	return 0;
+}

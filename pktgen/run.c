@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "pktgen/run.h"
+
+#include "base/clock.h"
+#include "pktgen/pace.h"
+#include "wire/beacon.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	RECEIVE_MAX = 1024, // messages taken at once
+	DRAIN_MS = 500,	    // silence after which nothing more is expected
+	PROGRESS_MS = 500,
+	DRAIN_MAX_MS = 3000,
+};
+
+// What the two threads of a trial share. `sending` and `progress` are the only fields both touch.
+struct session {
+	struct trial *trial;
+	struct traffic *traffic;
+	struct backend *backend;
+	const char *label; // NULL: no progress
+	atomic_bool sending;
+	atomic_uint_fast64_t sent_so_far;
+	uint8_t *buffers; // BATCH messages to send
+};
+
+double trial_loss(const struct trial *t)
+{
+	return t->sent ? 1 - (double)t->check.received / (double)t->sent : 0;
+}
+
+static void show_progress(const struct session *s, uint64_t received)
+{
+	if (s->label)
+		fprintf(stderr, "\r%s: %llu sent, %llu received ", s->label,
+		    (unsigned long long)atomic_load_explicit(&s->sent_so_far, memory_order_relaxed),
+		    (unsigned long long)received);
+}
+
+static void receive_batch(struct session *s, const struct message *m, unsigned n, uint32_t place)
+{
+	struct trial *t = s->trial;
+	uint64_t now = clock_mono_ns();
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t sent_at = flow_check(s->traffic, &t->check, place, m[i].data, m[i].len);
+
+		if (sent_at)
+			histogram_add(&t->latency, now > sent_at ? now - sent_at : 0);
+	}
+}
+
+static void *receiver(void *arg)
+{
+	struct session *s = arg;
+	struct message *m = malloc(RECEIVE_MAX * sizeof(*m));
+	uint64_t last = clock_mono_ns(), stopped = 0, shown = last;
+	uint32_t place = 0;
+
+	while (m) {
+		unsigned n = s->backend->ops->receive(s->backend, m, &place, RECEIVE_MAX, 20);
+		uint64_t now = clock_mono_ns();
+
+		if (n) {
+			receive_batch(s, m, n, place);
+			last = now;
+		}
+		if (!stopped && !atomic_load(&s->sending))
+			stopped = now;
+		if (stopped &&
+		    (now - last > DRAIN_MS * NS_PER_MS || now - stopped > DRAIN_MAX_MS * NS_PER_MS))
+			break;
+		if (now - shown > PROGRESS_MS * NS_PER_MS) {
+			show_progress(s, s->trial->check.received);
+			shown = now;
+		}
+	}
+	free(m);
+	s->trial->cpu_receive_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	return NULL;
+}
+
+// Fills a batch with trains of flows whose senders share one place.
+static unsigned fill_batch(struct session *s, uint32_t place, unsigned want, struct message *m)
+{
+	struct traffic *t = s->traffic;
+	size_t slot = BEACON_RELAY_SIZE + t->o->size;
+	uint64_t now = clock_mono_ns();
+	unsigned n = 0;
+
+	while (n < want) {
+		struct flow *f = traffic_pick(t, place);
+
+		if (!f)
+			break;
+		for (uint32_t i = 0; i < t->o->train && n < want; i++, n++) {
+			uint8_t *data = s->buffers + n * slot;
+
+			m[n] = (struct message){data, (uint32_t)flow_build(t, f, now, data)};
+		}
+	}
+	return n;
+}
+
+// What the kernel refuses is built anew later: the flow's sequence must not have a hole.
+static void unsend(struct traffic *t, const struct message *m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		t->flows[load_be32(m[i].data + BEACON_RELAY_SIZE)].sent--;
+}
+
+static void send_trial(struct session *s)
+{
+	struct trial *t = s->trial;
+	struct message m[BATCH];
+	struct pace pace;
+	// a batch waits for its last datagram to be due, which would be measured as latency
+	unsigned batch = s->traffic->o->mode == MODE_LATENCY ? 1 : BATCH, want;
+	uint32_t place = 0;
+
+	pace_start(&pace, t->rate, t->seconds);
+	while ((want = pace_next(&pace, batch))) {
+		unsigned n = fill_batch(s, place, want, m), sent = 0;
+
+		if (n)
+			sent = s->backend->ops->send(s->backend, place, m, n);
+		unsend(s->traffic, m + sent, n - sent);
+		pace.sent += sent;
+		t->refused += n - sent;
+		atomic_store_explicit(&s->sent_so_far, pace.sent, memory_order_relaxed);
+		place = (place + 1) % s->backend->sockets;
+	}
+	t->sent = pace.sent;
+	t->sent_seconds = (double)(clock_mono_ns() - pace.start_ns) / 1e9;
+}
+
+int trial_relay(
+    struct trial *t, struct traffic *traffic, struct backend *b, const char *label, char *error)
+{
+	struct session s = {.trial = t, .traffic = traffic, .backend = b, .label = label};
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	pthread_t thread;
+	int failed;
+
+	atomic_init(&s.sending, true);
+	s.buffers = malloc((size_t)BATCH * (BEACON_RELAY_SIZE + traffic->o->size));
+	if (!s.buffers) {
+		snprintf(error, BACKEND_ERROR_MAX, "not enough memory for %u bytes a frame",
+		    traffic->o->size);
+		return -ENOMEM;
+	}
+	failed = pthread_create(&thread, NULL, receiver, &s);
+	if (failed) {
+		snprintf(error, BACKEND_ERROR_MAX, "thread: %s", strerror(failed));
+		free(s.buffers);
+		return -failed;
+	}
+	send_trial(&s);
+	t->cpu_send_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	atomic_store(&s.sending, false);
+	pthread_join(thread, NULL);
+	if (label)
+		fputs("\r\033[K", stderr);
+	free(s.buffers);
+	return 0;
+}

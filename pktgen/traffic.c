@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "pktgen/traffic.h"
+
+#include "wire/beacon.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WINDOW = 64 }; // sequence numbers in which reordering and duplicates are told apart
+
+// xorshift64*: fast, seeded, good enough to choose flows.
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545F4914F6CDD1DULL;
+}
+
+static uint32_t below(uint64_t random, uint32_t limit)
+{
+	return (uint32_t)(((random >> 32) * limit) >> 32);
+}
+
+// Cumulative distribution of Zipf's law over at most the first 65,536 ranks; later ones are too
+// rare to matter and would only cost memory.
+static double *zipf_table(double exponent, uint32_t ranks)
+{
+	double *cumulative = malloc(ranks * sizeof(*cumulative)), sum = 0;
+
+	if (!cumulative)
+		return NULL;
+	for (uint32_t i = 0; i < ranks; i++)
+		cumulative[i] = sum += 1 / pow(i + 1, exponent);
+	for (uint32_t i = 0; i < ranks; i++)
+		cumulative[i] /= sum;
+	return cumulative;
+}
+
+static uint32_t zipf_rank(const double *cumulative, uint32_t ranks, uint64_t random)
+{
+	double target = (double)(random >> 11) / (double)(1ULL << 53);
+	uint32_t low = 0, high = ranks - 1;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (cumulative[middle] < target)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int choose_destinations(struct traffic *t)
+{
+	const struct options *o = t->o;
+	uint32_t ranks = o->nodes < 65536 ? o->nodes : 65536;
+	double *cumulative = NULL;
+
+	if (o->zipf > 0) {
+		cumulative = zipf_table(o->zipf, ranks);
+		if (!cumulative)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < o->flows; i++) {
+		uint64_t random = next_random(&t->random);
+		struct flow *f = &t->flows[i];
+
+		f->sender = i % o->nodes;
+		f->dest =
+		    cumulative ? zipf_rank(cumulative, ranks, random) : below(random, o->nodes);
+		if (f->dest == f->sender)
+			f->dest = (f->dest + 1) % o->nodes;
+	}
+	free(cumulative);
+	return 0;
+}
+
+// Counting sort of the flows by their sender's socket.
+static void group_by_socket(struct traffic *t)
+{
+	uint32_t *start = t->socket_start;
+
+	for (uint32_t i = 0; i < t->o->flows; i++)
+		start[t->flows[i].sender % t->sockets + 1]++;
+	for (uint32_t s = 0; s < t->sockets; s++)
+		start[s + 1] += start[s];
+	for (uint32_t i = t->o->flows; i-- > 0;)
+		t->by_socket[--start[t->flows[i].sender % t->sockets + 1]] = i;
+	// each end has moved down to its group's beginning: entry s + 1 is now the start of group s
+	memmove(start, start + 1, t->sockets * sizeof(*start));
+	start[t->sockets] = t->o->flows;
+}
+
+int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets)
+{
+	*t = (struct traffic){.o = o, .sockets = sockets, .random = o->seed * 2 + 1};
+	t->flows = calloc(o->flows, sizeof(*t->flows));
+	t->by_socket = malloc(o->flows * sizeof(*t->by_socket));
+	t->socket_start = calloc(sockets + 1, sizeof(*t->socket_start));
+	if (!t->flows || !t->by_socket || !t->socket_start || choose_destinations(t)) {
+		traffic_free(t);
+		return -ENOMEM;
+	}
+	group_by_socket(t);
+	return 0;
+}
+
+void traffic_free(struct traffic *t)
+{
+	free(t->flows);
+	free(t->by_socket);
+	free(t->socket_start);
+	t->flows = NULL;
+	t->by_socket = t->socket_start = NULL;
+}
+
+void traffic_restart(struct traffic *t)
+{
+	for (uint32_t i = 0; i < t->o->flows; i++) {
+		struct flow *f = &t->flows[i];
+
+		f->sent = f->expected = 0;
+		f->window = f->received = 0;
+	}
+}
+
+struct flow *traffic_pick(struct traffic *t, uint32_t socket)
+{
+	uint32_t first = t->socket_start[socket], count = t->socket_start[socket + 1] - first;
+
+	return count ? &t->flows[t->by_socket[first + below(next_random(&t->random), count)]]
+		     : NULL;
+}
+
+// Eight bytes that depend on flow, sequence and position, so that no frame equals another.
+static uint64_t pattern(uint32_t flow, uint32_t sequence, uint32_t position)
+{
+	return ((uint64_t)flow << 32 | sequence) * 0x9E3779B97F4A7C15ULL + position;
+}
+
+static void pattern_fill(uint8_t *p, size_t len, uint32_t flow, uint32_t sequence)
+{
+	uint32_t i = 0;
+
+	for (; len >= 8; len -= 8, p += 8)
+		store_be64(p, pattern(flow, sequence, i++));
+	for (uint64_t last = pattern(flow, sequence, i); len > 0; len--, last >>= 8)
+		*p++ = (uint8_t)last;
+}
+
+static bool pattern_holds(const uint8_t *p, size_t len, uint32_t flow, uint32_t sequence)
+{
+	uint32_t i = 0;
+
+	for (; len >= 8; len -= 8, p += 8)
+		if (load_be64(p) != pattern(flow, sequence, i++))
+			return false;
+	for (uint64_t last = pattern(flow, sequence, i); len > 0; len--, last >>= 8)
+		if (*p++ != (uint8_t)last)
+			return false;
+	return true;
+}
+
+size_t flow_build(struct traffic *t, struct flow *f, uint64_t now_ns, uint8_t *buf)
+{
+	uint32_t number = (uint32_t)(f - t->flows), sequence = f->sent++;
+	uint8_t *frame = buf + BEACON_RELAY_SIZE;
+
+	beacon_relay_build_header(
+	    buf, BEACON_RELAY_SIZE, t->o->first_id + f->sender, t->o->first_id + f->dest);
+	store_be32(frame, number);
+	store_be32(frame + 4, sequence);
+	store_be64(frame + 8, now_ns);
+	pattern_fill(frame + FRAME_MIN, t->o->size - FRAME_MIN, number, sequence);
+	return BEACON_RELAY_SIZE + t->o->size;
+}
+
+static void flow_count(struct flow *f, struct check *c, uint32_t sequence)
+{
+	uint32_t ahead = sequence - f->expected, behind = f->expected - 1 - sequence;
+
+	if (ahead < UINT32_MAX / 2) {
+		f->window = ahead + 1 < WINDOW ? f->window << (ahead + 1) | 1 : 1;
+		f->expected = sequence + 1;
+	} else if (behind < WINDOW && !(f->window >> behind & 1)) {
+		f->window |= 1ULL << behind;
+		c->reordered++;
+	} else {
+		// older than the window: counted as a duplicate, which a healthy path has neither
+		// of
+		c->duplicates++;
+		return;
+	}
+	f->received++;
+	c->received++;
+}
+
+uint64_t flow_check(
+    struct traffic *t, struct check *c, uint32_t socket, const uint8_t *data, size_t len)
+{
+	struct beacon_relay r;
+	uint32_t number, sequence;
+	struct flow *f;
+
+	if (beacon_relay_deliver_parse(data, len, &r) || r.frame_len < FRAME_MIN) {
+		c->foreign++;
+		return 0;
+	}
+	number = load_be32(r.frame);
+	sequence = load_be32(r.frame + 4);
+	if (number >= t->o->flows || r.frame_len != t->o->size ||
+	    !pattern_holds(r.frame + FRAME_MIN, r.frame_len - FRAME_MIN, number, sequence)) {
+		c->corrupt++;
+		return 0;
+	}
+	f = &t->flows[number];
+	if (r.sender != t->o->first_id + f->sender || f->dest % t->sockets != socket) {
+		c->misrouted++;
+		return 0;
+	}
+	flow_count(f, c, sequence);
+	c->bytes += r.frame_len;
+	return load_be64(r.frame + 8);
+}
+
+uint64_t traffic_sent(const struct traffic *t)
+{
+	uint64_t sent = 0;
+
+	for (uint32_t i = 0; i < t->o->flows; i++)
+		sent += t->flows[i].sent;
+	return sent;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "pktgen/options.h"
+
+#include <stddef.h>
+
+// The simulated nodes' flows: who sends to whom, what the frames hold, what came back.
+// One thread sends (the *_send functions), one receives (flow_check); they share no field.
+
+struct flow {
+	uint32_t sender; // index of a node
+	uint32_t dest;
+	uint32_t sent;	   // sender: next sequence number
+	uint32_t expected; // receiver: highest sequence number seen, plus one
+	uint64_t window;   // receiver: bit i = (expected - 1 - i) was seen
+	uint64_t received; // receiver: distinct frames
+};
+
+// What the receiver found. Counts of frames.
+struct check {
+	uint64_t received;
+	uint64_t bytes;
+	uint64_t duplicates;
+	uint64_t reordered;
+	uint64_t corrupt;   // payload differs from what was sent
+	uint64_t misrouted; // reached another node, or names another sender
+	uint64_t foreign;   // not ours
+};
+
+struct traffic {
+	const struct options *o;
+	struct flow *flows;
+	uint32_t sockets;
+	uint32_t *by_socket;	// flows, grouped by the sender's socket
+	uint32_t *socket_start; // sockets + 1 offsets into by_socket
+	uint64_t random;
+};
+
+// -ENOMEM when the flows do not fit. `sockets` as the backend spreads nodes: node % sockets.
+int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets);
+void traffic_free(struct traffic *t);
+// Sequence numbers from 0 again, for the next trial. No thread may be sending or receiving.
+void traffic_restart(struct traffic *t);
+
+// A random flow whose sender is on that socket; NULL when there is none.
+struct flow *traffic_pick(struct traffic *t, uint32_t socket);
+
+// Builds the next relay message (0x05) of the flow; buf holds 9 + size bytes. Returns its length.
+size_t flow_build(struct traffic *t, struct flow *f, uint64_t now_ns, uint8_t *buf);
+
+// Checks a message that reached a node on `socket`. Returns the time of sending, in ns, or 0 when
+// the frame is none of ours or wrong.
+uint64_t flow_check(
+    struct traffic *t, struct check *c, uint32_t socket, const uint8_t *data, size_t len);
+
+// Frames sent on all flows.
+uint64_t traffic_sent(const struct traffic *t);

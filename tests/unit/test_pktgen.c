@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "pktgen/histogram.h"
+#include "pktgen/traffic.h"
+#include "wire/beacon.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// cmocka wants the headers above
+#include <cmocka.h>
+
+enum { NODES = 10, SIZE = 61, BUFFER = 128 };
+
+struct fixture {
+	struct options o;
+	struct traffic t;
+	struct check c;
+	uint8_t buf[BUFFER];
+};
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	x->o = (struct options){
+	    .nodes = NODES, .first_id = 100, .flows = 3 * NODES, .size = SIZE, .seed = 7};
+	*state = x;
+	return traffic_init(&x->t, &x->o, 4);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	traffic_free(&x->t);
+	free(x);
+	return 0;
+}
+
+// What a relay makes of the message in x->buf; returns its length.
+static size_t deliver(struct fixture *x, size_t len, uint8_t *out)
+{
+	memcpy(out, x->buf, len);
+	memmove(out, beacon_relay_to_deliver(out), len - 4);
+	return len - 4;
+}
+
+static void check_again(struct fixture *x, const uint8_t *data, size_t len, uint32_t place)
+{
+	flow_check(&x->t, &x->c, place, data, len);
+}
+
+static void flows_are_grouped_by_the_senders_place(void **state)
+{
+	struct fixture *x = *state;
+
+	for (uint32_t place = 0; place < 4; place++)
+		for (int i = 0; i < 50; i++) {
+			struct flow *f = traffic_pick(&x->t, place);
+
+			assert_int_equal(f->sender % 4, place);
+			assert_int_not_equal(f->sender, f->dest);
+		}
+	assert_int_equal(x->t.socket_start[4], 3 * NODES);
+}
+
+static void what_was_sent_is_recognised(void **state)
+{
+	struct fixture *x = *state;
+	struct flow *f = traffic_pick(&x->t, 1);
+	size_t len = flow_build(&x->t, f, 12345, x->buf);
+	uint8_t got[BUFFER];
+
+	assert_int_equal(len, 9 + SIZE);
+	len = deliver(x, len, got);
+	assert_int_equal(flow_check(&x->t, &x->c, f->dest % 4, got, len), 12345);
+	assert_int_equal(x->c.received, 1);
+	assert_int_equal(x->c.bytes, SIZE);
+}
+
+static void every_fault_has_its_count(void **state)
+{
+	struct fixture *x = *state;
+	struct flow *f = traffic_pick(&x->t, 1);
+	uint8_t first[BUFFER], second[BUFFER];
+	size_t len = deliver(x, flow_build(&x->t, f, 1, x->buf), first);
+	uint32_t place = f->dest % 4;
+
+	deliver(x, flow_build(&x->t, f, 2, x->buf), second);
+	check_again(x, second, len, place);
+	check_again(x, first, len, place);
+	assert_int_equal(x->c.reordered, 1);
+	check_again(x, first, len, place);
+	check_again(x, second, len, place);
+	assert_int_equal(x->c.duplicates, 2);
+	assert_int_equal(x->c.received, 2);
+	check_again(x, first, len, (place + 1) % 4);
+	assert_int_equal(x->c.misrouted, 1);
+	first[len - 1] ^= 1;
+	check_again(x, first, len, place);
+	check_again(x, second, len - 1, place);
+	assert_int_equal(x->c.corrupt, 2);
+	check_again(x, (const uint8_t *)"\x02junk", 5, place);
+	assert_int_equal(x->c.foreign, 1);
+}
+
+static void quantiles_are_within_the_resolution(void **state)
+{
+	struct histogram *h = calloc(1, sizeof(*h));
+
+	(void)state;
+	assert_int_equal(histogram_quantile(h, 0.5), 0);
+	for (uint64_t v = 1; v <= 100000; v++)
+		histogram_add(h, v);
+	for (int percent = 1; percent <= 100; percent++) {
+		uint64_t exact = (uint64_t)percent * 1000;
+		uint64_t got = histogram_quantile(h, percent / 100.0);
+
+		assert_in_range(got, exact, exact + exact / 32);
+	}
+	histogram_add(h, UINT64_MAX);
+	assert_int_equal(histogram_quantile(h, 1), UINT64_MAX);
+	free(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+		flows_are_grouped_by_the_senders_place, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_was_sent_is_recognised, setup, teardown),
+	    cmocka_unit_test_setup_teardown(every_fault_has_its_count, setup, teardown),
+	    cmocka_unit_test(quantiles_are_within_the_resolution),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Two agents behind NATs exchange frames through the real binaries, on both kinds of link."""
+import os
+import socket
+import struct
+
+import pytest
+
+from netlab import (DELIVER, DELIVER_DEST, DISCOVER_EX, PUNCH_COMMAND, PUNCH_REQUEST, RELAY, Node,
+                    eventually, run)
+from topology import BEACON6, Nets, start_relay
+
+LINKS = ["sock", "xdp"]
+
+
+def drops(relay):
+    """Counts by the drop's name, those above zero."""
+    return {d["name"]: d["count"] for d in relay.ask("drops")["drops"] if d["count"]}
+
+
+def pair(nets):
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    seen = a.discover(), b.discover()
+    return a, b, seen
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "cone"])
+@pytest.mark.parametrize("link", LINKS)
+def test_frames_go_both_ways_behind_nats(lab, link, kind):
+    nets = Nets(lab, kind)
+    relay = start_relay(nets, link)
+    a, b, (seen_a, seen_b) = pair(nets)
+    assert (seen_a[0], seen_b[0]) == ("10.1.0.2", "10.2.0.2")
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    for size in (0, 1, 64, 1200):
+        frame = os.urandom(size)
+        a.relay(102, frame)
+        assert b.delivered() == (101, frame)
+        b.relay(101, frame)
+        assert a.delivered() == (102, frame)
+    assert relay.stop() == 0
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_order_of_a_flow(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b, _ = pair(nets)
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    for first in range(0, 2000, 50):
+        for number in range(first, first + 50):
+            a.relay(102, struct.pack(">I", number))
+        for number in range(first, first + 50):
+            assert b.delivered() == (101, struct.pack(">I", number))
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("size", [1600, 4166, 20000, 65000])
+def test_frames_larger_than_the_mtu(lab, link, size):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b, _ = pair(nets)
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    frame = os.urandom(size)
+    a.relay(102, frame)
+    assert b.delivered() == (101, frame)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_ipv6_and_mixed_families(lab, link):
+    nets = Nets(lab)
+    # agent c is on the router itself, with IPv6 only
+    c = Node(lab, nets.router, 103, BEACON6, family=socket.AF_INET6, bind=("fd00:1::1", 0))
+    relay = start_relay(nets, link)
+    a, _, _ = pair(nets)
+    assert c.discover()[0] == "fd00:1::1"
+    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    for frame in (b"", b"x", os.urandom(1101)):
+        a.relay(103, frame)
+        assert c.delivered() == (101, frame)
+        c.relay(101, frame)
+        assert a.delivered() == (103, frame)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_discover_ex_gets_the_destination_too(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b, _ = pair(nets)
+    b.discover(DISCOVER_EX)
+    eventually(lambda: "carry" in str(relay.ask("node", "102")).lower())
+    a.relay(102, b"hello")
+    assert b.expect(DELIVER_DEST) == struct.pack(">II", 101, 102) + b"hello"
+    b.relay(101, b"back")
+    assert a.expect(DELIVER) == struct.pack(">I", 102) + b"back"
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_node_zero_is_answered_and_never_routed(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, _, _ = pair(nets)
+    zero = nets.node("b", 0)
+    assert zero.discover()[0] == "10.2.0.2"
+    a.relay(0, b"nobody")
+    assert zero.silent()
+    assert eventually(lambda: drops(relay).get("node_zero")) == 1
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_punch_commands_to_both_sides(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b, (seen_a, seen_b) = pair(nets)
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a.send(struct.pack(">BII", PUNCH_REQUEST, 101, 102))
+    for node, other in ((a, seen_b), (b, seen_a)):
+        assert node.expect(PUNCH_COMMAND) == (
+            b"\x04" + socket.inet_aton(other[0]) + struct.pack(">H", other[1]))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_stun_binding(lab, link):
+    nets = Nets(lab)
+    start_relay(nets, link)
+    a = nets.node("a", 101)
+    seen = a.discover()
+    a.send(struct.pack(">HHI", 1, 0, 0x2112A442), b"transaction!")
+    answer = a.receive()
+    kind, length, cookie = struct.unpack(">HHI", answer[:8])
+    assert (kind, length, cookie, answer[8:20]) == (0x0101, len(answer) - 20, 0x2112A442,
+                                                    b"transaction!")
+    attributes, rest = {}, answer[20:]
+    while rest:
+        name, size = struct.unpack(">HH", rest[:4])
+        attributes[name] = rest[4:4 + size]
+        rest = rest[4 + (size + 3) // 4 * 4:]
+    xored = attributes[0x0020]
+    assert struct.unpack(">H", xored[2:4])[0] ^ 0x2112 == seen[1]
+    assert bytes(x ^ y for x, y in zip(xored[4:], struct.pack(">I", cookie))) == \
+        socket.inet_aton(seen[0])
+    assert 0x8022 in attributes and 0x8028 in attributes
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_live_node_cannot_be_taken_over_but_a_rebind_is_learnt(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b, _ = pair(nets)
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    thief = nets.node("b", 101)
+    thief.discover()
+    a.relay(102, b"still me")
+    assert b.delivered() == (101, b"still me")
+    b.relay(101, b"for a")
+    assert a.delivered() == (102, b"for a")
+    assert thief.silent()
+    thief.relay(102, b"spoofed")
+    assert b.silent()
+    assert eventually(lambda: drops(relay).get("sender_address")) == 1
+    rebound = nets.node("a", 101)
+    port = rebound.discover()[1]
+    eventually(lambda: str(port) in str(relay.ask("node", "101")))
+    b.relay(101, b"to the new port")
+    assert rebound.delivered() == (102, b"to the new port")
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_unknown_sender_destination_and_garbage_have_names(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, _, _ = pair(nets)
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a.relay(999, b"x")
+    a.send(struct.pack(">BII", RELAY, 998, 102), b"x")
+    a.send(b"\x05\x00\x00")
+    a.send(b"PILS" + bytes(40))
+    a.send(b"\xee")
+    eventually(lambda: drops(relay) == {"dest_unknown": 1, "sender_unknown": 1, "short_message": 1,
+                                        "tunnel_frame": 1, "unknown_type": 1})
+
+
+def test_xdp_really_carries_the_traffic(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    a, b, _ = pair(nets)
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+
+    def through_xdp():
+        a.relay(102, b"frame")
+        b.delivered()
+        links = {link["name"]: link for link in relay.ask("links")["links"]}
+        return links["xdp:w"]["tx_datagrams"] > 0
+    eventually(through_xdp)
+
+
+def test_the_host_keeps_its_other_traffic(lab):
+    nets = Nets(lab)
+    start_relay(nets, "xdp")
+    run("ip", "netns", "exec", nets.router, "ping", "-c", "2", "-i", "0.2", "-W", "2", "10.0.0.1")
+    run("ip", "netns", "exec", nets.router, "ping", "-c", "2", "-i", "0.2", "-W", "2", "fd00::1")
+    other = lab.socket(nets.relay_host, bind=("10.0.0.1", 9002))
+    sender = lab.socket(nets.router)
+    sender.sendto(b"not for the relay", ("10.0.0.1", 9002))
+    assert other.recv(100) == b"not for the relay"

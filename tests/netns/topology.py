@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Networks that several tests use.
+
+    agent a 192.168.1.2 -- nat a (10.1.0.2) --\
+                                               router -- (10.0.0.254) w (10.0.0.1) relay
+    agent b 192.168.2.2 -- nat b (10.2.0.2) --/          fd00::254       fd00::1
+"""
+from netlab import Node, Relay, run
+
+BEACON = ("10.0.0.1", 9001)
+BEACON6 = ("fd00::1", 9001)
+
+
+class Nets:
+    """The drawing above, without the relay program."""
+
+    def __init__(self, lab, kind="symmetric"):
+        self.lab = lab
+        self.relay_host, self.router = lab.host("relay"), lab.host("router")
+        lab.cable(self.relay_host, "w", self.router, "r0")
+        lab.address(self.relay_host, "w", "10.0.0.1/24", "fd00::1/64")
+        lab.address(self.router, "r0", "10.0.0.254/24", "fd00::254/64")
+        lab.route(self.relay_host, "default", "via", "10.0.0.254")
+        lab.route(self.relay_host, "default", "via", "fd00::254")
+        for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+            run("ip", "netns", "exec", self.router, "sysctl", "-qw", f"{key}=1")
+        self.agents = {name: self.agent(name, number, kind)
+                       for number, name in enumerate("ab", 1)}
+
+    def agent(self, name, number, kind):
+        nat, agent = self.lab.host("nat" + name), self.lab.host("agent" + name)
+        self.lab.cable(nat, "out", self.router, f"r{number}")
+        self.lab.address(nat, "out", f"10.{number}.0.2/24")
+        self.lab.address(self.router, f"r{number}", f"10.{number}.0.1/24", f"fd00:{number}::1/64")
+        self.lab.route(nat, "default", "via", f"10.{number}.0.1")
+        self.lab.cable(nat, "in", agent, "e")
+        self.lab.address(nat, "in", f"192.168.{number}.1/24")
+        self.lab.address(agent, "e", f"192.168.{number}.2/24")
+        self.lab.route(agent, "default", "via", f"192.168.{number}.1")
+        self.lab.nat(nat, "out", kind)
+        return agent
+
+    def node(self, name, number, beacon=BEACON, **options):
+        return Node(self.lab, self.agents[name], number, beacon, **options)
+
+
+def relay_arguments(link):
+    return ["--listen", "10.0.0.1:9001", "--listen", "[fd00::1]:9001",
+            "--link", "xdp:w" if link == "xdp" else "sock", "--registry", "none"]
+
+
+def start_relay(nets, link, *arguments):
+    return Relay(nets.lab, nets.relay_host, *relay_arguments(link), *arguments)

@@ -4,6 +4,7 @@
 #include "shm/counters.h"
 #include "wire/endpoint.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>

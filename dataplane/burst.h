@@ -4,6 +4,7 @@
 #include "shm/layout.h"
 #include "wire/endpoint.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
 

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/io/xdp_internal.h"
+
+#include <bpf/libbpf.h>
+#include <cap-ng.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+// The buffers of each worker; main thread only.
+static struct xdp_umem *worker_umems[WORKER_MAX];
+
+static int capabilities_check(struct link_error *err)
+{
+	static const struct {
+		int bit;
+		const char *name;
+	} needed[] = {
+	    {CAP_BPF, "CAP_BPF"}, {CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {CAP_NET_RAW, "CAP_NET_RAW"}};
+	char missing[64] = "";
+
+	capng_get_caps_process();
+	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (capng_have_capability(CAPNG_EFFECTIVE, needed[i].bit) ||
+		    (needed[i].bit == CAP_BPF &&
+			capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN)))
+			continue;
+		strcat(missing, missing[0] ? ", " : "");
+		strcat(missing, needed[i].name);
+	}
+	if (missing[0])
+		return xdp_fail(err, -EPERM,
+		    "AF_XDP needs %s at start: run as root, or setcap "
+		    "cap_bpf,cap_net_admin,cap_net_raw+ep fairway-dp",
+		    missing);
+	return 0;
+}
+
+// IFACE[:QUEUES]; leaves queue_count at 0 when QUEUES is not given.
+static int spec_parse(struct xdp_link *x, const char *spec, struct link_error *err)
+{
+	const char *colon = strchr(spec, ':');
+	size_t length = colon ? (size_t)(colon - spec) : strlen(spec);
+	char *end = NULL;
+	unsigned long queues;
+
+	if (length == 0 || length >= sizeof(x->ifname))
+		return xdp_fail(
+		    err, -EINVAL, "\"%s\" names no interface: xdp:IFACE or xdp:IFACE:QUEUES", spec);
+	memcpy(x->ifname, spec, length);
+	if (!colon)
+		return 0;
+	queues = strtoul(colon + 1, &end, 10);
+	if (end == colon + 1 || *end || queues == 0 || queues > STEER_QUEUE_MAX)
+		return xdp_fail(err, -EINVAL, "\"%s\": QUEUES is a number from 1 to %d", colon + 1,
+		    STEER_QUEUE_MAX);
+	x->queue_count = queues;
+	return 0;
+}
+
+// Receive queues of an interface; 1 where the driver does not say.
+static uint32_t queues_of(const char *ifname)
+{
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint32_t count = 1;
+
+	if (fd < 0)
+		return count;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
+	request.ifr_data = (void *)&channels;
+	if (ioctl(fd, SIOCETHTOOL, &request) == 0 && channels.rx_count + channels.combined_count)
+		count = channels.rx_count + channels.combined_count;
+	close(fd);
+	return count;
+}
+
+static int interface_find(struct xdp_link *x, struct link_error *err)
+{
+	uint32_t program = 0;
+
+	x->ifindex = if_nametoindex(x->ifname);
+	if (!x->ifindex)
+		return xdp_fail(err, -ENODEV,
+		    "there is no interface %s: `ip link` lists those there are", x->ifname);
+	if (bpf_xdp_query_id(x->ifindex, 0, &program) == 0 && program)
+		return xdp_fail(err, -EBUSY,
+		    "%s has an XDP program already (id %u): see `bpftool prog show id %u`, stop "
+		    "what "
+		    "put it there",
+		    x->ifname, program, program);
+	x->queue_total = queues_of(x->ifname);
+	if (x->queue_count > x->queue_total)
+		return xdp_fail(err, -EINVAL,
+		    "%s has %u receive queues, %u were asked for: ethtool -L %s shows and sets "
+		    "them",
+		    x->ifname, x->queue_total, x->queue_count, x->ifname);
+	if (!x->queue_count)
+		x->queue_count =
+		    x->queue_total < STEER_QUEUE_MAX ? x->queue_total : STEER_QUEUE_MAX;
+	return 0;
+}
+
+static int watch_start(struct xdp_link *x, struct link_error *err)
+{
+	int rc = egress_open(&x->watch, x->cfg.egress, x->ifindex, x->cfg.index);
+
+	if (rc)
+		return xdp_fail(
+		    err, rc, "reading the state of %s (rtnetlink): %s", x->ifname, strerror(-rc));
+	if (!x->watch.up)
+		return xdp_fail(err, -ENETDOWN, "%s is down or has no carrier: ip link set %s up",
+		    x->ifname, x->ifname);
+	return 0;
+}
+
+// Worker w owns the queues w, w + workers, ...
+static int queue_open(
+    struct xdp_link *x, uint16_t worker, struct link_queue **out, struct link_error *err)
+{
+	struct link_queue *q = aligned_alloc(CACHE_LINE, sizeof(*q));
+	unsigned count = (x->queue_count - worker + x->worker_count - 1) / x->worker_count;
+
+	if (!q)
+		return xdp_fail(err, -ENOMEM, "no memory");
+	*q = (struct link_queue){.link = x->cfg.index};
+	*out = q;
+	q->sockets = calloc(count, sizeof(*q->sockets));
+	if (!q->sockets)
+		return xdp_fail(err, -ENOMEM, "no memory");
+	q->umem = worker_umems[worker];
+	for (unsigned i = 0; i < count; i++) {
+		struct xdp_socket *s = &q->sockets[i];
+		int rc;
+
+		s->queue = worker + i * x->worker_count;
+		rc = xdp_socket_open(s, &q->umem, x, err);
+		if (rc == -EOPNOTSUPP && i == 0 && q->umem && x->cfg.zero_copy == 0) {
+			q->umem =
+			    NULL; // the other links' buffers are zero-copy, this driver is not
+			rc = xdp_socket_open(s, &q->umem, x, err);
+		}
+		if (rc)
+			return rc;
+		q->socket_count++;
+	}
+	if (!worker_umems[worker])
+		worker_umems[worker] = q->umem;
+	return 0;
+}
+
+static void queue_close(struct link_queue *q, uint16_t worker)
+{
+	struct xdp_umem *umem = q->umem;
+
+	for (unsigned i = 0; i < q->socket_count; i++)
+		xdp_socket_close(&q->sockets[i], &umem);
+	if (!umem && worker_umems[worker] == q->umem)
+		worker_umems[worker] = NULL;
+	free(q->sockets);
+	free(q);
+}
+
+static void xdp_close(struct link *link)
+{
+	struct xdp_link *x = link->priv;
+
+	if (!x)
+		return;
+	xdp_program_detach(&x->program); // first: from here on the kernel gets everything
+	egress_close(&x->watch);
+	for (unsigned w = 0; w < WORKER_MAX; w++) {
+		if (link->queues[w])
+			queue_close(link->queues[w], w);
+		link->queues[w] = NULL;
+	}
+	free(x);
+	link->priv = NULL;
+}
+
+static int queues_open(struct link *link, struct xdp_link *x, struct link_error *err)
+{
+	unsigned workers = x->worker_count < x->queue_count ? x->worker_count : x->queue_count;
+
+	for (unsigned w = 0; w < workers; w++) {
+		int rc = queue_open(x, w, &link->queues[w], err);
+
+		if (rc)
+			return rc;
+	}
+	// All sockets first: a queue that receives before another is bound would be unfair to it.
+	for (unsigned w = 0; w < workers; w++) {
+		struct link_queue *q = link->queues[w];
+
+		for (unsigned i = 0; i < q->socket_count; i++) {
+			int rc =
+			    xdp_program_bind(&x->program, q->sockets[i].queue, q->sockets[i].fd);
+
+			if (rc)
+				return xdp_fail(err, rc, "queue %u of %s: %s", q->sockets[i].queue,
+				    x->ifname, strerror(-rc));
+		}
+	}
+	link->queue_count = workers;
+	return 0;
+}
+
+static int open_steps(struct link *link, struct xdp_link *x, struct link_error *err)
+{
+	int rc = spec_parse(x, x->cfg.spec, err);
+
+	if (rc == 0)
+		rc = interface_find(x, err);
+	if (rc == 0)
+		rc = capabilities_check(err);
+	if (rc == 0)
+		rc = watch_start(x, err);
+	if (rc == 0)
+		rc = xdp_program_attach(&x->program, x, err);
+	if (rc)
+		return rc;
+	xdp_program_station(&x->program, x->watch.mac);
+	rc = queues_open(link, x, err);
+	if (rc)
+		return rc;
+	rc = xdp_program_serve(&x->program, x->cfg.locals);
+	if (rc)
+		return xdp_fail(err, rc, "writing the served addresses: %s", strerror(-rc));
+	return 0;
+}
+
+static int xdp_open(struct link *link, const struct link_config *cfg, struct link_error *err)
+{
+	struct xdp_link *x = calloc(1, sizeof(*x));
+	int rc;
+
+	if (!x)
+		return xdp_fail(err, -ENOMEM, "no memory");
+	err->text[0] = 0;
+	x->cfg = *cfg;
+	x->watch.fd = -1;
+	x->worker_count = cfg->worker_count;
+	link->priv = x;
+	link->index = cfg->index;
+	rc = open_steps(link, x, err);
+	if (rc) {
+		xdp_close(link);
+		return rc;
+	}
+	x->cfg.spec = NULL;
+	snprintf(link->name, sizeof(link->name), "xdp:%s", x->ifname);
+	if (x->queue_count < x->queue_total)
+		xdp_fail(err, 0,
+		    "%s has %u receive queues and %u are bound: datagrams on the others go through "
+		    "the kernel to the sock link, served but slower; ethtool -L %s combined %u",
+		    x->ifname, x->queue_total, x->queue_count, x->ifname, x->queue_count);
+	return 0;
+}
+
+static void xdp_maintain(struct link *link)
+{
+	struct xdp_link *x = link->priv;
+
+	if (egress_follow(&x->watch))
+		xdp_program_station(&x->program, x->watch.mac);
+	xdp_program_serve(&x->program, x->cfg.locals);
+}
+
+static uint64_t load_relaxed(const uint64_t *n)
+{
+	return __atomic_load_n(n, __ATOMIC_RELAXED);
+}
+
+static void xdp_stats(const struct link *link, struct link_stats *out)
+{
+	*out = (struct link_stats){0};
+	for (unsigned w = 0; w < link->queue_count; w++) {
+		const struct link_queue *q = link->queues[w];
+
+		out->rx_datagrams += load_relaxed(&q->counts.rx_frames);
+		out->rx_bytes += load_relaxed(&q->counts.rx_bytes);
+		out->tx_datagrams += load_relaxed(&q->counts.tx_frames);
+		out->tx_bytes += load_relaxed(&q->counts.tx_bytes);
+		out->tx_errors += load_relaxed(&q->counts.tx_errors);
+		out->tx_full += load_relaxed(&q->counts.tx_full);
+		for (unsigned i = 0; i < q->socket_count; i++) {
+			struct xdp_statistics s = {0};
+			socklen_t size = sizeof(s);
+
+			if (getsockopt(q->sockets[i].fd, SOL_XDP, XDP_STATISTICS, &s, &size) == 0)
+				out->rx_dropped += s.rx_dropped + s.rx_ring_full;
+		}
+	}
+}
+
+static void xdp_describe(const struct link *link, char *text, size_t size)
+{
+	const struct xdp_link *x = link->priv;
+	const char *state = !x->watch.present ? "gone" : x->watch.up ? "up" : "down";
+	bool zero_copy = link->queue_count && link->queues[0]->umem->zero_copy;
+	uint64_t counts[STEER_COUNTER_COUNT];
+
+	xdp_program_counts(&x->program, counts);
+	snprintf(text, size, "%s, %s, %s, %u of %u queues%s, mtu %u, steered %llu, passed %llu",
+	    state, x->program.native ? "native" : "generic", zero_copy ? "zero-copy" : "copy",
+	    x->queue_count, x->queue_total, x->cfg.busy_poll_us ? ", busy poll" : "", x->watch.mtu,
+	    (unsigned long long)counts[STEER_STEERED], (unsigned long long)counts[STEER_PASSED]);
+}
+
+const struct link_ops link_xdp_ops = {
+    .kind = "xdp",
+    .raw = 1,
+    .open = xdp_open,
+    .close = xdp_close,
+    .maintain = xdp_maintain,
+    .stats = xdp_stats,
+    .describe = xdp_describe,
+    .rx = xdp_rx,
+    .tx = xdp_tx,
+    .tx_copy = xdp_tx_copy,
+    .release = xdp_release,
+    .flush = xdp_flush,
+    .poll_fds = xdp_poll_fds,
+};

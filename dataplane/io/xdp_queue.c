@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/io/xdp_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define FRAME_BASE (~(uint64_t)(XDP_FRAME_SIZE - 1))
+
+static inline void count_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED); // the main thread reads it
+}
+
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static void socket_fill(struct xdp_umem *u, struct xdp_socket *s)
+{
+	uint32_t at, n;
+
+	if (s->rx_held + XDP_FILL_BATCH > s->rx_limit)
+		return;
+	n = min_u32(s->rx_limit - s->rx_held, u->free_count);
+	n = min_u32(n, xsk_prod_nb_free(&s->fill, n));
+	if (n == 0 || xsk_ring_prod__reserve(&s->fill, n, &at) != n)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		*xsk_ring_prod__fill_addr(&s->fill, at + i) = u->free[--u->free_count];
+	xsk_ring_prod__submit(&s->fill, n);
+	s->rx_held += n;
+}
+
+static void socket_reclaim(struct xdp_umem *u, struct xdp_socket *s)
+{
+	uint32_t at, n = xsk_ring_cons__peek(&s->comp, XDP_RING_SIZE, &at);
+
+	if (n == 0)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		u->free[u->free_count++] = *xsk_ring_cons__comp_addr(&s->comp, at + i) & FRAME_BASE;
+	xsk_ring_cons__release(&s->comp, n);
+	s->tx_held -= n;
+}
+
+// In copy mode a wake-up sends a limited number of frames and says EAGAIN when there are more.
+static void socket_kick(struct xdp_socket *s, struct xdp_counts *counts)
+{
+	for (int turn = 0; turn < XDP_KICK_MAX; turn++) {
+		uint32_t before = __atomic_load_n(s->tx.consumer, __ATOMIC_RELAXED);
+
+		if (!xsk_ring_prod__needs_wakeup(&s->tx) ||
+		    sendto(s->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0) {
+			s->tx_waiting = false;
+			return;
+		}
+		if (errno == EAGAIN && __atomic_load_n(s->tx.consumer, __ATOMIC_RELAXED) != before)
+			continue;
+		if (errno == EAGAIN || errno == EBUSY || errno == ENOBUFS)
+			return; // the frames stay in the ring for the next flush
+		count_add(&counts->tx_errors, 1);
+		s->tx_waiting = errno == ENETDOWN; // else the interface is gone
+		return;
+	}
+}
+
+static unsigned socket_rx(struct link_queue *q, struct xdp_socket *s, struct dgram *d, unsigned max)
+{
+	struct xdp_umem *u = q->umem;
+	uint32_t at, n = xsk_ring_cons__peek(&s->rx, max, &at);
+	uint64_t bytes = 0;
+
+	if (n == 0) {
+		if (s->busy_poll || xsk_ring_prod__needs_wakeup(&s->fill))
+			recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+		socket_fill(u, s);
+		return 0;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xdp_desc *desc = xsk_ring_cons__rx_desc(&s->rx, at + i);
+
+		d[i].l2 = u->area + desc->addr;
+		d[i].len = desc->len;
+		d[i].handle = desc->addr & FRAME_BASE;
+		d[i].link = q->link;
+		bytes += desc->len;
+		__builtin_prefetch(d[i].l2);
+	}
+	xsk_ring_cons__release(&s->rx, n);
+	s->rx_held -= n;
+	socket_fill(u, s);
+	count_add(&q->counts.rx_frames, n);
+	count_add(&q->counts.rx_bytes, bytes);
+	return n;
+}
+
+unsigned xdp_rx(struct link_queue *q, struct dgram *d, unsigned max)
+{
+	unsigned n = 0;
+
+	for (unsigned turn = 0; turn < q->socket_count && n < max; turn++) {
+		n += socket_rx(q, &q->sockets[q->next], d + n, max - n);
+		q->next = q->next + 1 < q->socket_count ? q->next + 1 : 0;
+	}
+	return n;
+}
+
+// How many of n frames the socket can take now.
+static unsigned tx_room(struct xdp_umem *u, struct xdp_socket *s, unsigned n)
+{
+	if (s->tx_held + n > s->tx_limit)
+		socket_reclaim(u, s);
+	if (s->tx_held >= s->tx_limit)
+		return 0;
+	n = min_u32(n, s->tx_limit - s->tx_held);
+	return min_u32(n, xsk_prod_nb_free(&s->tx, n));
+}
+
+static void tx_put(struct xdp_socket *s, uint32_t at, uint64_t address, uint32_t len)
+{
+	struct xdp_desc *desc = xsk_ring_prod__tx_desc(&s->tx, at);
+
+	desc->addr = address;
+	desc->len = len;
+	desc->options = 0;
+}
+
+static void tx_done(struct link_queue *q, struct xdp_socket *s, unsigned n, uint64_t bytes)
+{
+	xsk_ring_prod__submit(&s->tx, n);
+	s->tx_held += n;
+	s->tx_waiting = true;
+	count_add(&q->counts.tx_frames, n);
+	count_add(&q->counts.tx_bytes, bytes);
+}
+
+static void tx_refuse(struct link_queue *q, struct dgram **d, unsigned n, enum drop why)
+{
+	for (unsigned i = 0; i < n; i++)
+		dgram_drop(d[i], why);
+	count_add(&q->counts.tx_full, n);
+}
+
+// All frames of a worker leave through one socket: flows keep their order.
+unsigned xdp_tx(struct link_queue *q, struct dgram **d, unsigned n)
+{
+	struct xdp_umem *u = q->umem;
+	struct xdp_socket *s = &q->sockets[0];
+	unsigned room = tx_room(u, s, n);
+	uint64_t bytes = 0;
+	uint32_t at;
+
+	if (room && xsk_ring_prod__reserve(&s->tx, room, &at) == room) {
+		for (unsigned i = 0; i < room; i++) {
+			tx_put(s, at + i, d[i]->l2 - u->area, d[i]->len);
+			bytes += d[i]->len;
+		}
+		tx_done(q, s, room, bytes);
+	} else {
+		room = 0;
+	}
+	if (room < n) {
+		tx_refuse(q, d + room, n - room, DROP_TX_FULL);
+		xdp_release(q, d + room, n - room);
+	}
+	return room;
+}
+
+// The drop of a frame that cannot be copied out now, else DROP_NONE.
+static enum drop copy_obstacle(const struct link_queue *q, const struct dgram *d, unsigned room)
+{
+	if (d->len > XDP_FRAME_SIZE)
+		return DROP_TX_TOO_BIG;
+	if (room == 0)
+		return DROP_TX_FULL;
+	return q->umem->free_count ? DROP_NONE : DROP_NO_BUFFER;
+}
+
+unsigned xdp_tx_copy(struct link_queue *q, struct dgram **d, unsigned n)
+{
+	struct xdp_umem *u = q->umem;
+	struct xdp_socket *s = &q->sockets[0];
+	unsigned room = tx_room(u, s, n), sent = 0;
+	uint64_t bytes = 0;
+	uint32_t at;
+
+	for (unsigned i = 0; i < n; i++) {
+		enum drop why = copy_obstacle(q, d[i], room - sent);
+		uint64_t frame;
+
+		if (why != DROP_NONE || xsk_ring_prod__reserve(&s->tx, 1, &at) != 1) {
+			tx_refuse(q, d + i, 1, why == DROP_NONE ? DROP_TX_FULL : why);
+			continue;
+		}
+		frame = u->free[--u->free_count];
+		memcpy(u->area + frame, d[i]->l2, d[i]->len);
+		tx_put(s, at, frame, d[i]->len);
+		bytes += d[i]->len;
+		sent++;
+	}
+	if (sent)
+		tx_done(q, s, sent, bytes);
+	return sent;
+}
+
+void xdp_release(struct link_queue *q, struct dgram **d, unsigned n)
+{
+	struct xdp_umem *u = q->umem;
+
+	for (unsigned i = 0; i < n; i++)
+		u->free[u->free_count++] = d[i]->handle;
+}
+
+void xdp_flush(struct link_queue *q)
+{
+	struct xdp_socket *s = &q->sockets[0];
+
+	if (s->tx_waiting)
+		socket_kick(s, &q->counts);
+	if (s->tx_held)
+		socket_reclaim(q->umem, s);
+}
+
+unsigned xdp_poll_fds(struct link_queue *q, int *fds, unsigned max)
+{
+	unsigned n = 0;
+
+	for (; n < q->socket_count && n < max; n++)
+		fds[n] = q->sockets[n].fd;
+	return n;
+}

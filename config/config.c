@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/config.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "order of log.level's choices");
+static_assert(LOG_FORMAT_LOGFMT == 0 && LOG_FORMAT_JSON == 1, "order of log.format's choices");
+
+void config_error_add(struct config_errors *errors, const char *format, ...)
+{
+	size_t len = strlen(errors->text);
+	va_list args;
+
+	if (errors->count++ && len + 1 < sizeof(errors->text))
+		errors->text[len++] = '\n';
+	va_start(args, format);
+	vsnprintf(errors->text + len, sizeof(errors->text) - len, format, args);
+	va_end(args);
+}
+
+static void default_state(char *out, size_t size)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (geteuid() == 0)
+		snprintf(out, size, "/run/fairway");
+	else if (runtime && *runtime == '/' && strlen(runtime) + sizeof("/fairway") <= size)
+		snprintf(out, size, "%s/fairway", runtime);
+	else
+		snprintf(out, size, "/tmp/fairway-%u", (unsigned)geteuid());
+}
+
+static const char *default_listen(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return "0.0.0.0:9001";
+	close(fd);
+	return access("/proc/net/if_inet6", R_OK) ? "0.0.0.0:9001" : "[::]:9001";
+}
+
+void config_defaults(struct config *config)
+{
+	memset(config, 0, sizeof(*config));
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		struct parse_error error;
+
+		if (!k->value || (config_is_list(k) && !*k->value))
+			continue;
+		if (config_set(config, k, k->value, &error)) {
+			fprintf(stderr, "default of %s: %s\n", k->name, error.text);
+			abort();
+		}
+	}
+}
+
+// "fairway.yaml:3:2: admission.silence", "--admission-silence" or "admission.silence".
+static char *describe(char *out, const struct config *config, const char *name, const char *file)
+{
+	const struct config_key *key = config_key_find(name);
+	const struct config_origin *origin = &config->origins[key - config_keys];
+
+	if (origin->from == CONFIG_FROM_FILE) {
+		snprintf(out, 256, "%.128s:%u:%u: %s", file ? file : "?", origin->line,
+		    origin->column, name);
+		return out;
+	}
+	snprintf(out, 256, "%s%s", origin->from == CONFIG_FROM_ARGUMENT ? "--" : "", name);
+	if (origin->from == CONFIG_FROM_ARGUMENT)
+		for (char *c = out; *c; c++)
+			if (*c == '.')
+				*c = '-';
+	return out;
+}
+
+static bool ports_overlap(const struct config *c, uint16_t *port)
+{
+	for (uint32_t i = 0; i < c->listen.count; i++) {
+		*port = ntohs(c->listen.at[i].v4.sin_port);
+		if (*port >= c->gossip.extra_ports.first && *port <= c->gossip.extra_ports.last)
+			return true;
+	}
+	return false;
+}
+
+static void check_rules(const struct config *c, const char *file, struct config_errors *errors)
+{
+	uint16_t port;
+	char where[256], a[64], b[64];
+	unsigned extra = c->gossip.extra_ports.first
+			     ? 1U + c->gossip.extra_ports.last - c->gossip.extra_ports.first
+			     : 0;
+
+	if (c->admission.silence_ns > c->admission.ttl_ns)
+		config_error_add(errors,
+		    "%s: %s is longer than admission.ttl (%s), after which the node is forgotten "
+		    "anyway: make it shorter",
+		    describe(where, c, "admission.silence", file),
+		    format_duration(a, c->admission.silence_ns),
+		    format_duration(b, c->admission.ttl_ns));
+	if (c->xdp.frames & (c->xdp.frames - 1))
+		config_error_add(errors, "%s: %llu is no power of two: write 4096, 8192 or 16384",
+		    describe(where, c, "xdp.frames", file), (unsigned long long)c->xdp.frames);
+	if (ports_overlap(c, &port))
+		config_error_add(errors,
+		    "%s: %u-%u holds port %u, which listen serves: choose others",
+		    describe(where, c, "gossip.extra-ports", file), c->gossip.extra_ports.first,
+		    c->gossip.extra_ports.last, port);
+	if (c->listen.count + extra > 64)
+		config_error_add(errors,
+		    "%s: %u ports and %u listen addresses are more than the 64 that can be served",
+		    describe(where, c, "gossip.extra-ports", file), extra, c->listen.count);
+	if (*c->state != '/')
+		config_error_add(errors, "%s: \"%s\" must be an absolute path",
+		    describe(where, c, "state", file), c->state);
+}
+
+int config_finish(struct config *config, const char *file, struct config_errors *errors)
+{
+	unsigned before = errors->count;
+	char relative[CONFIG_PATH_MAX];
+
+	if (!*config->state)
+		default_state(config->state, sizeof(config->state));
+	// a directory on the command line is meant from where the command runs
+	if (*config->state != '/' &&
+	    config->origins[config_key_find("state") - config_keys].from == CONFIG_FROM_ARGUMENT) {
+		char *cwd = getcwd(NULL, 0);
+
+		memcpy(relative, config->state, sizeof(relative));
+		if (cwd && snprintf(config->state, sizeof(config->state), "%s/%s", cwd, relative) >=
+			       (int)sizeof(config->state))
+			config_error_add(errors,
+			    "--state: \"%s/%s\" is too long: at most %d characters", cwd, relative,
+			    CONFIG_PATH_MAX - 1);
+		free(cwd);
+	}
+	if (!config->listen.count)
+		config_set(config, config_key_find("listen"), default_listen(), NULL);
+	check_rules(config, file, errors);
+	return errors->count == before ? 0 : -EINVAL;
+}
+
+int config_read(struct config *config, const struct config_command *command, int argc, char **argv,
+    struct config_line *line, struct config_errors *errors)
+{
+	int rc;
+
+	*errors = (struct config_errors){0};
+	config_defaults(config);
+	// once for --config and all errors, then again over what the file says
+	rc = config_read_args(config, command, argc, argv, line, errors);
+	if (rc)
+		return rc;
+	if (line->file) {
+		const char *file = line->file;
+
+		config_defaults(config);
+		config_read_file(config, file, errors);
+		config_read_args(config, command, argc, argv, line, errors);
+	}
+	if (errors->count)
+		return -EINVAL;
+	return config_finish(config, line->file, errors);
+}
+
+void config_compare(const struct config *before, const struct config *after,
+    void (*changed)(void *context, const struct config_key *key), void *context)
+{
+	for (const struct config_key *k = config_keys; k->name; k++)
+		if (memcmp(
+			(const char *)before + k->offset, (const char *)after + k->offset, k->size))
+			changed(context, k);
+}

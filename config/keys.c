@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/config.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define AT(field) \
+	.offset = offsetof(struct config, field), .size = sizeof(((struct config *)0)->field)
+#define COUNT(low, high) .type = CONFIG_UINT, .min = (low), .max = (high)
+#define TIME(low, high)	 .type = CONFIG_DURATION, .min = (low)*SECOND, .max = (high)*SECOND
+#define CHOICE(...)                                             \
+	.type = CONFIG_CHOICE, .choices = (const char *const[]) \
+	{                                                       \
+		__VA_ARGS__, NULL                               \
+	}
+
+#define SECOND	 1000000000ULL
+#define NO_LIMIT UINT32_MAX
+
+const struct config_key config_keys[] = {
+    {"listen", .type = CONFIG_LISTEN, AT(listen),
+	.computed = "`[::]:9001`, `0.0.0.0:9001` without IPv6",
+	.help = "addresses and UDP ports that the relay serves; repeat it for several"},
+    {"link", .type = CONFIG_LINKS, AT(links), .value = "",
+	.help = "network cards to take over the datagrams of, `xdp:IFACE[:QUEUES]` (AF_XDP; all "
+		"queues if none are said); repeat it for several. The sock link (`sock`) is always "
+		"there"},
+    {"workers", AT(workers), COUNT(0, 64), .value = "0",
+	.help = "workers of the data plane, one core each; 0: as many as the links have queues, at "
+		"most the cores; with sock alone up to 4"},
+    {"cpus", .type = CONFIG_CPUS, AT(cpus), .value = "",
+	.help = "cores to pin the workers to, in order, as `[2, 3]` or `2-3`; none: not pinned"},
+    {"state", .type = CONFIG_TEXT, AT(state),
+	.computed = "`/run/fairway` for root, else `$XDG_RUNTIME_DIR/fairway` or "
+		    "`/tmp/fairway-UID`",
+	.help = "directory of sockets and lock; one relay a directory"},
+    {"user", .type = CONFIG_TEXT, AT(user), .value = "",
+	.help = "who serves when started as root; empty: `fairway` if that user exists, else "
+		"`nobody`"},
+    {"registry", AT(registry), CHOICE("none"), .value = "none",
+	.help = "where node identities come from",
+	.hint = "other values come with the registry, which this version does not have yet"},
+    {"admission.policy", "admission", AT(admission.policy), CHOICE("open", "signed"),
+	.value = "open", .reload = true,
+	.help =
+	    "who may claim a node id: `open` anybody, but a live node's address is only replaced "
+	    "from the same IP; `signed` only who proves its key"},
+    {"admission.silence", AT(admission.silence_ns), TIME(1, 86400), .value = "90s", .reload = true,
+	.help = "after so long without a sign of life another IP may take a node id"},
+    {"admission.ttl", AT(admission.ttl_ns), TIME(2, 30 * 86400), .value = "10m", .reload = true,
+	.help = "a node is forgotten so long after its last sign of life"},
+    {"sender-check", AT(sender_check), CHOICE("ip", "endpoint", "off"), .value = "ip",
+	.reload = true,
+	.help =
+	    "what of a relay datagram's source must match the sender's stored endpoint: `ip` the "
+	    "address, `endpoint` address and port, `off` nothing (anybody may send as anybody)"},
+    {"nodes.capacity", AT(nodes_capacity), COUNT(64, 10000000), .value = "1000000",
+	.help = "most nodes known at a time; memory is used as nodes come"},
+    {"police.source-rate", AT(police.source_rate), COUNT(0, NO_LIMIT), .value = "200",
+	.reload = true,
+	.help = "datagrams a second and source address, relay datagrams apart; 0: no limit"},
+    {"police.source-burst", AT(police.source_burst), COUNT(1, NO_LIMIT), .value = "400",
+	.reload = true, .help = "datagrams that a source may send at once"},
+    {"police.sender-rate", AT(police.sender_rate), COUNT(0, NO_LIMIT), .value = "100000",
+	.reload = true, .help = "relay datagrams a second and sending node; 0: no limit"},
+    {"police.sender-burst", AT(police.sender_burst), COUNT(1, NO_LIMIT), .value = "20000",
+	.reload = true, .help = "relay datagrams that a node may send at once"},
+    {"police.punt-rate", AT(police.punt_rate), COUNT(1, NO_LIMIT), .value = "20000", .reload = true,
+	.help = "datagrams a second, class and worker that the control plane is asked about"},
+    {"gossip.peers", .type = CONFIG_PEERS, AT(gossip.peers), .value = "", .reload = true,
+	.help = "peer relays: their IP addresses; with a port (`ADDR:PORT`) we gossip to them too"},
+    {"gossip.beacon-id", AT(gossip.beacon_id), COUNT(0, UINT32_MAX), .value = "0", .reload = true,
+	.help = "our id in gossip; must differ between relays that gossip"},
+    {"gossip.interval", AT(gossip.interval_ns), TIME(1, 80), .value = "10s", .reload = true,
+	.help = "time between two gossips; peers forget us after 90s"},
+    {"gossip.extra-ports", .type = CONFIG_PORTS, AT(gossip.extra_ports), .value = "none",
+	.help = "further source ports to gossip from, `FIRST-LAST`; one carries 16,375 nodes"},
+    {"xdp.mode", AT(xdp.mode), CHOICE("auto", "native", "generic"), .value = "auto",
+	.help =
+	    "how the steering program is attached: by the driver, or by the kernel in its stead "
+	    "(slower, works everywhere); `auto` tries native first"},
+    {"xdp.zero-copy", AT(xdp.zero_copy), CHOICE("auto", "on", "off"), .value = "auto",
+	.help = "let the card write into our buffers; `on` fails where the driver cannot"},
+    {"xdp.busy-poll", AT(xdp.busy_poll_us), COUNT(0, 10000), .value = "0",
+	.help = "microseconds that a system call may poll the card for; 0: off"},
+    {"xdp.frames", AT(xdp.frames), COUNT(1024, 1 << 20), .value = "8192",
+	.help = "packet buffers of a queue (4 KiB each), a power of two"},
+    {"busy-rate", AT(busy_rate), COUNT(0, NO_LIMIT), .value = "50000", .reload = true,
+	.help =
+	    "datagrams a second above which a worker polls instead of sleeping; 0: always polls"},
+    {"sock.buffer", .type = CONFIG_SIZE, AT(sock_buffer), .min = 64 << 10, .max = 1 << 30,
+	.value = "16M", .help = "receive and send buffer of each socket of the sock link"},
+    {"ttl", AT(ttl), COUNT(1, 255), .value = "64", .reload = true,
+	.help = "time to live of the datagrams that we send"},
+    {"log.level", AT(log.level), CHOICE("debug", "info", "warn", "error"), .value = "info",
+	.reload = true, .help = "least severe lines that are written"},
+    {"log.format", AT(log.format), CHOICE("logfmt", "json"), .value = "logfmt",
+	.help = "form of log lines"},
+    {0},
+};
+
+static_assert(sizeof(config_keys) / sizeof(config_keys[0]) - 1 <= CONFIG_KEY_MAX, "origins");
+
+size_t config_key_count(void)
+{
+	return sizeof(config_keys) / sizeof(config_keys[0]) - 1;
+}
+
+const struct config_key *config_key_find(const char *name)
+{
+	for (const struct config_key *k = config_keys; k->name; k++)
+		if (!strcmp(k->name, name))
+			return k;
+	return NULL;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Every list in struct config starts with its count.
+struct list_shape {
+	size_t item_size, items_offset;
+	uint32_t max;
+};
+
+static struct list_shape shape_of(const struct config_key *key)
+{
+#define SHAPE(type)                                                                    \
+	(struct list_shape)                                                            \
+	{                                                                              \
+		sizeof(((struct type *)0)->at[0]), offsetof(struct type, at),          \
+		    sizeof(((struct type *)0)->at) / sizeof(((struct type *)0)->at[0]) \
+	}
+	switch (key->type) {
+	case CONFIG_LISTEN:
+		return SHAPE(config_listen);
+	case CONFIG_LINKS:
+		return SHAPE(config_links);
+	case CONFIG_CPUS:
+		return SHAPE(config_cpus);
+	case CONFIG_PEERS:
+		return SHAPE(config_peers);
+	default:
+		return (struct list_shape){0};
+	}
+#undef SHAPE
+}
+
+bool config_is_list(const struct config_key *key)
+{
+	return shape_of(key).max > 0;
+}
+
+static void *field_of(struct config *config, const struct config_key *key)
+{
+	return (char *)config + key->offset;
+}
+
+void config_clear_list(struct config *config, const struct config_key *key)
+{
+	memset(field_of(config, key), 0, key->size);
+}
+
+static int append(
+    const struct config_key *key, void *field, const void *item, struct parse_error *error)
+{
+	struct list_shape shape = shape_of(key);
+	uint32_t *count = field;
+	char *items = (char *)field + shape.items_offset;
+
+	for (uint32_t i = 0; i < *count; i++) {
+		if (!memcmp(items + i * shape.item_size, item, shape.item_size)) {
+			parse_error_set(error, "is in the list twice: remove one");
+			return -EEXIST;
+		}
+	}
+	if (*count == shape.max) {
+		parse_error_set(error, "is one too many: at most %u are possible", shape.max);
+		return -E2BIG;
+	}
+	memcpy(items + (*count)++ * shape.item_size, item, shape.item_size);
+	return 0;
+}
+
+// Errors of append() do not name the value yet.
+static int append_named(const struct config_key *key, void *field, const void *item,
+    const char *text, struct parse_error *error)
+{
+	struct parse_error why = {0};
+	int rc = append(key, field, item, &why);
+
+	if (rc)
+		parse_error_set(error, "\"%s\" %s", text, why.text);
+	return rc;
+}
+
+static int add_link(
+    const struct config_key *key, void *field, const char *text, struct parse_error *error)
+{
+	struct config_link link = {0};
+	const char *name = text + 4, *colon;
+	size_t len;
+	uint64_t queues = 0;
+
+	if (!strcmp(text, "sock"))
+		return 0;
+	if (!strncmp(text, "dpdk:", 5)) {
+		parse_error_set(error,
+		    "\"%s\": this version has no dpdk links: write xdp:IFACE[:QUEUES] or sock",
+		    text);
+		return -EINVAL;
+	}
+	if (strncmp(text, "xdp:", 4) || !*name || *name == ':') {
+		parse_error_set(error, "\"%s\" is no link: write xdp:IFACE[:QUEUES] or sock", text);
+		return -EINVAL;
+	}
+	colon = strchrnul(name, ':');
+	len = (size_t)(colon - name);
+	if (len >= sizeof(link.ifname)) {
+		parse_error_set(error, "\"%s\": interface names have at most %d characters", text,
+		    IFNAMSIZ - 1);
+		return -EINVAL;
+	}
+	memcpy(link.ifname, name, len);
+	if (*colon && parse_uint(colon + 1, 1, 64, &queues, NULL)) {
+		parse_error_set(error,
+		    "\"%s\": the number of queues must be 1 to 64, or left out for all", text);
+		return -ERANGE;
+	}
+	link.queues = (uint32_t)queues;
+	return append_named(key, field, &link, text, error);
+}
+
+static int add_cpus(
+    const struct config_key *key, void *field, const char *text, struct parse_error *error)
+{
+	uint64_t first, last;
+	char low[16];
+	const char *dash = strchr(text, '-');
+
+	snprintf(low, sizeof(low), "%.*s", dash ? (int)(dash - text) : 15, text);
+	if (parse_uint(low, 0, 1023, &first, NULL) ||
+	    (dash && parse_uint(dash + 1, first, 1023, &last, NULL))) {
+		parse_error_set(error,
+		    "\"%s\" is no core: write a number from 0 to 1023 or a range as 2-5", text);
+		return -EINVAL;
+	}
+	if (!dash)
+		last = first;
+	for (uint32_t cpu = (uint32_t)first; cpu <= last; cpu++) {
+		int rc = append_named(key, field, &cpu, text, error);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int add_address(
+    const struct config_key *key, void *field, const char *text, struct parse_error *error)
+{
+	union socket_address at;
+	int rc = parse_address(text, key->type == CONFIG_PEERS, &at, error);
+
+	return rc ? rc : append_named(key, field, &at, text, error);
+}
+
+static int set_choice(
+    const struct config_key *key, int *field, const char *text, struct parse_error *error)
+{
+	char list[160] = "";
+	size_t len = 0;
+
+	for (int i = 0; key->choices[i]; i++) {
+		if (!strcmp(key->choices[i], text)) {
+			*field = i;
+			return 0;
+		}
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+		    !i			  ? ""
+		    : key->choices[i + 1] ? ", "
+					  : " or ",
+		    key->choices[i]);
+	}
+	parse_error_set(error, "\"%s\" is not known: write %s", text, list);
+	return -EINVAL;
+}
+
+static int set_text(
+    const struct config_key *key, char *field, const char *text, struct parse_error *error)
+{
+	size_t len = strlen(text);
+
+	if (len >= key->size) {
+		parse_error_set(
+		    error, "\"%s\" is too long: at most %zu characters", text, key->size - 1);
+		return -EINVAL;
+	}
+	memset(field, 0, key->size);
+	memcpy(field, text, len);
+	return 0;
+}
+
+static int set_ports(struct config_ports *field, const char *text, struct parse_error *error)
+{
+	const char *dash = strchr(text, '-');
+	uint64_t first, last;
+	char low[8];
+
+	*field = (struct config_ports){0};
+	if (!strcmp(text, "none"))
+		return 0;
+	snprintf(low, sizeof(low), "%.*s", dash ? (int)(dash - text) : 7, text);
+	if (parse_uint(low, 1, 65535, &first, NULL) ||
+	    (dash && parse_uint(dash + 1, first, 65535, &last, NULL))) {
+		parse_error_set(error,
+		    "\"%s\" is no range of ports: write FIRST-LAST within 1 to 65535, or none",
+		    text);
+		return -EINVAL;
+	}
+	*field = (struct config_ports){(uint16_t)first, (uint16_t)(dash ? last : first)};
+	return 0;
+}
+
+int config_set(struct config *config, const struct config_key *key, const char *text,
+    struct parse_error *error)
+{
+	void *field = field_of(config, key);
+
+	switch (key->type) {
+	case CONFIG_UINT:
+		return parse_uint(text, key->min, key->max, field, error);
+	case CONFIG_SIZE:
+		return parse_size(text, key->min, key->max, field, error);
+	case CONFIG_DURATION:
+		return parse_duration(text, key->min, key->max, field, error);
+	case CONFIG_CHOICE:
+		return set_choice(key, field, text, error);
+	case CONFIG_TEXT:
+		return set_text(key, field, text, error);
+	case CONFIG_PORTS:
+		return set_ports(field, text, error);
+	case CONFIG_LISTEN:
+	case CONFIG_PEERS:
+		return add_address(key, field, text, error);
+	case CONFIG_LINKS:
+		return add_link(key, field, text, error);
+	case CONFIG_CPUS:
+		return add_cpus(key, field, text, error);
+	}
+	return -EINVAL;
+}
+
+static char *format_item(char *out, const struct config_key *key, const void *item)
+{
+	const struct config_link *link = item;
+
+	if (key->type == CONFIG_CPUS)
+		snprintf(out, 64, "%u", *(const uint32_t *)item);
+	else if (key->type != CONFIG_LINKS)
+		format_address(out, item);
+	else if (link->queues)
+		snprintf(out, 64, "xdp:%s:%u", link->ifname, link->queues);
+	else
+		snprintf(out, 64, "xdp:%s", link->ifname);
+	return out;
+}
+
+static void format_list(char *out, size_t size, const struct config_key *key, const void *field)
+{
+	struct list_shape shape = shape_of(key);
+	uint32_t count = *(const uint32_t *)field;
+	size_t len = 0;
+	char text[64];
+
+	for (uint32_t i = 0; i < count && len < size; i++) {
+		const char *item = (const char *)field + shape.items_offset + i * shape.item_size;
+
+		format_item(text, key, item);
+		// an opening bracket would start a list in YAML
+		len += (size_t)snprintf(out + len, size - len,
+		    strchr(text, ':') ? "%s\"%s\"" : "%s%s", i ? ", " : "[", text);
+	}
+	if (len < size)
+		snprintf(out + len, size - len, count ? "]" : "[]");
+}
+
+char *config_format(
+    char *out, size_t size, const struct config *config, const struct config_key *key)
+{
+	const void *field = (const char *)config + key->offset;
+	const struct config_ports *ports = field;
+	char text[64];
+
+	switch (key->type) {
+	case CONFIG_UINT:
+		snprintf(out, size, "%llu", (unsigned long long)*(const uint64_t *)field);
+		break;
+	case CONFIG_SIZE:
+		snprintf(out, size, "%s", format_size(text, *(const uint64_t *)field));
+		break;
+	case CONFIG_DURATION:
+		snprintf(out, size, "%s", format_duration(text, *(const uint64_t *)field));
+		break;
+	case CONFIG_CHOICE:
+		snprintf(out, size, "%s", key->choices[*(const int *)field]);
+		break;
+	case CONFIG_TEXT:
+		snprintf(out, size, "%s", *(const char *)field ? (const char *)field : "\"\"");
+		break;
+	case CONFIG_PORTS:
+		if (ports->first)
+			snprintf(out, size, "%u-%u", ports->first, ports->last);
+		else
+			snprintf(out, size, "none");
+		break;
+	default:
+		format_list(out, size, key, field);
+	}
+	return out;
+}

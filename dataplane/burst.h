@@ -15,6 +15,9 @@ enum {
 	BURST_MAX = 64,
 	HEADROOM = 128, // bytes before `data` that every link guarantees to be writable
 	TAILROOM = 64,	// bytes after the payload that every link guarantees to be writable
+	// On links that are not raw both hold for payloads of up to 32 bytes (what an answer may
+	// outgrow); longer ones may have neighbours of the same train around them, so a stage
+	// writes within the payload only.
 };
 
 enum dgram_flags {

@@ -71,6 +71,7 @@ struct link_ops {
 	// Worker. Pushes out what tx queued and reclaims completed buffers; called once per loop.
 	void (*flush)(struct link_queue *q);
 	// Worker. File descriptors to poll(2) for input before sleeping; returns how many (<= max).
+	// Only after rx returned 0: a train that is not used up yet wakes nobody.
 	unsigned (*poll_fds)(struct link_queue *q, int *fds, unsigned max);
 };
 

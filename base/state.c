@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// What may be in a state directory. Sockets and locks are removed or reused by who makes them.
+static const char *const ours[] = {
+    ".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock", "notify.sock", NULL};
+
+static int make_directories(const char *path)
+{
+	char part[PATH_MAX];
+
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *c = part + 1; *c; c++) {
+		if (*c != '/')
+			continue;
+		*c = 0;
+		if (mkdir(part, 0755) && errno != EEXIST)
+			return -errno;
+		*c = '/';
+	}
+	return mkdir(part, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+// A name in `path` that is not ours, or "".
+static void find_foreign(const char *path, char *name, size_t size)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+
+	*name = 0;
+	while (dir && !*name && (entry = readdir(dir))) {
+		int i = 0;
+
+		while (ours[i] && strcmp(ours[i], entry->d_name))
+			i++;
+		if (!ours[i])
+			snprintf(name, size, "%s", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static int hand_over(const char *path, const struct privilege_user *user, struct parse_error *error)
+{
+	char file[PATH_MAX];
+	int rc;
+
+	find_foreign(path, file, 128);
+	if (*file) {
+		parse_error_set(error,
+		    "state directory %s holds other things (%s): name a directory of its own with "
+		    "--state",
+		    path, file);
+		return -ENOTEMPTY;
+	}
+	for (int i = 0; ours[i]; i++) {
+		if (!strcmp(ours[i], ".."))
+			continue;
+		snprintf(file, sizeof(file), "%s/%s", path, ours[i]);
+		if (lchown(file, user->uid, user->gid) && errno != ENOENT) {
+			rc = -errno;
+			parse_error_set(error, "cannot give %s to user %s: %s", file, user->name,
+			    strerrordesc_np(-rc));
+			return rc;
+		}
+	}
+	return 0;
+}
+
+int state_open(const char *path, const struct privilege_user *user, struct parse_error *error)
+{
+	struct stat info;
+	int rc = make_directories(path);
+
+	if (!rc && stat(path, &info))
+		rc = -errno;
+	if (!rc && !S_ISDIR(info.st_mode))
+		rc = -ENOTDIR;
+	if (rc) {
+		parse_error_set(error,
+		    "cannot make state directory %s: %s: name another with --state", path,
+		    strerrordesc_np(-rc));
+		return rc;
+	}
+	if (user && geteuid() == 0)
+		return hand_over(path, user, error);
+	if (!access(path, W_OK | X_OK))
+		return 0;
+	rc = -errno;
+	parse_error_set(error,
+	    "state directory %s belongs to another user: %s: name another with --state", path,
+	    strerrordesc_np(-rc));
+	return rc;
+}
+
+static void fail_busy(int fd, const char *path, struct parse_error *error)
+{
+	char pid[32] = "";
+	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	if (n < 0)
+		n = 0;
+	pid[n] = 0;
+	pid[strcspn(pid, "\n")] = 0;
+	parse_error_set(error,
+	    "state directory %s is in use by process %s: stop that one, or name another with "
+	    "--state",
+	    path, *pid ? pid : "(unknown)");
+}
+
+int state_lock(const char *path, const char *name, struct parse_error *error)
+{
+	char file[PATH_MAX], pid[32];
+	int fd, rc, n;
+
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		rc = -errno;
+		parse_error_set(error, "cannot open %s: %s", file, strerrordesc_np(-rc));
+		return rc;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		fail_busy(fd, path, error);
+		close(fd);
+		return -EBUSY;
+	}
+	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)n, 0) != n) {
+		rc = -errno;
+		parse_error_set(error, "cannot write %s: %s", file, strerrordesc_np(-rc));
+		close(fd);
+		return rc;
+	}
+	return fd;
+}

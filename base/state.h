@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/parse.h"
+#include "base/privilege.h"
+
+// The state directory: sockets and locks of one relay. Functions return 0 or a negative errno with
+// a text in `error`.
+
+// Exit statuses of our programs, also seen by `fairway up`, which does not start a child again that
+// ended with EXIT_USAGE.
+enum exit_status {
+	EXIT_OK,
+	EXIT_FAILED,   // what failed is in the last line of the log
+	EXIT_USAGE,    // command line or configuration: trying again cannot help
+	EXIT_NO_RELAY, // no relay is running there (clients)
+};
+
+// Creates `path` with mode 0700 and its parents if they are missing. As root, `user` becomes the
+// owner; a directory that holds other things than ours is refused. `user` NULL: whoever we are.
+int state_open(const char *path, const struct privilege_user *user, struct parse_error *error);
+
+// Takes PATH/name with flock(2), for as long as the process lives, and writes our pid into it.
+// Returns a descriptor; -EBUSY names the process that holds it.
+int state_lock(const char *path, const char *name, struct parse_error *error);

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/udp.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { INODES_MAX = 64 };
+
+static size_t read_inodes(const char *path, unsigned port, unsigned long *inodes, size_t count)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+
+	while (file && count < INODES_MAX && fgets(line, sizeof(line), file)) {
+		unsigned found;
+		unsigned long inode;
+		const char *colon = strchr(line, ':'); // behind the slot number
+
+		if (!colon ||
+		    // NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
+		    sscanf(colon + 1, " %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", &found,
+			&inode) != 2)
+			continue;
+		if (found == port)
+			inodes[count++] = inode;
+	}
+	if (file)
+		fclose(file);
+	return count;
+}
+
+static bool holds_socket(const char *pid, const unsigned long *inodes, size_t count)
+{
+	char path[300], target[64], want[64];
+	bool found = false;
+	const struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%.32s/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%.32s/fd/%.64s", pid, entry->d_name);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n < 0)
+			continue;
+		target[n] = 0;
+		for (size_t i = 0; i < count && !found; i++) {
+			snprintf(want, sizeof(want), "socket:[%lu]", inodes[i]);
+			found = !strcmp(want, target);
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void read_name(const char *pid, char *name, size_t size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%.32s/comm", pid);
+	snprintf(name, size, "?");
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fgets(name, (int)size, file))
+		name[strcspn(name, "\n")] = 0;
+	fclose(file);
+}
+
+pid_t udp_find_owner(unsigned port, char *name, size_t size)
+{
+	unsigned long inodes[INODES_MAX];
+	size_t count = read_inodes("/proc/net/udp", port, inodes, 0);
+	const struct dirent *entry;
+	pid_t pid = 0;
+	DIR *dir;
+
+	count = read_inodes("/proc/net/udp6", port, inodes, count);
+	dir = count ? opendir("/proc") : NULL;
+	while (dir && !pid && (entry = readdir(dir))) {
+		uint64_t number;
+
+		if (parse_uint(entry->d_name, 1, INT32_MAX, &number, NULL) ||
+		    !holds_socket(entry->d_name, inodes, count))
+			continue;
+		pid = (pid_t)number;
+		read_name(entry->d_name, name, size);
+	}
+	if (dir)
+		closedir(dir);
+	return pid;
+}
+
+static void fail_busy(const union socket_address *at, struct parse_error *error)
+{
+	unsigned port = ntohs(at->v4.sin_port);
+	char text[64], name[32];
+	pid_t pid = udp_find_owner(port, name, sizeof(name));
+
+	format_address(text, at);
+	if (pid)
+		parse_error_set(error,
+		    "%s is in use by process %d (%s): stop that one, or listen elsewhere with "
+		    "--listen",
+		    text, (int)pid, name);
+	else
+		parse_error_set(error,
+		    "%s is in use by a process of another user: \"sudo ss -lunp sport = :%u\" "
+		    "names "
+		    "it; or listen elsewhere with --listen",
+		    text, port);
+}
+
+int udp_probe(const union socket_address *at, struct parse_error *error)
+{
+	int fd = socket(at->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char text[64];
+	int rc;
+
+	if (fd < 0) {
+		rc = -errno;
+	} else {
+		rc = bind(fd, &at->any, socket_address_len(at)) ? -errno : 0;
+		close(fd);
+	}
+	if (!rc)
+		return 0;
+	format_address(text, at);
+	if (rc == -EADDRINUSE)
+		fail_busy(at, error);
+	else if (rc == -EADDRNOTAVAIL)
+		parse_error_set(error,
+		    "%s: no interface of this machine has the address: \"ip addr\" lists them",
+		    text);
+	else if (rc == -EACCES)
+		parse_error_set(error,
+		    "%s: ports below 1024 need CAP_NET_BIND_SERVICE: run as root or take a higher "
+		    "port",
+		    text);
+	else
+		parse_error_set(error, "cannot listen on %s: %s", text, strerrordesc_np(-rc));
+	return rc;
+}
+
+void udp_own_address(union socket_address *at)
+{
+	// connecting a UDP socket only looks up the route; 192.0.2.1 is no host (RFC 5737)
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+	socklen_t len = sizeof(*at);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*at = (union socket_address){.v4.sin_family = AF_INET};
+	at->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0)
+		return;
+	inet_pton(AF_INET, "192.0.2.1", &to.sin_addr);
+	if (!connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		getsockname(fd, &at->any, &len);
+	at->v4.sin_port = 0;
+	close(fd);
+}

@@ -47,7 +47,7 @@ struct shm_header {
 	uint64_t inject_size; // bytes of each inject ring, a power of two
 	uint64_t trace_size;  // bytes of each trace ring, a power of two
 	struct shm_region settings, locals, egress, nexthops, peers, peer_index, workers, rings;
-	struct shm_region nodes; // struct node_table and its arrays (dataplane/table/node.h)
+	struct shm_region nodes; // struct node_table_header and its arrays (shm/node_table.h)
 	alignas(CACHE_LINE) uint64_t boot_count; // dp: times a data plane started on this memory
 	uint64_t dp_pid;			 // dp
 	uint64_t dp_started_ns;			 // dp: CLOCK_REALTIME
@@ -156,7 +156,7 @@ struct worker_block {
 	uint32_t cp_sleeping;			  // cp: 1 = write to the cp's eventfd after punting
 	alignas(CACHE_LINE) uint64_t inject_head; // cp
 	alignas(CACHE_LINE) uint64_t inject_tail; // worker
-	alignas(CACHE_LINE) uint64_t trace_head;  // worker: overwrites, never waits
+	alignas(CACHE_LINE) uint64_t trace_head; // worker: records written; overwrites, never waits
 };
 
 // A punted datagram, as a record in the punt ring; the payload follows.

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <assert.h>
+#include <emmintrin.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// One node as workers see it: 16 bytes that are read and written as one atomic word (aligned
+// 16-byte moves are atomic on every CPU with AVX, which memory_open checks). An entry that was
+// loaded is a consistent copy; it stays usable until the worker's next quiescent state, also when
+// the node is removed meanwhile.
+//
+// word 0: bits 0-31 node id, 0 = empty; 32-63 address
+// word 1: bits 0-23 node index, 24-39 port (host order), 40-53 next hop, 54-59 local, 60-63 flags
+struct node_entry {
+	alignas(16) uint64_t w[2];
+};
+
+static_assert(sizeof(struct node_entry) == 16, "one atomic word");
+
+enum node_flags {
+	NODE_V6 = 1 << 0,     // address is the index of an IPv6 slot
+	NODE_REMOTE = 1 << 1, // known by a peer relay: address is the index of the peer
+	NODE_CARRY = 1 << 2,  // registered with 0x08, gets 0x09
+	NODE_KEYED = 1 << 3,  // node_info.has_key: no need to punt a Discover for its key
+};
+
+enum {
+	NODE_INDEX_MAX = (1 << 24) - 1, // index 0 is never given to a node
+	NODE_NEXTHOP_MASK = (1 << 14) - 1,
+	NODE_LOCAL_MASK = (1 << 6) - 1,
+};
+
+// What the control plane remembers of a node; by node index. Writer: cp. Readers: cp, and workers
+// for nothing but has_key. Times are seconds of CLOCK_MONOTONIC.
+struct node_info {
+	uint8_t key[32]; // Ed25519 public key, valid when has_key
+	uint32_t first_seen;
+	uint32_t changed_at; // last change of endpoint
+	uint32_t last_punch; // last punch request of or for the node, 0 = never
+	uint32_t changes;    // of endpoint
+	uint8_t has_key;
+	uint8_t admission; // flags of controlplane/endpoints
+	uint8_t pad[14];
+};
+
+static_assert(sizeof(struct node_info) == 64, "one cache line");
+
+static inline struct node_entry node_entry_load(const struct node_entry *at)
+{
+	union {
+		__m128i v;
+		struct node_entry e;
+	} u = {.v = *(const volatile __m128i *)at};
+
+	__atomic_signal_fence(__ATOMIC_ACQUIRE);
+	return u.e;
+}
+
+static inline void node_entry_store(struct node_entry *at, struct node_entry e)
+{
+	union {
+		struct node_entry e;
+		__m128i v;
+	} u = {.e = e};
+
+	__atomic_signal_fence(__ATOMIC_RELEASE);
+	*(volatile __m128i *)at = u.v;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t node_entry_id(struct node_entry e)
+{
+	return (uint32_t)e.w[0];
+}
+
+// IPv4 address in network order as it lies in memory, IPv6 slot, or peer index, by flags.
+static inline uint32_t node_entry_address(struct node_entry e)
+{
+	return (uint32_t)(e.w[0] >> 32);
+}
+
+static inline uint32_t node_entry_index(struct node_entry e)
+{
+	return (uint32_t)e.w[1] & 0xffffff;
+}
+
+static inline uint16_t node_entry_port(struct node_entry e)
+{
+	return (uint16_t)(e.w[1] >> 24);
+}
+
+static inline uint16_t node_entry_nexthop(struct node_entry e)
+{
+	return (uint16_t)(e.w[1] >> 40) & NODE_NEXTHOP_MASK;
+}
+
+static inline uint8_t node_entry_local(struct node_entry e)
+{
+	return (uint8_t)(e.w[1] >> 54) & NODE_LOCAL_MASK;
+}
+
+static inline uint8_t node_entry_flags(struct node_entry e)
+{
+	return (uint8_t)(e.w[1] >> 60);
+}

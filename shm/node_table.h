@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "shm/node_entry.h"
+#include "wire/endpoint.h"
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Node id -> entry. Linear hashing (Litwin 1980): the table grows by splitting one bucket at a
+// time, so no insert ever moves more than one bucket's entries, and memory follows the number of
+// nodes. Bucket = one cache line of three entries; what does not fit hangs in overflow buckets.
+//
+// Readers never wait. The writer (control plane, shm/node_writer.h) moves an entry by writing
+// the copy, then storing `state` with a new version, then clearing the original: a reader that
+// misses and finds `state` unchanged knows that the id is not there; else it looks again.
+
+enum {
+	NODE_CAPACITY_MAX = NODE_INDEX_MAX - 4096,
+	NODE_INDEX_SLACK = 4096, // indexes beyond the capacity, for those that wait for reuse
+	BUCKET_ENTRIES = 3,
+	BUCKETS_INITIAL = 64,
+	CHAIN_MAX = 8,	    // overflow buckets behind one bucket
+	NODE_FIND_TRIES = 4 // looks at a table whose state changes under the reader
+};
+
+struct node_bucket {
+	uint32_t overflow; // index of the next bucket of the chain, 0 = last
+	uint32_t pad[3];
+	struct node_entry entries[BUCKET_ENTRIES];
+};
+
+static_assert(sizeof(struct node_bucket) == 64, "one cache line");
+
+// At the start of the nodes region; sizes are counts of elements. Writer of the first part: dp when
+// the memory is new. Offsets in bytes from the start of the region, multiples of 4096.
+struct node_table_header {
+	uint32_t capacity;
+	uint32_t index_max; // highest node index; arrays by index hold index_max + 1
+	uint32_t bucket_max, overflow_max, v6_max;
+	uint32_t hash_key[4]; // random, so that nobody can choose ids that collide
+	uint64_t buckets, overflow, v6, last_seen, info;
+	// cp: bits 0-31 number of buckets, 32-63 version
+	alignas(64) uint64_t state;
+	// cp: for display
+	alignas(64) uint64_t node_count; // local and remote
+	uint64_t remote_count;
+};
+
+// A process's own view with checked sizes. Copyable.
+struct node_table {
+	struct node_table_header *header;
+	struct node_bucket *buckets;
+	struct node_bucket *overflow;
+	uint8_t (*v6)[16];	// IPv6 addresses in network order
+	uint32_t *last_seen;	// seconds of CLOCK_MONOTONIC. Writer: workers
+	struct node_info *info; // Writer: cp
+	uint32_t capacity, index_max, bucket_max, overflow_max, v6_max;
+	uint32_t hash_key[4];
+};
+
+// Bytes of a nodes region, a multiple of 4096; 0 when the capacity is out of range.
+uint64_t node_table_size(uint32_t capacity);
+// Writes the header of an empty table into zeroed memory. 0 or -EINVAL.
+int node_table_format(void *region, uint64_t size, uint32_t capacity);
+// Checks the header against the size. 0 or -EINVAL.
+int node_table_open(struct node_table *t, void *region, uint64_t size);
+
+// Walks all nodes, a slice at a time, in the order of bit-reversed hashes: nodes that are there
+// during the whole walk are seen exactly once, whatever is inserted, removed or split between two
+// calls. Start with *cursor = 0 and go on until it is NODE_CURSOR_END; a call looks at `max`
+// buckets at most, so it may fill in nothing before the end. Returns how many entries are in out.
+// Any process may walk; a cursor may be kept and passed on as a number.
+#define NODE_CURSOR_END (1ULL << 32)
+unsigned node_table_walk(
+    const struct node_table *t, uint64_t *cursor, struct node_entry *out, unsigned max);
+
+// Where the node is reached. False: REMOTE, or the entry points outside the table.
+bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out);
+
+// Bijective on 32 bits: two ids never have the same hash.
+static inline uint32_t node_hash(const uint32_t key[4], uint32_t id)
+{
+	uint32_t h = id ^ key[0];
+
+	h *= key[1] | 1;
+	h ^= h >> 16;
+	h *= key[2] | 1;
+	h ^= h >> 15;
+	return h ^ key[3];
+}
+
+// The bucket of a hash in a table of n >= 1 buckets.
+static inline uint32_t node_bucket_of(uint32_t hash, uint32_t n)
+{
+	uint32_t low = (1U << (31 - __builtin_clz(n))) - 1;
+	uint32_t b = hash & (low << 1 | 1);
+
+	return b < n ? b : b & low;
+}
+
+static inline uint64_t node_table_state(const struct node_table *t)
+{
+	return __atomic_load_n(&t->header->state, __ATOMIC_ACQUIRE);
+}
+
+// Number of buckets in a state, within the table whatever the word says.
+static inline uint32_t node_state_buckets(const struct node_table *t, uint64_t state)
+{
+	uint32_t n = (uint32_t)state;
+
+	return n - 1 < t->bucket_max ? n : 1;
+}
+
+// Looks through one bucket; out is written when found.
+static inline bool node_bucket_find(
+    const struct node_bucket *b, uint32_t id, struct node_entry *out)
+{
+	for (unsigned i = 0; i < BUCKET_ENTRIES; i++) {
+		struct node_entry e = node_entry_load(&b->entries[i]);
+
+		if (node_entry_id(e) == id) {
+			*out = e;
+			return true;
+		}
+	}
+	return false;
+}
+
+// The next bucket of a chain, NULL at its end.
+static inline const struct node_bucket *node_bucket_next(
+    const struct node_table *t, const struct node_bucket *b)
+{
+	uint32_t next = __atomic_load_n(&b->overflow, __ATOMIC_ACQUIRE);
+
+	return next - 1 < t->overflow_max ? &t->overflow[next] : NULL;
+}
+
+// One look at one state: true when found.
+static inline bool node_chain_find(
+    const struct node_table *t, const struct node_bucket *b, uint32_t id, struct node_entry *out)
+{
+	for (unsigned i = 0; i <= CHAIN_MAX && b; i++, b = node_bucket_next(t, b)) {
+		if (node_bucket_find(b, id, out))
+			return true;
+	}
+	return false;
+}
+
+// Copies the entry of a node. For single look-ups; workers use dataplane/table/lookup.h. Between
+// two quiescent states, or in the writer's thread.
+static inline bool node_table_find(const struct node_table *t, uint32_t id, struct node_entry *out)
+{
+	uint64_t state = node_table_state(t);
+	uint32_t hash = node_hash(t->hash_key, id);
+
+	for (int i = 0; i < NODE_FIND_TRIES && id; i++) {
+		uint32_t n = node_state_buckets(t, state);
+		uint64_t seen = state;
+
+		if (node_chain_find(t, &t->buckets[node_bucket_of(hash, n)], id, out))
+			return true;
+		state = node_table_state(t);
+		if (state == seen)
+			return false;
+	}
+	return false;
+}
+
+// Worker: a sign of life. Written only when it changes by 8 s or more, so that the line stays
+// shared among the workers.
+static inline void node_table_seen(const struct node_table *t, struct node_entry e, uint32_t now_s)
+{
+	uint32_t index = node_entry_index(e);
+	uint32_t *at = &t->last_seen[index <= t->index_max ? index : 0];
+
+	if ((int32_t)(now_s - __atomic_load_n(at, __ATOMIC_RELAXED)) >= 8)
+		__atomic_store_n(at, now_s, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "shm/node_table.h"
+#include "shm/quiescent.h"
+
+// The one writer of the node table: the control plane's main thread. Every function leaves the
+// table valid for readers at each single store, so the process may die anywhere.
+
+// Indexes to give out: those from `next` on were never used, `free` holds returned ones.
+struct index_pool {
+	uint32_t *free;
+	uint32_t count, next, last;
+};
+
+struct node_writer {
+	const struct memory *memory;
+	struct node_table table;
+	struct index_pool indexes, v6, overflow;
+	struct deferred deferred;
+	uint32_t node_count, remote_count;
+};
+
+// What the control plane decides about a node.
+struct node_route {
+	struct endpoint at; // unless NODE_REMOTE
+	uint32_t peer;	    // index of the peer relay when NODE_REMOTE
+	uint16_t nexthop;   // 0 = unresolved
+	uint8_t local;
+	uint8_t flags; // CARRY, KEYED, REMOTE; V6 is set from the endpoint
+};
+
+// Attaches as the writer and repairs what a writer left that was killed. Waits up to two seconds
+// for the workers to pass (they are quick). 0, -ENOMEM, or -EBUSY when a worker did not pass.
+int node_writer_open(struct node_writer *w, const struct memory *m);
+void node_writer_close(struct node_writer *w);
+
+// Inserts or replaces. 1: new: node_info is zero but for first_seen and changed_at = now_s, and
+// last_seen is now_s. 0: replaced in place, index and node_info kept. -EINVAL: id 0 or a value out
+// of range; -ENOSPC: full; -EAGAIN: full until the workers have passed; -ENOMEM.
+int node_writer_put(
+    struct node_writer *w, uint32_t id, const struct node_route *route, uint32_t now_s);
+// 0 or -ENOENT.
+int node_writer_set_nexthop(struct node_writer *w, uint32_t id, uint16_t nexthop);
+// Sets the flags in set and clears those in clear (CARRY and KEYED only). 0 or -ENOENT.
+int node_writer_set_flags(struct node_writer *w, uint32_t id, uint8_t set, uint8_t clear);
+// 0, -ENOENT or -ENOMEM.
+int node_writer_remove(struct node_writer *w, uint32_t id);
+
+// Once a loop: gives places back whose readers have passed.
+void node_writer_run(struct node_writer *w);

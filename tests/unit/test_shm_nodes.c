@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shm/node_writer.h"
+#include "tests/unit/unit.h"
+
+static const struct memory_config config = {
+    .node_capacity = 20000,
+    .worker_count = 2,
+    .punt_size = 65536,
+    .inject_size = 65536,
+    .trace_size = 65536,
+};
+
+static void memory_make(struct memory *m, const struct memory_config *cfg)
+{
+	struct memory_error err = {""};
+
+	if (memory_create(m, cfg, &err))
+		fail_msg("%s", err.text);
+}
+
+// The naive twin: what each id of a small range should have.
+enum { IDS = 12000 };
+
+struct twin {
+	bool there;
+	struct node_route route;
+};
+
+static struct endpoint endpoint_random(unsigned r)
+{
+	uint8_t a[16] = {0x20, 0x01, 0x0d, 0xb8, [14] = (uint8_t)(r >> 8), [15] = (uint8_t)r};
+
+	return r & 1 ? endpoint_from_v6(a, (uint16_t)(r >> 3))
+		     : endpoint_from_v4(r * 2654435761U, (uint16_t)(r >> 3));
+}
+
+static struct node_route route_random(unsigned r)
+{
+	struct node_route route = {
+	    .nexthop = (uint16_t)(r >> 4 & NODE_NEXTHOP_MASK),
+	    .local = (uint8_t)(r >> 2 & NODE_LOCAL_MASK),
+	    .flags = (uint8_t)(r & (NODE_CARRY | NODE_KEYED)),
+	};
+
+	if (r % 7 == 0) {
+		route.flags |= NODE_REMOTE;
+		route.peer = r % PEER_MAX;
+	} else {
+		route.at = endpoint_random(r);
+	}
+	return route;
+}
+
+static void entry_check(const struct node_table *t, struct node_entry e, const struct node_route *r)
+{
+	struct endpoint at;
+
+	assert_int_equal(node_entry_nexthop(e), r->nexthop);
+	assert_int_equal(node_entry_local(e), r->local);
+	assert_int_equal(node_entry_flags(e) & ~NODE_V6, r->flags);
+	if (r->flags & NODE_REMOTE) {
+		assert_false(node_table_endpoint(t, e, &at));
+		assert_int_equal(node_entry_address(e), r->peer);
+		return;
+	}
+	assert_true(node_table_endpoint(t, e, &at));
+	assert_true(endpoint_equal(&at, &r->at));
+}
+
+static void twin_check(const struct node_table *t, const struct twin *twin)
+{
+	uint8_t *seen = calloc(1, IDS + 1);
+	struct node_entry out[16], e = {0};
+	uint64_t cursor = 0;
+
+	for (uint32_t id = 1; id <= IDS; id++) {
+		assert_int_equal(node_table_find(t, id, &e), twin[id].there);
+		if (twin[id].there)
+			entry_check(t, e, &twin[id].route);
+	}
+	while (cursor != NODE_CURSOR_END) {
+		unsigned n = node_table_walk(t, &cursor, out, 16);
+
+		for (unsigned i = 0; i < n; i++) {
+			uint32_t id = node_entry_id(out[i]);
+
+			assert_true(id <= IDS && twin[id].there);
+			assert_int_equal(seen[id]++, 0);
+		}
+	}
+	for (uint32_t id = 1; id <= IDS; id++)
+		assert_int_equal(seen[id], twin[id].there);
+	free(seen);
+}
+
+static void random_steps(struct node_writer *w, struct twin *twin, int steps, unsigned remove)
+{
+	for (int i = 0; i < steps; i++) {
+		uint32_t id = (uint32_t)rand() % IDS + 1;
+		struct node_route r = route_random((unsigned)rand());
+
+		if ((unsigned)rand() % 100 < remove) {
+			assert_int_equal(node_writer_remove(w, id), twin[id].there ? 0 : -ENOENT);
+			twin[id].there = false;
+		} else if (rand() % 4 == 0) {
+			int err = node_writer_set_nexthop(w, id, r.nexthop);
+
+			assert_int_equal(err, twin[id].there ? 0 : -ENOENT);
+			twin[id].route.nexthop = r.nexthop;
+		} else {
+			assert_int_equal(node_writer_put(w, id, &r, 5), !twin[id].there);
+			twin[id] = (struct twin){.there = true, .route = r};
+		}
+		if (i % 100 == 0)
+			node_writer_run(w);
+	}
+}
+
+static void test_oracle(void **state)
+{
+	struct twin *twin = calloc(IDS + 1, sizeof(*twin));
+	struct node_writer w;
+	struct memory m;
+
+	(void)state;
+	memory_make(&m, &config);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	for (unsigned seed = 1; seed <= 6; seed++) {
+		srand(seed);
+		random_steps(&w, twin, 20000, seed % 2 ? 20 : 70);
+		twin_check(&m.nodes, twin);
+		node_writer_close(&w);
+		assert_int_equal(node_writer_open(&w, &m), 0);
+		twin_check(&m.nodes, twin);
+	}
+	node_writer_close(&w);
+	memory_unmap(&m);
+	free(twin);
+}
+
+static void test_full(void **state)
+{
+	struct memory_config small = config;
+	struct node_route r = {.at = endpoint_from_v4(1, 2)};
+	struct node_entry e;
+	struct node_writer w;
+	struct memory m;
+
+	(void)state;
+	small.node_capacity = 100;
+	memory_make(&m, &small);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	for (uint32_t id = 1; id <= 100; id++)
+		assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
+	assert_int_equal(node_writer_put(&w, 101, &r, 1), -ENOSPC);
+	assert_int_equal(node_writer_put(&w, 100, &r, 1), 0);
+	assert_int_equal(node_writer_remove(&w, 7), 0);
+	assert_int_equal(node_writer_put(&w, 101, &r, 1), 1);
+	assert_false(node_table_find(&m.nodes, 7, &e));
+	assert_true(node_table_find(&m.nodes, 101, &e));
+	assert_int_equal(m.nodes.header->node_count, 100);
+	node_writer_close(&w);
+	memory_unmap(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_oracle),
+	    cmocka_unit_test(test_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

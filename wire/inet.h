@@ -217,7 +217,7 @@ static inline int inet_ipv6_parse(const uint8_t *ip, size_t len, struct inet_udp
 {
 	size_t payload = load_be16(ip + IPV6_OFFSET_LENGTH);
 
-	if (payload + IPV6_HEADER_SIZE > len)
+	if (len < IPV6_HEADER_SIZE || payload > len - IPV6_HEADER_SIZE)
 		return -EMSGSIZE;
 	if (ip[IPV6_OFFSET_NEXT] != IP_PROTOCOL_UDP)
 		return -EPROTONOSUPPORT;
@@ -236,7 +236,7 @@ static inline int inet_udp_parse_at(const uint8_t *data, size_t len, struct inet
 		return -EMSGSIZE;
 	if (ip[0] >> 4 == 4)
 		room = inet_ipv4_parse(ip, len, out);
-	else if (ip[0] >> 4 == 6 && len >= IPV6_HEADER_SIZE + UDP_HEADER_SIZE)
+	else if (ip[0] >> 4 == 6)
 		room = inet_ipv6_parse(ip, len, out);
 	else
 		return -EBADMSG;

@@ -24,14 +24,21 @@ struct message {
 
 struct backend;
 
+struct pace;
+struct traffic;
+
 struct backend_ops {
 	// 0, or a negative errno with a sentence for the user in `error` (BACKEND_ERROR_MAX bytes).
 	int (*open)(struct backend *b, const struct options *o, char *error);
 	// Sends up to BATCH messages from one place, in order. Returns how many the kernel took.
 	unsigned (*send)(struct backend *b, uint32_t place, const struct message *m, unsigned n);
-	// Waits at most timeout_ms; fills up to `max` messages and the place they reached.
+	// Waits at most timeout_ms; fills up to `max` messages and the place that each reached.
 	unsigned (*receive)(
-	    struct backend *b, struct message *m, uint32_t *place, unsigned max, int timeout_ms);
+	    struct backend *b, struct message *m, uint32_t *places, unsigned max, int timeout_ms);
+	// Optional: the backend makes the relay messages itself, of random flows of `t`, at a rate
+	// (datagrams per second, 0 = as fast as possible) for some seconds. Counts them into *sent.
+	int (*blast)(
+	    struct backend *b, const struct traffic *t, const struct pace *p, uint64_t *sent);
 	void (*close)(struct backend *b);
 };
 

@@ -138,6 +138,8 @@ int main(int argc, char **argv)
 
 	options_parse(&o, argc, argv);
 	raise_descriptor_limit();
+	if (o.interface)
+		b.ops = &backend_xdp;
 	if (b.ops->open(&b, &o, error))
 		return fail("link", error);
 	if (o.mode == MODE_GARBAGE) {

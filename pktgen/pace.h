@@ -9,8 +9,8 @@
 struct pace {
 	uint64_t start_ns;
 	uint64_t end_ns;
-	double rate; // datagrams per second, 0 = no limit
-	uint64_t sent;
+	double rate;   // datagrams per second, 0 = no limit
+	uint64_t sent; // by the caller
 };
 
 void pace_start(struct pace *p, double rate, double seconds);

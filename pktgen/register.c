@@ -15,10 +15,10 @@ enum {
 static void count_replies(struct registration *r, struct backend *b, int timeout_ms)
 {
 	struct message m[RECEIVE_MAX];
-	uint32_t place;
+	uint32_t places[RECEIVE_MAX];
 	unsigned n;
 
-	while ((n = b->ops->receive(b, m, &place, RECEIVE_MAX, timeout_ms))) {
+	while ((n = b->ops->receive(b, m, places, RECEIVE_MAX, timeout_ms))) {
 		for (unsigned i = 0; i < n; i++)
 			r->answered += m[i].len > 0 && m[i].data[0] == BEACON_DISCOVER_REPLY;
 		timeout_ms = 0;

@@ -42,13 +42,15 @@ static void show_progress(const struct session *s, uint64_t received)
 		    (unsigned long long)received);
 }
 
-static void receive_batch(struct session *s, const struct message *m, unsigned n, uint32_t place)
+static void receive_batch(
+    struct session *s, const struct message *m, const uint32_t *places, unsigned n)
 {
 	struct trial *t = s->trial;
 	uint64_t now = clock_mono_ns();
 
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t sent_at = flow_check(s->traffic, &t->check, place, m[i].data, m[i].len);
+		uint64_t sent_at =
+		    flow_check(s->traffic, &t->check, places[i], m[i].data, m[i].len);
 
 		if (sent_at)
 			histogram_add(&t->latency, now > sent_at ? now - sent_at : 0);
@@ -60,14 +62,14 @@ static void *receiver(void *arg)
 	struct session *s = arg;
 	struct message *m = malloc(RECEIVE_MAX * sizeof(*m));
 	uint64_t last = clock_mono_ns(), stopped = 0, shown = last;
-	uint32_t place = 0;
+	uint32_t *places = malloc(RECEIVE_MAX * sizeof(*places));
 
-	while (m) {
-		unsigned n = s->backend->ops->receive(s->backend, m, &place, RECEIVE_MAX, 20);
+	while (m && places) {
+		unsigned n = s->backend->ops->receive(s->backend, m, places, RECEIVE_MAX, 20);
 		uint64_t now = clock_mono_ns();
 
 		if (n) {
-			receive_batch(s, m, n, place);
+			receive_batch(s, m, places, n);
 			last = now;
 		}
 		if (!stopped && !atomic_load(&s->sending))
@@ -81,6 +83,7 @@ static void *receiver(void *arg)
 		}
 	}
 	free(m);
+	free(places);
 	s->trial->cpu_receive_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	return NULL;
 }
@@ -112,6 +115,18 @@ static void unsend(struct traffic *t, const struct message *m, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		t->flows[load_be32(m[i].data + BEACON_RELAY_SIZE)].sent--;
+}
+
+static int blast_trial(struct session *s)
+{
+	struct trial *t = s->trial;
+	struct pace pace;
+	int failed;
+
+	pace_start(&pace, t->rate, t->seconds);
+	failed = s->backend->ops->blast(s->backend, s->traffic, &pace, &t->sent);
+	t->sent_seconds = (double)(clock_mono_ns() - pace.start_ns) / 1e9;
+	return failed;
 }
 
 static void send_trial(struct session *s)
@@ -160,12 +175,17 @@ int trial_relay(
 		free(s.buffers);
 		return -failed;
 	}
-	send_trial(&s);
+	if (b->ops->blast && traffic->o->mode != MODE_LATENCY)
+		failed = blast_trial(&s);
+	else
+		send_trial(&s);
+	if (failed)
+		snprintf(error, BACKEND_ERROR_MAX, "XDP live frames: %s", strerror(-failed));
 	t->cpu_send_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	atomic_store(&s.sending, false);
 	pthread_join(thread, NULL);
 	if (label)
 		fputs("\r\033[K", stderr);
 	free(s.buffers);
-	return 0;
+	return failed;
 }

@@ -223,15 +223,18 @@ static unsigned receive_from(struct sock *s, uint32_t place, struct message *m, 
 }
 
 static unsigned sock_receive(
-    struct backend *b, struct message *m, uint32_t *place, unsigned max, int timeout_ms)
+    struct backend *b, struct message *m, uint32_t *places, unsigned max, int timeout_ms)
 {
 	struct sock *s = b->priv;
 	struct epoll_event event;
+	unsigned n;
 
 	if (epoll_wait(s->epoll, &event, 1, timeout_ms) < 1)
 		return 0;
-	*place = event.data.u32;
-	return receive_from(s, *place, m, max);
+	n = receive_from(s, event.data.u32, m, max);
+	for (unsigned i = 0; i < n; i++)
+		places[i] = event.data.u32;
+	return n;
 }
 
 const struct backend_ops backend_sock = {

@@ -56,8 +56,8 @@ def check_includes(path, lines):
 def check_lines(path, lines):
     if "SPDX-License-Identifier:" not in (lines[0] if lines else ""):
         yield "1: the first line is no SPDX-License-Identifier"
-    if path.suffix == ".h" and "#pragma once" not in "\n".join(lines[:6]):
-        yield "1: header without #pragma once"
+    if path.suffix == ".h" and "#pragma once" not in lines[:20]:
+        yield "1: header without #pragma once in its first lines"
     for number, line in enumerate(lines, 1):
         if len(line.expandtabs(TAB)) > COLUMNS_MAX:
             yield f"{number}: {len(line.expandtabs(TAB))} columns, at most {COLUMNS_MAX}"

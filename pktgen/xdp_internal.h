@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "bpf/generate_shared.h"
+#include "pktgen/backend.h"
+
+#include <xdp/xsk.h>
+
+// The parts of the xdp backend; only its own files include this.
+
+enum {
+	XDP_FRAMES = 8192,
+	XDP_FRAME_SIZE = XSK_UMEM__DEFAULT_FRAME_SIZE,
+	XDP_RING = 4096,
+	PORTS_PER_ADDRESS = 60000, // simulated nodes behind one address
+	FIRST_PORT = 1024,
+};
+
+// The relay as seen on the wire: what every frame's headers hold.
+struct xdp_path {
+	unsigned ifindex;
+	uint8_t own_mac[6];
+	uint8_t relay_mac[6];
+	uint32_t relay_addr; // network order
+	uint16_t relay_port; // network order
+	uint32_t first_addr; // of the simulated nodes, host order
+};
+
+// Where node i sends from: address and port, both in network order.
+void xdp_node_address(const struct xdp_path *p, uint32_t node, uint32_t *addr, uint16_t *port);
+// The node that an address and port (network order) belong to.
+uint32_t xdp_address_node(const struct xdp_path *p, uint32_t addr, uint16_t port);
+
+// Looks the interface up and asks the kernel for the relay's MAC, which must be on the link.
+int xdp_path_find(struct xdp_path *p, const struct options *o, char *error);
+
+// Writes Ethernet, IPv4 and UDP headers (GENERATE_HEADERS bytes) before a payload of that length
+// from a node; the UDP checksum is computed over the payload.
+void xdp_headers_build(const struct xdp_path *p, uint8_t *frame, uint32_t node, size_t payload);
+
+// AF_XDP socket: one queue, receiving and sending.
+struct xdp_socket {
+	struct xsk_umem *umem;
+	struct xsk_socket *xsk;
+	struct xsk_ring_prod fill, tx;
+	struct xsk_ring_cons comp, rx;
+	uint8_t *area;
+	uint64_t free[XDP_FRAMES / 2]; // frames for sending; the other half receives
+	uint32_t free_count;
+	uint64_t lent[1024]; // received frames that the last receive handed out
+	uint32_t lent_count;
+};
+
+int xdp_socket_open(struct xdp_socket *s, const char *interface, char *error);
+void xdp_socket_close(struct xdp_socket *s);
+unsigned xdp_socket_send(struct xdp_socket *s, const struct xdp_path *p, uint32_t node,
+    const struct message *m, unsigned n);

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Cost of a node look-up in bulk, beside a bare open-addressing table with 64-byte slots and the
+// same prefetching, in one run. Both lie in a memfd, so both have the same page size.
+#include "dataplane/table/lookup.h"
+#include "shm/node_writer.h"
+
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BULK = 64, ROUNDS = 7 };
+
+struct bare_slot {
+	alignas(64) uint32_t id;
+	uint32_t pad[3];
+	struct node_entry value;
+};
+
+struct bare_table {
+	struct bare_slot *slots;
+	uint32_t mask;
+};
+
+static uint32_t bare_hash(uint32_t id)
+{
+	return (uint32_t)(id * 0x9e3779b97f4a7c15ULL >> 32);
+}
+
+static void bare_make(struct bare_table *b, const uint32_t *ids, uint32_t nodes)
+{
+	uint32_t size = 64;
+	size_t bytes;
+	int fd = memfd_create("bare", MFD_CLOEXEC);
+
+	while (size < nodes + nodes / 3)
+		size *= 2;
+	bytes = size * sizeof(struct bare_slot);
+	if (fd < 0 || ftruncate(fd, (off_t)bytes))
+		err(1, "memfd of %zu bytes", bytes);
+	b->slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (b->slots == MAP_FAILED)
+		err(1, "mmap of %zu bytes", bytes);
+	close(fd);
+	b->mask = size - 1;
+	for (uint32_t i = 0; i < nodes; i++) {
+		uint32_t at = bare_hash(ids[i]) & b->mask;
+
+		while (b->slots[at].id)
+			at = (at + 1) & b->mask;
+		b->slots[at].id = ids[i];
+		b->slots[at].value.w[0] = ids[i];
+	}
+}
+
+static unsigned bare_run(
+    const struct bare_table *b, const uint32_t *ids, unsigned n, struct node_entry *out)
+{
+	uint32_t at[BULK];
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		at[i] = bare_hash(ids[i]) & b->mask;
+		__builtin_prefetch(&b->slots[at[i]]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct bare_slot *s = &b->slots[at[i]];
+
+		while (s->id && s->id != ids[i])
+			s = &b->slots[at[i] = (at[i] + 1) & b->mask];
+		if (s->id == 0)
+			continue;
+		out[i] = s->value;
+		found++;
+	}
+	return found;
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static uint64_t random_next(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	return *s ^= *s << 17;
+}
+
+struct run {
+	const struct node_table *table;
+	const struct bare_table *bare;
+	const uint32_t *asked; // ids in random order
+	uint32_t count;	       // a multiple of BULK
+};
+
+static double time_ours(const struct run *r)
+{
+	static struct node_lookup l;
+	double start = now_s();
+	unsigned found = 0;
+
+	for (uint32_t i = 0; i < r->count; i += BULK) {
+		node_lookup_run(r->table, r->asked + i, BULK, &l);
+		found += (unsigned)__builtin_popcountll(l.found[0]);
+	}
+	if (found != r->count)
+		errx(1, "found %u of %u", found, r->count);
+	return (now_s() - start) / r->count * 1e9;
+}
+
+static double time_bare(const struct run *r)
+{
+	static struct node_entry out[BULK];
+	double start = now_s();
+	unsigned found = 0;
+
+	for (uint32_t i = 0; i < r->count; i += BULK)
+		found += bare_run(r->bare, r->asked + i, BULK, out);
+	if (found != r->count)
+		errx(1, "found %u of %u", found, r->count);
+	return (now_s() - start) / r->count * 1e9;
+}
+
+static void fill(struct node_writer *w, const uint32_t *ids, uint32_t nodes)
+{
+	double start = now_s();
+	struct node_writer again;
+
+	for (uint32_t i = 0; i < nodes; i++) {
+		struct node_route r = {.at = endpoint_from_v4(ids[i], (uint16_t)i)};
+		int got = node_writer_put(w, ids[i], &r, 1);
+
+		if (got < 0)
+			errx(1, "insert %u: %s", i, strerror(-got));
+	}
+	printf("  \"insert_ns\": %.0f, ", (now_s() - start) / nodes * 1e9);
+	start = now_s();
+	if (node_writer_open(&again, w->memory))
+		errx(1, "recovery failed");
+	printf("\"recover_ms\": %.1f, ", (now_s() - start) * 1e3);
+	node_writer_close(&again);
+}
+
+static void measure(uint32_t nodes)
+{
+	struct memory_config cfg = {.node_capacity = nodes,
+	    .worker_count = 1,
+	    .punt_size = 4096,
+	    .inject_size = 4096,
+	    .trace_size = 4096};
+	uint32_t *ids = malloc(nodes * sizeof(*ids)), count = 1 << 21;
+	uint32_t *asked = malloc(count * sizeof(*asked));
+	double ours = 1e9, bare_ns = 1e9;
+	uint64_t seed = 88172645463325252ULL;
+	struct memory_error why;
+	struct node_writer w;
+	struct bare_table bare;
+	struct memory m;
+
+	if (!ids || !asked)
+		errx(1, "out of memory");
+	for (uint32_t i = 0; i < nodes; i++)
+		ids[i] = (i + 1) * 2654435761U;
+	for (uint32_t i = 0; i < count; i++)
+		asked[i] = ids[random_next(&seed) % nodes];
+	if (memory_create(&m, &cfg, &why))
+		errx(1, "%s", why.text);
+	if (node_writer_open(&w, &m))
+		errx(1, "cannot open the node table");
+	printf("{\"nodes\": %u,\n", nodes);
+	fill(&w, ids, nodes);
+	bare_make(&bare, ids, nodes);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct run r = {&m.nodes, &bare, asked, count};
+		double a = time_ours(&r), b = time_bare(&r);
+
+		ours = a < ours ? a : ours;
+		bare_ns = b < bare_ns ? b : bare_ns;
+	}
+	printf("\"lookup_ns\": %.2f, \"bare_ns\": %.2f, \"ratio\": %.2f}\n", ours, bare_ns,
+	    ours / bare_ns);
+	munmap(bare.slots, (bare.mask + 1ULL) * sizeof(struct bare_slot));
+	node_writer_close(&w);
+	memory_unmap(&m);
+	free(ids);
+	free(asked);
+}
+
+int main(int argc, char **argv)
+{
+	static const uint32_t defaults[] = {1000, 100000, 1000000, 10000000};
+
+	if (argc > 1)
+		for (int i = 1; i < argc; i++)
+			measure((uint32_t)strtoul(argv[i], NULL, 10));
+	else
+		for (unsigned i = 0; i < 4; i++)
+			measure(defaults[i]);
+	return 0;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "shm/node_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Many ids at once: the buckets are prefetched before the first is looked at, so that a burst pays
+// the memory's latency about once.
+
+enum { LOOKUP_MAX = 128 }; // sender and destination of a burst
+
+struct node_lookup {
+	struct node_entry entries[LOOKUP_MAX]; // by position in ids; valid where found
+	uint64_t found[LOOKUP_MAX / 64];       // bit i & 63 of word i / 64
+};
+
+// Looks up ids[0..n-1], n <= LOOKUP_MAX; id 0 is never found. No allocation, bounded loops. Between
+// two quiescent states of the calling worker.
+void node_lookup_run(
+    const struct node_table *t, const uint32_t *ids, unsigned n, struct node_lookup *out);
+
+static inline bool node_lookup_found(const struct node_lookup *l, unsigned i)
+{
+	return l->found[i / 64] >> (i & 63) & 1;
+}

@@ -160,8 +160,8 @@ static void flags_out_of_range(void **state)
 static void sack_both_ways(void **state)
 {
 	(void)state;
-	for (uint8_t count = 1; count <= SACK_BLOCKS_MAX; count++) {
-		struct sack in = {.count = count}, out;
+	for (unsigned int count = 1; count <= SACK_BLOCKS_MAX; count++) {
+		struct sack in = {.count = (uint8_t)count}, out;
 		uint8_t buf[SACK_SIZE_MAX];
 		size_t len = 5 + 8 * (size_t)count;
 

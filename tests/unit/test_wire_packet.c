@@ -165,7 +165,7 @@ static void sack_both_ways(void **state)
 		uint8_t buf[SACK_SIZE_MAX];
 		size_t len = 5 + 8 * (size_t)count;
 
-		for (uint8_t i = 0; i < count; i++)
+		for (unsigned int i = 0; i < count; i++)
 			in.blocks[i] = (struct sack_block){i * 100u + 1, 0xffffff00u + i};
 		assert_int_equal(sack_build(buf, sizeof(buf), &in), len);
 		assert_int_equal(sack_build(buf, len - 1, &in), -ENOBUFS);

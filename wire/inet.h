@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
 // Ethernet, IPv4, IPv6 and UDP headers, and their checksums (RFC 791, 8200, 768, 1071, 1624).
 //
 // Sums are kept in memory order: 16-bit words are added as they stand in memory, so addresses,
 // ports and checksums go in and out without byte swaps (RFC 1071 section 2, part B). Checksums in
 // this file are therefore values to memcpy into a header. Other numbers are host order.
 // Pure functions on the hot path, any thread.
-#pragma once
 
 #include "wire/bytes.h"
 

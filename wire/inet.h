@@ -128,7 +128,8 @@ static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 	uint64_t high = 0;
-	uint64_t tail = 0;
+	uint32_t four = 0;
+	uint16_t two = 0, one = 0;
 
 	for (; len >= 8; p += 8, len -= 8) {
 		uint64_t w;
@@ -136,8 +137,17 @@ static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 		sum += (uint32_t)w;
 		high += w >> 32;
 	}
-	memcpy(&tail, p, len);
-	return sum + high + (uint32_t)tail + (tail >> 32);
+	if (len & 4) {
+		memcpy(&four, p, sizeof(four));
+		p += sizeof(four);
+	}
+	if (len & 2) {
+		memcpy(&two, p, sizeof(two));
+		p += sizeof(two);
+	}
+	if (len & 1)
+		memcpy(&one, p, 1);
+	return sum + high + four + two + one;
 }
 
 static inline uint16_t csum_replace(uint16_t check, uint64_t removed, uint64_t added)

@@ -123,7 +123,8 @@ static int memory_resolve(struct memory *m, const struct shm_header *h, struct m
 	m->peer_index = (struct peer_index *)(m->base + h->peer_index.offset);
 	m->workers = (struct worker_block *)(m->base + h->workers.offset);
 	m->rings = m->base + h->rings.offset;
-	if (node_table_open(&m->nodes, m->base + h->nodes.offset, h->nodes.size))
+	if (node_table_open(&m->nodes, m->base + h->nodes.offset, h->nodes.size) ||
+	    m->nodes.capacity != h->node_capacity)
 		return refuse(err, -EINVAL, "the node table in the memory is damaged");
 	return 0;
 }

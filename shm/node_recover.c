@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 // What the scan found in use, a bit for each place.
 struct used {
@@ -159,22 +158,6 @@ static int table_scan(struct node_writer *w)
 	return err;
 }
 
-// A worker may hold entries that the killed writer removed, and their places count as free now.
-static int workers_wait(const struct memory *m)
-{
-	struct quiescent_snapshot s;
-
-	quiescent_take(m, &s);
-	for (int i = 0; i < 2000; i++) {
-		struct timespec ms = {.tv_nsec = 1000000};
-
-		if (quiescent_passed(m, &s))
-			return 0;
-		nanosleep(&ms, NULL);
-	}
-	return -EBUSY;
-}
-
 int node_writer_open(struct node_writer *w, const struct memory *m)
 {
 	struct node_table_header *h = m->nodes.header;
@@ -185,7 +168,7 @@ int node_writer_open(struct node_writer *w, const struct memory *m)
 	w->table = m->nodes;
 	err = table_scan(w);
 	if (!err)
-		err = workers_wait(m);
+		err = quiescent_wait(m);
 	if (err) {
 		node_writer_close(w);
 		return err;

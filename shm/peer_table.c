@@ -71,7 +71,7 @@ int peer_writer_open(struct peer_writer *w, const struct memory *m)
 			w->busy[v - 1] = 0;
 		}
 	}
-	return deferred_reserve(&w->deferred, PEER_MAX);
+	return quiescent_wait(m);
 }
 
 void peer_writer_close(struct peer_writer *w)

@@ -61,7 +61,8 @@ struct peer_writer {
 	uint8_t busy[PEER_MAX]; // published, or waiting for reuse
 };
 
-// Attaches as the writer and rebuilds what a killed writer left. 0 or -ENOMEM.
+// Attaches as the writer and rebuilds what a killed writer left. 0, or -EBUSY as
+// node_writer_open.
 int peer_writer_open(struct peer_writer *w, const struct memory *m);
 void peer_writer_close(struct peer_writer *w);
 // Adds a peer: at, nexthop, id and local are taken from p. Its index; an endpoint that is there

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void quiescent_take(const struct memory *m, struct quiescent_snapshot *s)
 {
@@ -39,6 +40,21 @@ bool quiescent_passed(const struct memory *m, const struct quiescent_snapshot *s
 			return data_plane_gone(m);
 	}
 	return true;
+}
+
+int quiescent_wait(const struct memory *m)
+{
+	struct quiescent_snapshot s;
+
+	quiescent_take(m, &s);
+	for (int i = 0; i < 2000; i++) {
+		struct timespec ms = {.tv_nsec = 1000000};
+
+		if (quiescent_passed(m, &s))
+			return 0;
+		nanosleep(&ms, NULL);
+	}
+	return -EBUSY;
 }
 
 int deferred_reserve(struct deferred *d, size_t n)

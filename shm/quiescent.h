@@ -57,6 +57,10 @@ void quiescent_take(const struct memory *m, struct quiescent_snapshot *s);
 // passed.
 bool quiescent_passed(const struct memory *m, const struct quiescent_snapshot *s);
 
+// Writer, at start only: what an earlier writer removed before it was killed counts as free now,
+// but workers may still hold it. Waits up to two seconds until all have passed; 0 or -EBUSY.
+int quiescent_wait(const struct memory *m);
+
 // Places to reuse later: an index and what kind of place it is. Belongs to one thread of the
 // writer.
 struct deferred_item {

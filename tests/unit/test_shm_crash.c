@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shm/node_grow.h"
+#include "shm/node_writer.h"
+#include "tests/unit/unit.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// A writer is killed at random moments. The next one must find every change that was acknowledged,
+// the one under way either done or not, no id twice, and no place lost or given out twice.
+
+enum { IDS = 4000, KILLS = 150 };
+
+static const struct memory_config config = {
+    .node_capacity = IDS,
+    .worker_count = 1,
+    .punt_size = 4096,
+    .inject_size = 4096,
+    .trace_size = 4096,
+};
+
+// Shared with the writer that is killed. moment[id]: 0 = not there.
+struct ledger {
+	uint32_t moment[IDS + 1];
+	volatile uint32_t busy_id; // change under way, 0 = none
+	volatile uint32_t busy_moment;
+	volatile uint64_t steps;
+	uint32_t clock;
+};
+
+static struct node_route route_at(uint32_t id, uint32_t moment)
+{
+	uint8_t a[16] = {0x20, 0x01};
+	struct node_route r = {.nexthop = moment & NODE_NEXTHOP_MASK};
+
+	memcpy(a + 8, &id, 4);
+	memcpy(a + 12, &moment, 4);
+	r.at =
+	    moment & 1 ? endpoint_from_v6(a, (uint16_t)id) : endpoint_from_v4(moment, (uint16_t)id);
+	return r;
+}
+
+static bool is_at(const struct memory *m, uint32_t id, uint32_t moment)
+{
+	struct node_route r = route_at(id, moment);
+	struct node_entry e;
+	struct endpoint at;
+
+	if (!node_table_find(&m->nodes, id, &e))
+		return moment == 0;
+	return moment != 0 && node_table_endpoint(&m->nodes, e, &at) &&
+	       endpoint_equal(&at, &r.at) && node_entry_nexthop(e) == r.nexthop;
+}
+
+static void change(struct node_writer *w, struct ledger *l)
+{
+	uint32_t id = (uint32_t)rand() % IDS + 1;
+	// Waves: the table fills and empties in turns, so that chains grow and close.
+	bool remove = (uint32_t)rand() % 100 < (l->steps / 3000 % 2 ? 75 : 25);
+	uint32_t moment = remove ? 0 : ++l->clock;
+	struct node_route r = route_at(id, moment);
+
+	l->busy_moment = moment;
+	l->busy_id = id;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (remove)
+		node_writer_remove(w, id);
+	else if (node_writer_put(w, id, &r, 1) < 0)
+		_exit(2);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	l->moment[id] = moment;
+	l->busy_id = 0;
+	l->steps++;
+	if (l->steps % 16 == 0)
+		node_writer_run(w);
+}
+
+static void writer_run(const struct memory *m, struct ledger *l, unsigned seed)
+{
+	struct node_writer w;
+
+	srand(seed);
+	if (node_writer_open(&w, m))
+		_exit(1);
+	for (;;)
+		change(&w, l);
+}
+
+static void ledger_settle(const struct memory *m, struct ledger *l)
+{
+	uint32_t id = l->busy_id;
+
+	if (id == 0)
+		return;
+	if (is_at(m, id, l->busy_moment))
+		l->moment[id] = l->busy_moment;
+	l->busy_id = 0;
+}
+
+// Every place is either in use by one entry or in its pool.
+static void pool_check(const struct index_pool *p, uint32_t in_use)
+{
+	assert_int_equal(p->next - 1, in_use + p->count);
+}
+
+static void table_check(const struct node_writer *w, const struct ledger *l)
+{
+	const struct node_table *t = &w->table;
+	uint32_t nodes = 0, v6 = 0, overflow = 0;
+	struct node_chain chain;
+
+	for (uint32_t id = 1; id <= IDS; id++) {
+		if (!is_at(w->memory, id, l->moment[id]))
+			fail_msg("node %u is not as acknowledged (%u)", id, l->moment[id]);
+		nodes += l->moment[id] != 0;
+		v6 += l->moment[id] & 1;
+	}
+	assert_int_equal(w->node_count, nodes);
+	for (uint32_t b = 0; b < (uint32_t)t->header->state; b++) {
+		node_chain_load(&chain, t, b);
+		overflow += chain.count - 1;
+		for (unsigned i = 0; i < chain.count * BUCKET_ENTRIES; i++)
+			nodes -= node_entry_id(*node_chain_slot(&chain, i)) != 0;
+	}
+	assert_int_equal(nodes, 0);
+	pool_check(&w->indexes, w->node_count);
+	pool_check(&w->v6, v6);
+	pool_check(&w->overflow, overflow);
+}
+
+static void kill_and_check(const struct memory *m, struct ledger *l, unsigned round)
+{
+	uint64_t before = l->steps;
+	struct node_writer w;
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0)
+		writer_run(m, l, round);
+	// Not before it works; then a moment that varies.
+	for (int i = 0; l->steps < before + 20 && i < 20000; i++)
+		usleep(100);
+	assert_true(l->steps >= before + 20);
+	for (volatile unsigned spin = (unsigned)rand() % 400000; spin; spin--)
+		;
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(node_writer_open(&w, m), 0);
+	ledger_settle(m, l);
+	table_check(&w, l);
+	node_writer_close(&w);
+}
+
+static void test_kill(void **state)
+{
+	struct ledger *l =
+	    mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct memory_error err = {""};
+	struct memory m;
+
+	(void)state;
+	assert_ptr_not_equal(l, MAP_FAILED);
+	if (memory_create(&m, &config, &err))
+		fail_msg("%s", err.text);
+	for (unsigned round = 1; round <= KILLS; round++) {
+		srand(round * 977);
+		kill_and_check(&m, l, round);
+	}
+	memory_unmap(&m);
+	munmap(l, sizeof(*l));
+}
+
+// States between two stores that a kill can leave, made by hand.
+struct lab {
+	struct memory m;
+	struct node_writer w;
+};
+
+static void lab_open(struct lab *lab)
+{
+	struct memory_error err = {""};
+
+	if (memory_create(&lab->m, &config, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(node_writer_open(&lab->w, &lab->m), 0);
+	for (uint32_t id = 1; id <= 500; id++) {
+		struct node_route r = route_at(id, id);
+
+		assert_int_equal(node_writer_put(&lab->w, id, &r, 1), 1);
+	}
+}
+
+static void lab_recover(struct lab *lab)
+{
+	node_writer_close(&lab->w);
+	assert_int_equal(node_writer_open(&lab->w, &lab->m), 0);
+}
+
+static void lab_close(struct lab *lab)
+{
+	node_writer_close(&lab->w);
+	memory_unmap(&lab->m);
+}
+
+static struct node_entry *slot_of(const struct node_table *t, uint32_t id, struct node_chain *c)
+{
+	uint32_t n = (uint32_t)t->header->state;
+
+	node_chain_load(c, t, node_bucket_of(node_hash(t->hash_key, id), n));
+	for (unsigned i = 0; i < c->count * BUCKET_ENTRIES; i++) {
+		if (node_entry_id(*node_chain_slot(c, i)) == id)
+			return node_chain_slot(c, i);
+	}
+	return NULL;
+}
+
+static void lab_check(struct lab *lab)
+{
+	struct ledger l = {.busy_id = 0};
+
+	for (uint32_t id = 1; id <= 500; id++)
+		l.moment[id] = id;
+	table_check(&lab->w, &l);
+}
+
+static void test_split_unpublished(void **state)
+{
+	struct lab lab;
+	uint32_t n;
+
+	(void)state;
+	lab_open(&lab);
+	n = (uint32_t)lab.m.nodes.header->state;
+	lab.m.nodes.buckets[n] = lab.m.nodes.buckets[1];
+	lab.m.nodes.buckets[n].overflow = 3;
+	lab_recover(&lab);
+	lab_check(&lab);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(node_table_split(&lab.w), 0);
+	lab_recover(&lab);
+	lab_check(&lab);
+	lab_close(&lab);
+}
+
+static void test_split_uncleared(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab);
+	for (uint32_t id = 1; id <= 500; id++) {
+		const struct node_table *t = &lab.m.nodes;
+		uint32_t n = (uint32_t)t->header->state, level = 31U - (unsigned)__builtin_clz(n);
+		struct node_entry e = {0};
+		struct node_chain c;
+		struct node_bucket *b;
+
+		assert_true(node_table_find(t, id, &e));
+		// The bucket that this one was split from, if it has room.
+		b = &t->buckets[node_hash(t->hash_key, id) & ((1U << level) - 1)];
+		if (slot_of(t, id, &c) && c.buckets[0] != b && node_entry_id(b->entries[2]) == 0)
+			b->entries[2] = e;
+	}
+	lab_recover(&lab);
+	lab_check(&lab);
+	lab_close(&lab);
+}
+
+static void test_copy_uncleared(void **state)
+{
+	unsigned copies = 0;
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab);
+	for (uint32_t id = 1; id <= 500; id++) {
+		struct node_chain c;
+		struct node_entry *at = slot_of(&lab.m.nodes, id, &c);
+
+		assert_non_null(at);
+		for (unsigned i = 0; i < c.count * BUCKET_ENTRIES; i++) {
+			if (node_entry_id(*node_chain_slot(&c, i)) == 0) {
+				*node_chain_slot(&c, i) = *at;
+				copies++;
+				break;
+			}
+		}
+	}
+	assert_true(copies > 20);
+	lab_recover(&lab);
+	lab_check(&lab);
+	lab_close(&lab);
+}
+
+// Chains that were damaged: in a circle, into another chain, out of the table.
+static void test_chain_damaged(void **state)
+{
+	static const uint32_t leads[] = {1, 2, UINT32_MAX, 70};
+	struct lab lab;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(leads); i++) {
+		lab_open(&lab);
+		for (uint32_t b = 0; b < 20; b++) {
+			if (lab.m.nodes.buckets[b].overflow == 0)
+				lab.m.nodes.buckets[b].overflow = leads[i];
+		}
+		lab.m.nodes.overflow[1].overflow = 1;
+		lab_recover(&lab);
+		for (uint32_t id = 501; id <= IDS; id++) {
+			struct node_route r = route_at(id, id);
+
+			assert_int_equal(node_writer_put(&lab.w, id, &r, 1), 1);
+			assert_true(is_at(&lab.m, id, id));
+		}
+		lab_close(&lab);
+	}
+}
+
+// Whenever an entry changes its place, the version must have risen: it is what readers go by.
+static void test_moves_raise_version(void **state)
+{
+	struct node_entry *at[501];
+	unsigned moves = 0;
+	struct node_chain c;
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab);
+	for (uint32_t gone = 1; gone <= 400; gone++) {
+		uint64_t before = lab.m.nodes.header->state;
+
+		for (uint32_t id = gone + 1; id <= 500; id++)
+			at[id] = slot_of(&lab.m.nodes, id, &c);
+		assert_int_equal(node_writer_remove(&lab.w, gone), 0);
+		for (uint32_t id = gone + 1; id <= 500; id++) {
+			if (slot_of(&lab.m.nodes, id, &c) == at[id])
+				continue;
+			moves++;
+			assert_true(lab.m.nodes.header->state != before);
+		}
+	}
+	assert_true(moves > 5);
+	lab_close(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_kill),
+	    cmocka_unit_test(test_split_unpublished),
+	    cmocka_unit_test(test_split_uncleared),
+	    cmocka_unit_test(test_copy_uncleared),
+	    cmocka_unit_test(test_chain_damaged),
+	    cmocka_unit_test(test_moves_raise_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

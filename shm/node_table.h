@@ -114,28 +114,41 @@ static inline uint32_t node_state_buckets(const struct node_table *t, uint64_t s
 	return n - 1 < t->bucket_max ? n : 1;
 }
 
-// Looks through one bucket; out is written when found.
+// Looks through one bucket; out is written in any case and zero when the id is not there. Without
+// branches, because which entry it is cannot be predicted. An entry that is being moved within the
+// bucket is there twice for a moment, with the same bits.
 static inline bool node_bucket_find(
     const struct node_bucket *b, uint32_t id, struct node_entry *out)
 {
-	for (unsigned i = 0; i < BUCKET_ENTRIES; i++) {
-		struct node_entry e = node_entry_load(&b->entries[i]);
+	const __m128i wanted = _mm_set1_epi32((int)id);
+	const volatile __m128i *at = (const volatile __m128i *)b->entries;
+	__m128i e0 = at[0], e1 = at[1], e2 = at[2];
+	__m128i m0 = _mm_shuffle_epi32(_mm_cmpeq_epi32(e0, wanted), 0);
+	__m128i m1 = _mm_shuffle_epi32(_mm_cmpeq_epi32(e1, wanted), 0);
+	__m128i m2 = _mm_shuffle_epi32(_mm_cmpeq_epi32(e2, wanted), 0);
+	__m128i r = _mm_or_si128(_mm_and_si128(e0, m0), _mm_and_si128(e1, m1));
 
-		if (node_entry_id(e) == id) {
-			*out = e;
-			return true;
-		}
-	}
-	return false;
+	r = _mm_or_si128(r, _mm_and_si128(e2, m2));
+	_mm_store_si128((__m128i *)out, r);
+	__atomic_signal_fence(__ATOMIC_ACQUIRE);
+	return _mm_cvtsi128_si32(r) != 0;
+}
+
+// Index of the next bucket of a chain, 0 at its end; within the table whatever the word says.
+static inline uint32_t node_bucket_overflow(const struct node_table *t, const struct node_bucket *b)
+{
+	uint32_t next = __atomic_load_n(&b->overflow, __ATOMIC_ACQUIRE);
+
+	return next <= t->overflow_max ? next : 0;
 }
 
 // The next bucket of a chain, NULL at its end.
 static inline const struct node_bucket *node_bucket_next(
     const struct node_table *t, const struct node_bucket *b)
 {
-	uint32_t next = __atomic_load_n(&b->overflow, __ATOMIC_ACQUIRE);
+	uint32_t next = node_bucket_overflow(t, b);
 
-	return next - 1 < t->overflow_max ? &t->overflow[next] : NULL;
+	return next ? &t->overflow[next] : NULL;
 }
 
 // One look at one state: true when found.

@@ -148,3 +148,16 @@ int privilege_drop(
 		parse_error_set(error, "cannot give up capabilities: %s", strerrordesc_np(-rc));
 	return rc;
 }
+
+int privilege_park(struct parse_error *error)
+{
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (!capng_get_caps_process()) {
+		for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+			capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, cap);
+		if (!capng_apply(CAPNG_SELECT_CAPS))
+			return 0;
+	}
+	parse_error_set(error, "cannot set capabilities aside");
+	return -EPERM;
+}

@@ -53,15 +53,15 @@ static void find_foreign(const char *path, char *name, size_t size)
 
 static int hand_over(const char *path, const struct privilege_user *user, struct parse_error *error)
 {
-	char file[PATH_MAX];
+	char file[PATH_MAX], name[NAME_MAX + 1];
 	int rc;
 
-	find_foreign(path, file, 128);
-	if (*file) {
+	find_foreign(path, name, sizeof(name));
+	if (*name) {
 		parse_error_set(error,
 		    "state directory %s holds other things (%s): name a directory of its own with "
 		    "--state",
-		    path, file);
+		    path, name);
 		return -ENOTEMPTY;
 	}
 	for (int i = 0; ours[i]; i++) {

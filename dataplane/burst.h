@@ -25,8 +25,13 @@ enum dgram_flags {
 	DGRAM_F_NO_CSUM = 1 << 1,   // IPv4 sender left the UDP checksum out; stays out
 	DGRAM_F_FROM_PEER = 1 << 2, // source is a peer relay
 	DGRAM_F_FULL_CSUM =
-	    1 << 3, // the incremental sum cannot be used: compute it over the payload
+	    1 << 3,		  // the incremental sum cannot be used: compute it over the payload
+	DGRAM_F_PUNT = 1 << 4,	  // answered here, and a copy goes to the control plane
+	DGRAM_F_DELIVER = 1 << 5, // relay: goes to a node, not on to a peer relay
 };
+
+// dgram.type of a STUN message; the other values are first bytes (enum beacon_type).
+enum { DGRAM_TYPE_STUN = 0xff };
 
 // One datagram. Written by: rx = the link, or classify for raw links; classify; relay.
 struct dgram {
@@ -36,23 +41,23 @@ struct dgram {
 	uint8_t verdict; // enum verdict
 	uint8_t drop;	 // enum drop
 	uint8_t flags;	 // enum dgram_flags
-	uint8_t type;	 // classify: enum beacon_type, or 0xff for STUN
+	uint8_t type;	 // classify: enum beacon_type, or DGRAM_TYPE_STUN
 	uint32_t sender; // classify: node ids, 0 where the type has none
 	uint32_t dest;
-	struct endpoint src; // rx: who sent it
-	uint8_t link;	     // rx: index of the link
-	uint8_t local;	     // rx: local index it was sent to
-	uint8_t punt_class;  // enum punt_class when the verdict is punt
-	uint8_t out_local;   // relay: local index to send from
-	uint16_t nexthop;    // relay: index, 0 = through the companion sock link
-	struct endpoint to;  // relay: where it goes
-	uint16_t udp_csum;   // classify: as received, network order as loaded by load_be16
-	uint32_t
-	    payload_sum; // classify: RFC 1071 sum that the payload contributes, for raw links:
-			 // derived from udp_csum; relay adjusts it when it changes payload bytes
-	uint64_t handle; // rx: the link's own, for release
-	uint8_t ttl;	 // classify
-	uint8_t pad[3];
+	struct endpoint src;  // rx: who sent it
+	uint8_t link;	      // rx: index of the link
+	uint8_t local;	      // rx: local index it was sent to
+	uint8_t punt_class;   // enum punt_class when the verdict is punt, or with DGRAM_F_PUNT
+	uint8_t out_local;    // relay: local index to send from
+	uint16_t nexthop;     // relay: index, 0 = through the companion sock link
+	struct endpoint to;   // relay: where it goes
+	uint16_t payload_sum; // classify: RFC 1071 sum that the payload contributes, for raw links,
+			      // in memory order (wire/inet.h); derived from the received checksum;
+			      // relay adjusts it when it changes payload bytes
+	uint64_t handle;  // rx: the link's own, for release
+	uint8_t ttl;	  // classify
+	uint8_t out_link; // encap: index of the link that sends it
+	uint8_t pad[2];
 	uint32_t rx_len; // payload bytes on arrival, for trace and counters
 };
 

@@ -36,6 +36,7 @@ static const char usage_text[] =
     "  --kind KIND          garbage: random, discover (new node ids), spoofed (relays with\n"
     "                       the nodes' ids from a foreign address) (random)\n"
     "  --no-register        the nodes are registered already\n"
+    "  --reflected          the other side is no relay: it sends each frame back unchanged\n"
     "  --seed N             of all random choices (1)\n"
     "  --json FILE          result as JSON, - for standard output\n"
     "  --quiet              no progress\n";
@@ -62,6 +63,7 @@ enum option_id {
 	O_TRIAL,
 	O_KIND,
 	O_NO_REGISTER,
+	O_REFLECTED,
 	O_SEED,
 	O_JSON,
 	O_QUIET,
@@ -86,6 +88,7 @@ static const struct option long_options[] = {
     {"trial", required_argument, NULL, O_TRIAL},
     {"kind", required_argument, NULL, O_KIND},
     {"no-register", no_argument, NULL, O_NO_REGISTER},
+    {"reflected", no_argument, NULL, O_REFLECTED},
     {"seed", required_argument, NULL, O_SEED},
     {"json", required_argument, NULL, O_JSON},
     {"quiet", no_argument, NULL, O_QUIET},
@@ -217,6 +220,9 @@ static void parse_one(struct options *o, int id, const char *option, const char 
 		break;
 	case O_NO_REGISTER:
 		o->no_register = true;
+		break;
+	case O_REFLECTED:
+		o->reflected = o->no_register = true;
 		break;
 	case O_QUIET:
 		o->quiet = true;

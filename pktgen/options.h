@@ -31,6 +31,7 @@ struct options {
 	double trial_seconds;
 	uint64_t seed;
 	enum garbage garbage;
+	bool reflected;	  // frames come back to their sender as they were sent
 	bool no_register; // relay, latency, ndr: the nodes are registered already
 	bool quiet;
 	const char *json; // file for the result, "-" for stdout

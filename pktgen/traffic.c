@@ -203,11 +203,14 @@ static void flow_count(struct flow *f, struct check *c, uint32_t sequence)
 uint64_t flow_check(
     struct traffic *t, struct check *c, uint32_t socket, const uint8_t *data, size_t len)
 {
+	bool reflected = t->o->reflected;
 	struct beacon_relay r;
 	uint32_t number, sequence;
 	struct flow *f;
+	int failed = reflected ? beacon_relay_parse(data, len, &r)
+			       : beacon_relay_deliver_parse(data, len, &r);
 
-	if (beacon_relay_deliver_parse(data, len, &r) || r.frame_len < FRAME_MIN) {
+	if (failed || r.frame_len < FRAME_MIN) {
 		c->foreign++;
 		return 0;
 	}
@@ -219,7 +222,8 @@ uint64_t flow_check(
 		return 0;
 	}
 	f = &t->flows[number];
-	if (r.sender != t->o->first_id + f->sender || f->dest % t->sockets != socket) {
+	if (r.sender != t->o->first_id + f->sender ||
+	    (reflected ? f->sender : f->dest) % t->sockets != socket) {
 		c->misrouted++;
 		return 0;
 	}

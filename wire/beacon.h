@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
 // Beacon messages (wire-tunnel.md section 3.2), and our two extensions for signed admission
 // (docs/wire-format.md): Discover with nonce and signature, DiscoverReply with a challenge.
 //
 // Parsers return 0, -EBADMSG (another type, bad field) or -EMSGSIZE (too short); longer input is
 // accepted, the rest ignored, as the daemons do. Pointers in a parsed message point into the input.
 // Builders return the length or -ENOBUFS. Numbers are host order. Pure functions, any thread.
-#pragma once
 
 #include "wire/bytes.h"
 #include "wire/constants.h"

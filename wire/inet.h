@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
 // Ethernet, IPv4, IPv6 and UDP headers, and their checksums (RFC 791, 8200, 768, 1071, 1624).
 //
 // Sums are kept in memory order: 16-bit words are added as they stand in memory, so addresses,
 // ports and checksums go in and out without byte swaps (RFC 1071 section 2, part B). Checksums in
 // this file are therefore values to memcpy into a header. Other numbers are host order.
 // Pure functions on the hot path, any thread.
-#pragma once
 
 #include "wire/bytes.h"
 
@@ -127,7 +128,8 @@ static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 	uint64_t high = 0;
-	uint64_t tail = 0;
+	uint32_t four = 0;
+	uint16_t two = 0, one = 0;
 
 	for (; len >= 8; p += 8, len -= 8) {
 		uint64_t w;
@@ -135,8 +137,17 @@ static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 		sum += (uint32_t)w;
 		high += w >> 32;
 	}
-	memcpy(&tail, p, len);
-	return sum + high + (uint32_t)tail + (tail >> 32);
+	if (len & 4) {
+		memcpy(&four, p, sizeof(four));
+		p += sizeof(four);
+	}
+	if (len & 2) {
+		memcpy(&two, p, sizeof(two));
+		p += sizeof(two);
+	}
+	if (len & 1)
+		memcpy(&one, p, 1);
+	return sum + high + four + two + one;
 }
 
 static inline uint16_t csum_replace(uint16_t check, uint64_t removed, uint64_t added)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
 // Tunnel frames (wire-tunnel.md sections 4.1, 4.2, 4.6). Keys, signatures and sealing are
 // crypto/'s.
 //
 // Parsers return 0, -EBADMSG (another magic) or -EMSGSIZE; builders the length or -ENOBUFS.
 // Numbers are host order; pointers point into the input. Pure functions, any thread.
-#pragma once
 
 #include "wire/bytes.h"
 #include "wire/constants.h"

@@ -25,3 +25,9 @@ static inline bool node_lookup_found(const struct node_lookup *l, unsigned i)
 {
 	return l->found[i / 64] >> (i & 63) & 1;
 }
+
+// The entry at a position; all zero (node id 0) where the id is not known.
+static inline struct node_entry node_lookup_entry(const struct node_lookup *l, unsigned i)
+{
+	return node_lookup_found(l, i) ? l->entries[i] : (struct node_entry){{0, 0}};
+}

@@ -104,10 +104,14 @@ class Lab:
         run("ip", "-n", host, *(["-6"] if any(":" in w for w in words) else []), "route", "add",
             *words)
 
+    def forwarding(self, host):
+        run("ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv4.ip_forward=1",
+            "net.ipv6.conf.all.forwarding=1")
+
     def nat(self, host, outside, kind):
         """`symmetric`: a new random port for each destination; `cone`: the port is kept."""
         flags = " random,fully-random" if kind == "symmetric" else ""
-        run("ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.forwarding(host)
         run("ip", "netns", "exec", host, "nft", f"""
             table ip nat {{ chain post {{ type nat hook postrouting priority 100;
                 oifname "{outside}" masquerade{flags}; }} }}

@@ -5,7 +5,7 @@
                                                router -- (10.0.0.254) w (10.0.0.1) relay
     agent b 192.168.2.2 -- nat b (10.2.0.2) --/          fd00::254       fd00::1
 """
-from netlab import Node, Relay, run
+from netlab import Node, Relay
 
 BEACON = ("10.0.0.1", 9001)
 BEACON6 = ("fd00::1", 9001)
@@ -22,8 +22,7 @@ class Nets:
         lab.address(self.router, "r0", "10.0.0.254/24", "fd00::254/64")
         lab.route(self.relay_host, "default", "via", "10.0.0.254")
         lab.route(self.relay_host, "default", "via", "fd00::254")
-        for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
-            run("ip", "netns", "exec", self.router, "sysctl", "-qw", f"{key}=1")
+        lab.forwarding(self.router)
         self.agents = {name: self.agent(name, number, kind)
                        for number, name in enumerate("ab", 1)}
 

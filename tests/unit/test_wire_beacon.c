@@ -267,7 +267,7 @@ static void relay_turns_into_delivery(void **state)
 	struct vector deliver = vector_from_hex("06 01020304 50494c50aa");
 	struct vector dest = vector_from_hex("09 01020304 05060708 50494c50aa");
 	struct vector copy = relay;
-	struct beacon_relay r;
+	struct beacon_relay r = {0};
 	uint8_t buf[32];
 	(void)state;
 

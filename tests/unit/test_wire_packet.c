@@ -160,12 +160,12 @@ static void flags_out_of_range(void **state)
 static void sack_both_ways(void **state)
 {
 	(void)state;
-	for (uint8_t count = 1; count <= SACK_BLOCKS_MAX; count++) {
-		struct sack in = {.count = count}, out;
+	for (unsigned int count = 1; count <= SACK_BLOCKS_MAX; count++) {
+		struct sack in = {.count = (uint8_t)count}, out;
 		uint8_t buf[SACK_SIZE_MAX];
 		size_t len = 5 + 8 * (size_t)count;
 
-		for (uint8_t i = 0; i < count; i++)
+		for (unsigned int i = 0; i < count; i++)
 			in.blocks[i] = (struct sack_block){i * 100u + 1, 0xffffff00u + i};
 		assert_int_equal(sack_build(buf, sizeof(buf), &in), len);
 		assert_int_equal(sack_build(buf, len - 1, &in), -ENOBUFS);

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "cli/client.h"
+#include "config/config.h"
+
+// A subcommand. `run` gets argv from its own name on and returns an exit status (base/state.h).
+struct command {
+	const char *name;
+	const char *summary;
+	int (*run)(const struct command *self, int argc, char **argv);
+};
+
+extern const struct command commands[]; // ends with a NULL name
+
+int run_up(const struct command *self, int argc, char **argv);
+int run_show(const struct command *self, int argc, char **argv);
+int run_node(const struct command *self, int argc, char **argv);
+int run_top(const struct command *self, int argc, char **argv);
+int run_trace(const struct command *self, int argc, char **argv);
+int run_config(const struct command *self, int argc, char **argv);
+int run_version(const struct command *self, int argc, char **argv);
+
+// Prints "fairway NAME: text" to standard error, each line of `text` so.
+void complain(const struct command *self, const char *text);
+
+// Reads the command line of a client command. Returns 0; otherwise it has printed what was to be
+// said and *status is the exit status.
+int read_line(const struct command *self, const struct config_command *shape, int argc, char **argv,
+    struct config_line *line, int *status);
+// The configuration that read_line() filled.
+extern struct config command_config;
+
+// Connects, asks once and closes. NULL: it has complained; *status is the exit status.
+json_t *ask(const struct command *self, json_t *request, int *status);
+// Prints as JSON, indented, and a newline. Takes `value` over.
+void print_json(json_t *value);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *json_flag;
+
+static void print_text(const struct config_line *line)
+{
+	char value[512], where[192];
+
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		const struct config_origin *origin = &command_config.origins[k - config_keys];
+
+		if (origin->from == CONFIG_FROM_FILE)
+			snprintf(where, sizeof(where), "%s:%u", line->file, origin->line);
+		else
+			snprintf(where, sizeof(where), "%s",
+			    origin->from == CONFIG_FROM_ARGUMENT ? "command line" : "default");
+		printf("%-20s %-28s # %s\n", k->name,
+		    config_format(value, sizeof(value), &command_config, k), where);
+	}
+	printf("ok: %s\n", line->file ? line->file : "no file named: these are the defaults");
+}
+
+static void print_settings(const struct config_line *line)
+{
+	json_t *keys = json_object();
+	char value[4096];
+
+	for (const struct config_key *k = config_keys; k->name; k++)
+		json_object_set_new(keys, k->name,
+		    json_string(config_format(value, sizeof(value), &command_config, k)));
+	print_json(json_pack("{s:b,s:s?,s:o}", "ok", 1, "file", line->file, "settings", keys));
+}
+
+int run_config(const struct command *self, int argc, char **argv)
+{
+	const struct config_option options[] = {
+	    {"json", NULL, "print the settings as JSON", &json_flag}, {0}};
+	const struct config_command shape = {.name = "fairway config",
+	    .summary = "Checks a configuration without starting anything and prints every key with "
+		       "its value\nand where it comes from. Exit status 2 if it is wrong.",
+	    .operands = "check [FILE]",
+	    .options = options,
+	    .keys = true};
+	struct config_line line;
+	static struct config_errors errors;
+	int status, rc = read_line(self, &shape, argc, argv, &line, &status);
+
+	if (rc)
+		return status;
+	if (!line.operand_count || strcmp(line.operands[0], "check") || line.operand_count > 2) {
+		complain(self, "write: fairway config check [FILE]");
+		return EXIT_USAGE;
+	}
+	if (line.operand_count == 2) {
+		struct config_line again;
+
+		line.file = line.operands[1];
+		config_defaults(&command_config);
+		config_read_file(&command_config, line.file, &errors);
+		config_read_args(&command_config, &shape, argc, argv, &again, &errors);
+		if (!errors.count)
+			config_finish(&command_config, line.file, &errors);
+	}
+	if (errors.count) {
+		complain(self, errors.text);
+		return EXIT_USAGE;
+	}
+	if (json_flag)
+		print_settings(&line);
+	else
+		print_text(&line);
+	return EXIT_OK;
+}

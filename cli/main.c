@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct command commands[] = {
+    {"up", "run a relay in the foreground", run_up},
+    {"status", "is the relay well, and what does it serve", run_show},
+    {"stats", "all counters", run_show},
+    {"nodes", "the nodes that the relay knows", run_show},
+    {"node", "one node in detail", run_node},
+    {"peers", "peer relays and what they said", run_show},
+    {"links", "network links and their state", run_show},
+    {"drops", "datagrams that were not sent, by reason", run_show},
+    {"config", "check the configuration", run_config},
+    {"version", "the version", run_version},
+    {0},
+};
+
+struct config command_config;
+
+void complain(const struct command *self, const char *text)
+{
+	while (*text) {
+		int len = (int)strcspn(text, "\n");
+
+		fprintf(stderr, "fairway %s: %.*s\n", self->name, len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+int read_line(const struct command *self, const struct config_command *shape, int argc, char **argv,
+    struct config_line *line, int *status)
+{
+	static struct config_errors errors;
+	int rc = config_read(&command_config, shape, argc, argv, line, &errors);
+
+	if (rc < 0)
+		complain(self, errors.text);
+	*status = rc < 0 ? EXIT_USAGE : EXIT_OK;
+	return rc;
+}
+
+json_t *ask(const struct command *self, json_t *request, int *status)
+{
+	struct parse_error error;
+	struct client client;
+	json_t *result;
+
+	if (client_open(&client, command_config.state, &error)) {
+		json_decref(request);
+		complain(self, error.text);
+		*status = EXIT_NO_RELAY;
+		return NULL;
+	}
+	result = client_request(&client, request, &error);
+	client_close(&client);
+	*status = result ? EXIT_OK : EXIT_FAILED;
+	if (!result)
+		complain(self, error.text);
+	return result;
+}
+
+void print_json(json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	putchar('\n');
+	json_decref(value);
+}
+
+int run_version(const struct command *self, int argc, char **argv)
+{
+	const char *json = NULL;
+	const struct config_option options[] = {{"json", NULL, "print JSON", &json}, {0}};
+	const struct config_command shape = {
+	    .name = "fairway version", .summary = self->summary, .options = options};
+	struct config_line line;
+	int status;
+
+	if (read_line(self, &shape, argc, argv, &line, &status))
+		return status;
+	if (json)
+		print_json(json_pack("{s:s}", "version", FAIRWAY_VERSION));
+	else
+		printf("fairway %s\n", FAIRWAY_VERSION);
+	return EXIT_OK;
+}
+
+static void print_help(FILE *to)
+{
+	fputs("usage: fairway COMMAND [options]\n"
+	      "A relay for the Pilot Protocol: runs it, and shows what it does.\n\n",
+	    to);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(to, "  %-10s %s\n", c->name, c->summary);
+	fputs("\n\"fairway COMMAND --help\" lists the options of a command. Exit status: 0 done, 1 "
+	      "failed,\n2 wrong command line or configuration, 3 no relay is running there.\n",
+	    to);
+}
+
+static int unknown(const char *name)
+{
+	const char *names[sizeof(commands) / sizeof(commands[0])] = {0}, *nearest;
+
+	for (int i = 0; commands[i].name; i++)
+		names[i] = commands[i].name;
+	nearest = nearest_name(name, names);
+	fprintf(stderr, "fairway: there is no command \"%s\": %s%s%s\n", name,
+	    nearest ? "did you mean \"" : "\"fairway --help\" lists them", nearest ? nearest : "",
+	    nearest ? "\"?" : "");
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version"))
+		argv[1] = (char *)"version";
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, argv[1]))
+			return c->run(c, argc - 1, argv + 1);
+	return unknown(argv[1]);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/up_start.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PROBE_TRIES = 15, PROBE_PAUSE_MS = 100 };
+
+static int open_program(const char *folder, const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", folder, name);
+	return access(path, X_OK) ? -1 : open(path, O_PATH | O_CLOEXEC);
+}
+
+int program_open(const char *name, char *path, size_t size, struct parse_error *error)
+{
+	char own[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char *slash;
+	int fd;
+
+	own[n < 0 ? 0 : n] = 0;
+	slash = strrchr(own, '/');
+	if (slash)
+		*slash = 0;
+	fd = open_program(own, name, path, size);
+	if (fd < 0)
+		fd = open_program(FAIRWAY_LIBEXEC, name, path, size);
+	if (fd < 0) {
+		parse_error_set(error,
+		    "there is no program %s in %s or %s: build it (make), or install it (make "
+		    "install)",
+		    name, own, FAIRWAY_LIBEXEC);
+		return -ENOENT;
+	}
+	return fd;
+}
+
+// A data plane whose supervisor was killed needs a moment to end; anybody else keeps the port.
+static bool owner_is_ending(const union socket_address *at)
+{
+	char name[32];
+
+	return udp_find_owner(ntohs(at->v4.sin_port), name, sizeof(name)) &&
+	       !strncmp(name, "fairway-dp", 10);
+}
+
+int addresses_check(const struct config *config, struct parse_error *error)
+{
+	int tries = 0;
+
+	for (uint32_t i = 0; i < config->listen.count; i++) {
+		const union socket_address *at = &config->listen.at[i];
+		int rc = udp_probe(at, error);
+
+		while (rc == -EADDRINUSE && tries++ < PROBE_TRIES && owner_is_ending(at)) {
+			usleep(PROBE_PAUSE_MS * 1000);
+			rc = udp_probe(at, error);
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int links_check(const struct config *config, struct parse_error *error)
+{
+	for (uint32_t i = 0; i < config->links.count; i++) {
+		const char *name = config->links.at[i].ifname;
+
+		if (if_nametoindex(name))
+			continue;
+		parse_error_set(error,
+		    "link xdp:%s: there is no interface \"%s\": \"ip link\" lists them", name,
+		    name);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+void privileges_warn(const struct config *config)
+{
+	uint64_t missing = privilege_missing(PRIVILEGE_XDP);
+	char names[256];
+
+	if (!config->links.count || !missing)
+		return;
+	log_warn("no privileges for xdp links, serving on sock: run as root (sudo fairway up), or "
+		 "as the service fairway-dp",
+	    kv("missing", privilege_names(names, sizeof(names), missing)),
+	    kv("link", config->links.at[0].ifname));
+}
+
+// The interface of the default route, or "".
+static void default_interface(char *name, size_t size)
+{
+	FILE *file = fopen("/proc/net/route", "re");
+	char line[256], found[IFNAMSIZ];
+	unsigned destination;
+
+	*name = 0;
+	while (file && !*name && fgets(line, sizeof(line), file))
+		// NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
+		if (sscanf(line, "%15s %x", found, &destination) == 2 && !destination)
+			snprintf(name, size, "%s", found);
+	if (file)
+		fclose(file);
+}
+
+// Where a daemon on another machine reaches us.
+static void reachable_address(const struct config *config, char *text)
+{
+	union socket_address at = config->listen.at[0], own;
+	in_port_t port = at.v4.sin_port;
+	bool any = at.any.sa_family == AF_INET ? !at.v4.sin_addr.s_addr
+					       : IN6_IS_ADDR_UNSPECIFIED(&at.v6.sin6_addr);
+
+	if (any) {
+		udp_own_address(&own);
+		own.v4.sin_port = port;
+		at = own;
+	}
+	format_address(text, &at);
+}
+
+static void hint(const char *what, const char *how)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "  %-22s %s\n", what, how);
+	else
+		log_info(what, kv("how", how));
+}
+
+void print_hints(const struct config *config, const char *self)
+{
+	char address[64], text[512], interface[IFNAMSIZ];
+
+	reachable_address(config, address);
+	snprintf(text, sizeof(text), "daemon -beacon %s", address);
+	hint("use it from a daemon", text);
+	snprintf(text, sizeof(text), "%s status --state %s (also top, nodes, drops, trace)", self,
+	    config->state);
+	hint("look at it", text);
+	default_interface(interface, sizeof(interface));
+	if (!config->links.count && *interface) {
+		snprintf(text, sizeof(text), "sudo %s up --link xdp:%s (AF_XDP instead of sockets)",
+		    self, interface);
+		hint("make it faster", text);
+	}
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
+#include "controlplane/admin_api.h"
+
+#include <string.h>
+
+enum { SCAN_MAX = 65536 }; // buckets looked at for one page: the loop must not stall
+
+static double ago(uint64_t now_ns, uint32_t then_s)
+{
+	double now = (double)now_ns / NS_PER_S;
+
+	return now > then_s ? now - then_s : 0.0;
+}
+
+static json_t *hex(const uint8_t *bytes, size_t n)
+{
+	char text[2 * 64 + 1];
+
+	for (size_t i = 0; i < n; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return json_string(text);
+}
+
+static json_t *remote_entry(const struct session *s, struct node_entry e)
+{
+	const struct peer *p = &s->memory->peers[node_entry_address(e) % PEER_MAX];
+
+	return json_pack("{s:I,s:n,s:n,s:n,s:n,s:b,s:n,s:b,s:b,s:o,s:b}", "node",
+	    (json_int_t)node_entry_id(e), "endpoint", "local", "last_seen_s", "first_seen_s",
+	    "carry", 0, "key", "verified", 0, "remote", 1, "peer", admin_endpoint(&p->at),
+	    "resolved", p->nexthop != 0);
+}
+
+static json_t *node_json(const struct session *s, struct node_entry e, uint64_t now_ns)
+{
+	const struct node_table *t = &s->nodes.table;
+	const struct node_info *info = &t->info[node_entry_index(e)];
+	const struct local *local = &s->memory->locals[node_entry_local(e)];
+	uint16_t nexthop = node_entry_nexthop(e);
+	struct endpoint at;
+
+	if (node_entry_flags(e) & NODE_REMOTE)
+		return remote_entry(s, e);
+	if (!node_table_endpoint(t, e, &at))
+		return NULL;
+	return json_pack("{s:I,s:o,s:o,s:f,s:f,s:b,s:o,s:b,s:b,s:n,s:b}", "node",
+	    (json_int_t)node_entry_id(e), "endpoint", admin_endpoint(&at), "local",
+	    admin_endpoint(&local->at), "last_seen_s", ago(now_ns, endpoints_alive_at(t, e)),
+	    "first_seen_s", ago(now_ns, info->first_seen), "carry",
+	    (node_entry_flags(e) & NODE_CARRY) != 0, "key",
+	    info->has_key ? hex(info->key, sizeof(info->key)) : json_null(), "verified",
+	    info->has_key, "remote", 0, "peer", "resolved",
+	    nexthop && __atomic_load_n(&s->memory->nexthops[nexthop], __ATOMIC_RELAXED) != 0);
+}
+
+// Adds nodes until the page or the scan is full. True at the end of the table; page->cursor is
+// where to go on.
+static bool nodes_scan(const struct session *s, struct admin_page *page, bool remote)
+{
+	uint64_t now_ns = clock_mono_ns(), cursor = page->cursor;
+
+	for (unsigned looked = 0; looked < SCAN_MAX && cursor < NODE_CURSOR_END; looked++) {
+		struct node_entry e;
+		json_t *entry;
+
+		page->cursor = cursor;
+		if (node_table_walk(&s->nodes.table, &cursor, &e, 1) == 0 ||
+		    (!remote && node_entry_flags(e) & NODE_REMOTE))
+			continue;
+		entry = node_json(s, e, now_ns);
+		if (entry && !admin_page_add(page, entry))
+			return false;
+	}
+	page->cursor = cursor;
+	return cursor >= NODE_CURSOR_END;
+}
+
+json_t *admin_nodes(
+    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+{
+	bool remote = json_is_true(json_object_get(request, "remote")), end;
+	const struct session *s = &cp->session;
+	struct admin_page page;
+	json_t *result;
+
+	(void)client;
+	if (!admin_needs_dp(cp, err) || !admin_page_open(&page, request, err))
+		return NULL;
+	end = nodes_scan(s, &page, remote);
+	result = admin_page_close(&page, "nodes", !end, page.cursor);
+	json_object_set_new(result, "total",
+	    json_integer(
+		remote ? s->nodes.node_count : s->nodes.node_count - s->nodes.remote_count));
+	return result;
+}
+
+json_t *admin_node(
+    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+{
+	struct node_entry e;
+	uint64_t id;
+
+	(void)client;
+	if (!admin_needs_dp(cp, err) || !admin_number(request, "node", 0, UINT32_MAX, &id, err))
+		return NULL;
+	if (!node_table_find(&cp->session.nodes.table, (uint32_t)id, &e))
+		return admin_fail(err, "`fairway nodes` lists those that are known",
+		    "node %llu is not known here", (unsigned long long)id);
+	return node_json(&cp->session, e, clock_mono_ns());
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
+#include "controlplane/admin_api.h"
+
+#include <unistd.h>
+
+json_t *admin_ping(
+    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+{
+	(void)cp;
+	(void)client;
+	(void)request;
+	(void)err;
+	return json_object();
+}
+
+json_t *admin_version(
+    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+{
+	(void)cp;
+	(void)client;
+	(void)request;
+	(void)err;
+	return json_pack("{s:s,s:i}", "version", FAIRWAY_VERSION, "shm_version", SHM_VERSION);
+}
+
+static json_t *dp_status(const struct cp *cp)
+{
+	const struct shm_header *h;
+	uint64_t now = clock_real_ns();
+
+	if (!cp->attach.up)
+		return json_pack(
+		    "{s:b,s:n,s:n,s:n}", "connected", 0, "pid", "uptime_s", "boot_count");
+	h = cp->session.memory->header;
+	return json_pack("{s:b,s:I,s:f,s:I}", "connected", 1, "pid", (json_int_t)h->dp_pid,
+	    "uptime_s", now > h->dp_started_ns ? (double)(now - h->dp_started_ns) / NS_PER_S : 0.0,
+	    "boot_count", (json_int_t)h->boot_count);
+}
+
+static json_t *listen_list(const struct cp *cp)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < cp->config.listen.count; i++) {
+		char text[64];
+
+		json_array_append_new(
+		    list, json_string(format_address(text, &cp->config.listen.at[i])));
+	}
+	return list;
+}
+
+static json_t *link_list(const struct cp *cp)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < cp->config.links.count; i++) {
+		const struct config_link *l = &cp->config.links.at[i];
+
+		json_array_append_new(list, l->queues
+						? json_sprintf("xdp:%s:%u", l->ifname, l->queues)
+						: json_sprintf("xdp:%s", l->ifname));
+	}
+	json_array_append_new(list, json_string("sock"));
+	return list;
+}
+
+static json_t *warning_list(const struct cp *cp)
+{
+	json_t *list = json_array();
+	const struct cp_stats *n = &cp->stats;
+
+	if (!cp->attach.up)
+		json_array_append_new(list, json_string("no data plane is attached"));
+	if (n->n[CP_REFUSED_FULL])
+		json_array_append_new(
+		    list, json_sprintf("%llu nodes were not stored: raise nodes.capacity",
+			      (unsigned long long)n->n[CP_REFUSED_FULL]));
+	return list;
+}
+
+static void set_totals(json_t *o, const struct memory *m)
+{
+	static const struct {
+		const char *name;
+		enum counter counter;
+	} totals[] = {
+	    {"rx_datagrams", COUNTER_RX_DATAGRAMS},
+	    {"tx_datagrams", COUNTER_TX_DATAGRAMS},
+	    {"relayed", COUNTER_RELAYED},
+	    {"forwarded", COUNTER_FORWARDED},
+	    {"punted", COUNTER_PUNTED},
+	};
+
+	for (unsigned i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
+		json_object_set_new(o, totals[i].name,
+		    json_integer(m ? (json_int_t)admin_counter(m, totals[i].counter) : 0));
+	json_object_set_new(o, "drops", json_integer(m ? (json_int_t)admin_drops_total(m) : 0));
+}
+
+static unsigned peers_heard(const struct memory *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PEER_MAX; i++)
+		n += m->peers[i].valid && m->peers[i].at.port;
+	return n;
+}
+
+json_t *admin_status(
+    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+{
+	const struct session *s = cp->attach.up ? &cp->session : NULL;
+	const struct config *c = &cp->config;
+	json_t *o = json_pack("{s:s,s:I,s:f,s:s,s:o,s:o,s:o}", "version", FAIRWAY_VERSION, "pid",
+	    (json_int_t)getpid(), "uptime_s", (double)(clock_mono_ns() - cp->started_ns) / NS_PER_S,
+	    "state", c->state, "dp", dp_status(cp), "listen", listen_list(cp), "links",
+	    link_list(cp));
+
+	(void)client;
+	(void)request;
+	(void)err;
+	json_object_set_new(o, "workers", json_integer(s ? s->memory->worker_count : 0));
+	json_object_set_new(
+	    o, "nodes", json_integer(s ? s->nodes.node_count - s->nodes.remote_count : 0));
+	json_object_set_new(o, "nodes_remote", json_integer(s ? s->nodes.remote_count : 0));
+	json_object_set_new(o, "node_capacity",
+	    json_integer(s ? s->nodes.table.capacity : (json_int_t)c->nodes_capacity));
+	json_object_set_new(o, "peers", json_integer(s ? peers_heard(s->memory) : 0));
+	json_object_set_new(o, "admission",
+	    json_string(c->admission.policy == CONFIG_ADMISSION_SIGNED ? "signed" : "open"));
+	json_object_set_new(o, "sender_check",
+	    json_string(c->sender_check == CONFIG_SENDER_OFF	    ? "off"
+			: c->sender_check == CONFIG_SENDER_ENDPOINT ? "endpoint"
+								    : "ip"));
+	set_totals(o, s ? s->memory : NULL);
+	json_object_set_new(o, "warnings", warning_list(cp));
+	return o;
+}

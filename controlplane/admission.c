@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/admission.h"
+
+static enum admission_verdict decide_unproven(const struct admission_facts *f)
+{
+	if (!f->known)
+		return f->full ? REFUSE_FULL : ADMIT_LEARN;
+	if (f->same_addr)
+		return f->same_port ? ADMIT_REFRESH : ADMIT_LEARN;
+	return f->silent_ns >= f->silence_ns ? ADMIT_LEARN : REFUSE_OCCUPIED;
+}
+
+static enum admission_verdict decide_proven(const struct admission_facts *f)
+{
+	enum admission_verdict v;
+
+	if (f->known && f->key_bound)
+		return f->key_matches ? ADMIT_LEARN : REFUSE_KEY;
+	v = decide_unproven(f);
+	return v == ADMIT_LEARN || v == ADMIT_REFRESH ? ADMIT_LEARN_BIND : v;
+}
+
+enum admission_verdict admission_decide(const struct admission_facts *f)
+{
+	bool stored = f->known && f->same_addr && f->same_port;
+
+	if (f->proof == PROOF_SIGNED) {
+		enum admission_verdict v = decide_proven(f);
+		// A stranger's key on an open relay is as good as no key.
+		if (v == REFUSE_KEY && f->policy == ADMISSION_OPEN)
+			return decide_unproven(f);
+		return v;
+	}
+	if (f->policy == ADMISSION_OPEN)
+		return decide_unproven(f);
+	if (stored && f->key_bound)
+		return ADMIT_REFRESH;
+	if (f->proof != PROOF_NONE && f->known && f->key_bound && !f->key_matches)
+		return REFUSE_KEY;
+	return REFUSE_UNPROVEN;
+}
+
+bool admission_challenges(const struct admission_facts *f)
+{
+	bool stored = f->known && f->same_addr && f->same_port;
+
+	if (f->proof == PROOF_STALE)
+		return !(stored && f->key_bound && f->key_matches);
+	if (f->proof == PROOF_KEY && f->policy == ADMISSION_SIGNED)
+		return f->known && f->key_bound ? !stored && f->key_matches : true;
+	return false;
+}
+
+const char *admission_verdict_name(enum admission_verdict v)
+{
+	static const char *const names[] = {
+	    [ADMIT_REFRESH] = "refreshed",
+	    [ADMIT_LEARN] = "learnt",
+	    [ADMIT_LEARN_BIND] = "learnt_key",
+	    [REFUSE_OCCUPIED] = "occupied",
+	    [REFUSE_UNPROVEN] = "unproven",
+	    [REFUSE_KEY] = "key",
+	    [REFUSE_FULL] = "full",
+	};
+
+	return names[v];
+}

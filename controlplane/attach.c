@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/attach.h"
+
+#include "base/log.h"
+#include "shm/fds.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void try_attach(uv_timer_t *timer);
+
+static void retry_later(struct attach *a)
+{
+	uv_timer_start(&a->retry, try_attach, a->retry_ms, 0);
+	a->retry_ms *= 2;
+	if (a->retry_ms > ATTACH_RETRY_MAX_MS)
+		a->retry_ms = ATTACH_RETRY_MAX_MS;
+}
+
+static void attachment_close(struct attachment *at, uint32_t workers)
+{
+	memory_unmap(&at->memory);
+	close(at->wake_fd);
+	for (uint32_t i = 0; i < workers; i++)
+		close(at->worker_fds[i]);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct attach *a = handle->data;
+
+	close(a->sock);
+	a->sock = -1;
+	if (!uv_is_closing((uv_handle_t *)&a->retry))
+		retry_later(a);
+}
+
+static void detach(struct attach *a)
+{
+	a->detached(a->ctx);
+	a->up = false;
+	attachment_close(&a->at, a->at.memory.worker_count);
+	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
+}
+
+// The data plane says nothing after its first message: readable means that it has gone.
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct attach *a = poll->data;
+	char byte;
+
+	(void)events;
+	if (status == 0 && recv(a->sock, &byte, 1, MSG_DONTWAIT) > 0)
+		return;
+	if (status == 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	log_warn(
+	    "data plane gone, waiting for it to come back", kv("socket", (const char *)a->path));
+	a->retry_ms = ATTACH_RETRY_MIN_MS;
+	detach(a);
+}
+
+static int connect_dp(const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 2};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
+		int rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+// Number of workers that the greeting speaks of, or -EBADMSG.
+static int greeting_workers(const char *text, size_t len)
+{
+	json_t *hello = json_loadb(text, len, 0, NULL);
+	json_int_t workers = json_integer_value(json_object_get(hello, "workers"));
+
+	json_decref(hello);
+	return workers >= 1 && workers <= WORKER_MAX ? (int)workers : -EBADMSG;
+}
+
+static void close_all(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+// Receives the greeting and maps the memory. Descriptors of failed attempts are closed.
+static int receive_memory(int sock, struct attachment *at, struct memory_error *err)
+{
+	char text[1024];
+	int fds[2 + WORKER_MAX];
+	unsigned count = 2 + WORKER_MAX;
+	ssize_t n = fds_receive(sock, text, sizeof(text), fds, &count);
+	int rc;
+
+	if (n <= 0)
+		return n < 0 ? (int)n : -ECONNRESET;
+	rc = greeting_workers(text, (size_t)n);
+	if (rc > 0 && count != 2 + (unsigned)rc)
+		rc = -EBADMSG;
+	if (rc < 0) {
+		close_all(fds, count);
+		return rc;
+	}
+	rc = memory_map(&at->memory, fds[0], err);
+	if (rc == 0 && at->memory.worker_count != count - 2) {
+		memory_unmap(&at->memory);
+		close_all(fds + 1, count - 1);
+		return -EBADMSG;
+	}
+	if (rc < 0) {
+		close_all(fds, count);
+		return rc;
+	}
+	at->wake_fd = fds[1];
+	memcpy(at->worker_fds, fds + 2, (count - 2) * sizeof(int));
+	return 0;
+}
+
+static void try_attach(uv_timer_t *timer)
+{
+	struct attach *a = timer->data;
+	struct memory_error err = {.text = ""};
+	int rc;
+
+	a->sock = connect_dp(a->path);
+	if (a->sock < 0) {
+		if (a->retry_ms == ATTACH_RETRY_MAX_MS)
+			log_warn("no data plane yet", kv("socket", (const char *)a->path),
+			    kv_errno(a->sock));
+		retry_later(a);
+		return;
+	}
+	rc = receive_memory(a->sock, &a->at, &err);
+	if (rc == 0) {
+		a->up = true;
+		rc = a->attached(a->ctx);
+		if (rc == 0) {
+			a->retry_ms = ATTACH_RETRY_MIN_MS;
+			uv_poll_init(a->loop, &a->poll, a->sock);
+			a->poll.data = a;
+			uv_poll_start(&a->poll, UV_READABLE | UV_DISCONNECT, on_readable);
+			return;
+		}
+		a->up = false;
+		attachment_close(&a->at, a->at.memory.worker_count);
+	}
+	close(a->sock);
+	a->sock = -1;
+	if (rc == -EPROTO) {
+		a->refused(a->ctx, err.text);
+		return;
+	}
+	log_warn("attaching to the data plane failed", kv("reason", (const char *)err.text),
+	    kv_errno(rc));
+	retry_later(a);
+}
+
+void attach_start(struct attach *a)
+{
+	a->sock = -1;
+	a->up = false;
+	a->retry_ms = ATTACH_RETRY_MIN_MS;
+	uv_timer_init(a->loop, &a->retry);
+	a->retry.data = a;
+	uv_timer_start(&a->retry, try_attach, 0, 0);
+}
+
+void attach_stop(struct attach *a)
+{
+	uv_close((uv_handle_t *)&a->retry, NULL);
+	if (a->up)
+		detach(a);
+}

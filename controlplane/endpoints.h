@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "controlplane/admission.h"
+#include "controlplane/challenge.h"
+#include "controlplane/punt.h"
+#include "controlplane/stats.h"
+#include "shm/node_writer.h"
+#include "wire/beacon.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Where local nodes are: learns endpoints from punted messages, forgets silent ones, and keeps
+// their next hops current. No I/O and no clock: time, sending, signatures and routes are given.
+
+struct endpoints_config {
+	enum admission_policy policy;
+	uint64_t silence_ns; // admission.silence
+	uint64_t ttl_ns;     // admission.ttl
+};
+
+// A signed Discover that waits for its verification.
+struct verify_job {
+	uint32_t node;
+	bool ex;
+	uint8_t local;
+	struct endpoint from;
+	uint8_t key[BEACON_KEY_SIZE];
+	uint8_t nonce[BEACON_NONCE_SIZE];
+	uint8_t signature[BEACON_SIGNATURE_SIZE];
+};
+
+// What endpoints need from the others.
+struct endpoints_hooks {
+	void *ctx;
+	struct emitter emit;
+	// Next hop index for an endpoint that is served from a local index; 0 = companion.
+	uint16_t (*resolve)(void *ctx, const struct endpoint *at, uint8_t local);
+	// Starts a verification, whose end calls endpoints_verified(); -EAGAIN: too many wait.
+	int (*verify)(void *ctx, const struct verify_job *job);
+	// A node became local or is about to be none any more (it is still in the table then).
+	void (*added)(void *ctx, uint32_t id, uint32_t index);
+	void (*removed)(void *ctx, uint32_t id, uint32_t index);
+	// After a local node was forgotten: does a peer relay know it? Fills in `peer`.
+	bool (*remote_owner)(void *ctx, uint32_t id, struct node_route *route);
+};
+
+struct endpoints {
+	struct node_writer *nodes;
+	struct endpoints_config config;
+	struct endpoints_hooks hooks;
+	struct challenge challenge;
+	struct cp_stats *stats;
+	// the walk over all nodes
+	uint64_t cursor;
+	uint64_t walks; // completed
+	bool hurry;	// routes changed: walk at full speed
+};
+
+void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_stats *stats,
+    const struct endpoints_hooks *hooks);
+
+// Discover and DiscoverEx; the worker has answered already.
+void endpoints_discover(struct endpoints *e, const struct punt *p);
+void endpoints_verified(
+    struct endpoints *e, const struct verify_job *job, bool valid, uint64_t now_ns);
+// Admits an unproven source for a node id: true when the id's stored endpoint is the source now.
+bool endpoints_admit(struct endpoints *e, uint32_t id, const struct punt *p);
+
+// Seconds of CLOCK_MONOTONIC of the last sign of life of a local node.
+uint32_t endpoints_alive_at(const struct node_table *t, struct node_entry entry);
+
+// Every 100 ms: goes on with the walk that forgets silent nodes and renews next hops. Bounded by
+// ENDPOINTS_SLICE buckets. Returns true when a walk ended.
+enum { ENDPOINTS_SLICE = 8192, ENDPOINTS_WALK_S = 20 };
+bool endpoints_tick(struct endpoints *e, uint64_t now_ns);
+// Next hops must be looked up anew: the walk starts again at full speed.
+void endpoints_reroute(struct endpoints *e);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/lpm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 2 * LPM_ROUTE_MAX, NONE = 0xffff };
+
+struct lpm_slot {
+	struct route route;
+	uint16_t next; // in its bucket
+};
+
+struct lpm {
+	uint16_t heads[BUCKETS];
+	unsigned count;
+	uint64_t lengths[3]; // bit n: a route of that length exists
+	struct lpm_slot slots[LPM_ROUTE_MAX];
+};
+
+static_assert((int)LPM_ROUTE_MAX < (int)NONE, "slot numbers");
+
+struct lpm *lpm_new(void)
+{
+	struct lpm *t = malloc(sizeof(*t));
+
+	if (t)
+		lpm_clear(t);
+	return t;
+}
+
+void lpm_free(struct lpm *t)
+{
+	free(t);
+}
+
+void lpm_clear(struct lpm *t)
+{
+	memset(t->heads, 0xff, sizeof(t->heads));
+	memset(t->lengths, 0, sizeof(t->lengths));
+	t->count = 0;
+}
+
+static void mask_to(const uint8_t addr[16], unsigned length, uint64_t out[2])
+{
+	uint8_t b[16] = {0};
+
+	memcpy(b, addr, length / 8);
+	if (length % 8)
+		b[length / 8] = addr[length / 8] & (uint8_t)(0xff << (8 - length % 8));
+	memcpy(out, b, 16);
+}
+
+static unsigned bucket_of(const uint64_t key[2], unsigned length)
+{
+	uint64_t h = (key[0] ^ length) * 0x9e3779b97f4a7c15ULL;
+
+	h = (h ^ h >> 32 ^ key[1]) * 0xbf58476d1ce4e5b9ULL;
+	return (h >> 40) % BUCKETS;
+}
+
+int lpm_add(struct lpm *t, const struct route *route)
+{
+	uint64_t key[2];
+	uint16_t *link;
+
+	if (t->count == LPM_ROUTE_MAX)
+		return -ENOSPC;
+	mask_to(route->prefix, route->length, key);
+	link = &t->heads[bucket_of(key, route->length)];
+	while (*link != NONE)
+		link = &t->slots[*link].next;
+	*link = (uint16_t)t->count;
+	t->slots[t->count] = (struct lpm_slot){.route = *route, .next = NONE};
+	memcpy(t->slots[t->count].route.prefix, key, sizeof(key));
+	t->lengths[route->length / 64] |= 1ULL << route->length % 64;
+	t->count++;
+	return 0;
+}
+
+static bool route_before(const struct route *a, const struct route *b)
+{
+	if (a->metric != b->metric)
+		return a->metric < b->metric;
+	return !a->ifindex && b->ifindex;
+}
+
+static const struct route *find_length(const struct lpm *t, const uint8_t addr[16], unsigned length)
+{
+	const struct route *best = NULL;
+	uint64_t key[2];
+
+	mask_to(addr, length, key);
+	for (uint16_t i = t->heads[bucket_of(key, length)]; i != NONE; i = t->slots[i].next) {
+		const struct route *r = &t->slots[i].route;
+
+		if (r->length == length && memcmp(r->prefix, key, 16) == 0 &&
+		    (!best || route_before(r, best)))
+			best = r;
+	}
+	return best;
+}
+
+const struct route *lpm_find(const struct lpm *t, const uint8_t addr[16])
+{
+	for (int word = 2; word >= 0; word--)
+		for (uint64_t left = t->lengths[word]; left;) {
+			unsigned bit = 63 - (unsigned)__builtin_clzll(left);
+			const struct route *r = find_length(t, addr, word * 64 + bit);
+
+			if (r)
+				return r;
+			left &= ~(1ULL << bit);
+		}
+	return NULL;
+}
+
+unsigned lpm_count(const struct lpm *t)
+{
+	return t->count;
+}
+
+bool lpm_equal(const struct lpm *a, const struct lpm *b)
+{
+	// The kernel dumps its table in the same order each time.
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++)
+		if (memcmp(&a->slots[i].route, &b->slots[i].route, sizeof(struct route)) != 0)
+			return false;
+	return true;
+}
+
+void lpm_walk(const struct lpm *t, void (*each)(void *ctx, const struct route *r), void *ctx)
+{
+	for (unsigned i = 0; i < t->count; i++)
+		each(ctx, &t->slots[i].route);
+}

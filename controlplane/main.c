@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "base/privilege.h"
+#include "base/state.h"
+#include "controlplane/admin_api.h"
+#include "controlplane/cp.h"
+#include "crypto/identity.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TICK_MS = 100 };
+
+static const struct config_command command = {
+    .name = "fairway-cp",
+    .summary = "control plane of a Fairway relay: decides who is where, for fairway-dp to relay",
+    .keys = true,
+};
+
+// Beside the common ones: attaching again, reading the configuration anew, going away.
+static const char *const calls[] = {
+    "socket", "connect", "openat", "newfstatat", "fstat", "unlink", "kill", "statx", NULL};
+
+static int on_attached(void *ctx)
+{
+	struct cp *cp = ctx;
+	int rc = session_open(cp);
+
+	if (rc == 0)
+		notify_ready("serving");
+	return rc;
+}
+
+static void on_detached(void *ctx)
+{
+	session_close(ctx);
+	notify_status("waiting for the data plane");
+}
+
+static void stop(struct cp *cp, int status)
+{
+	cp->exit_status = status;
+	uv_stop(&cp->loop);
+}
+
+static void on_refused(void *ctx, const char *why)
+{
+	log_error("the data plane's memory cannot be used", kv("reason", why));
+	stop(ctx, EXIT_USAGE);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct cp *cp = timer->data;
+
+	if (cp->attach.up)
+		session_tick(cp, clock_mono_ns());
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	log_info("stopping", kv("signal", number));
+	stop(signal->data, EXIT_OK);
+}
+
+static void loop_prepare(struct cp *cp)
+{
+	uv_loop_init(&cp->loop);
+	cp->attach.loop = &cp->loop;
+	cp->attach.attached = on_attached;
+	cp->attach.detached = on_detached;
+	cp->attach.refused = on_refused;
+	cp->attach.ctx = cp;
+	cp->hub.stats = &cp->stats;
+	cp->hub.punted = session_punted;
+	cp->hub.ctx = cp;
+	cp->verifier.loop = &cp->loop;
+	cp->admin.answer = admin_answer;
+	cp->admin.gone = admin_gone;
+	cp->admin.ctx = cp;
+	uv_timer_init(&cp->loop, &cp->tick);
+	uv_signal_init(&cp->loop, &cp->on_term);
+	uv_signal_init(&cp->loop, &cp->on_int);
+	cp->tick.data = cp->on_term.data = cp->on_int.data = cp;
+	uv_timer_start(&cp->tick, on_tick, TICK_MS, TICK_MS);
+	uv_signal_start(&cp->on_term, on_signal, SIGTERM);
+	uv_signal_start(&cp->on_int, on_signal, SIGINT);
+}
+
+// What needs the state directory and, as root, its privileges.
+static int open_state(struct cp *cp, struct parse_error *error)
+{
+	struct privilege_user user, *who = NULL;
+	char path[sizeof(cp->admin.path)];
+	int rc;
+
+	if (geteuid() == 0) {
+		rc = privilege_find_user(cp->config.user, &user, error);
+		if (rc)
+			return rc;
+		who = &user;
+	}
+	rc = state_open(cp->config.state, who, error);
+	if (rc)
+		return rc;
+	rc = state_lock(cp->config.state, "cp.lock", error);
+	if (rc < 0)
+		return rc;
+	snprintf(cp->attach.path, sizeof(cp->attach.path), "%s/dp.sock", cp->config.state);
+	snprintf(path, sizeof(path), "%s/admin.sock", cp->config.state);
+	rc = admin_bind(&cp->admin, path, who ? user.uid : 0, who ? user.gid : 0);
+	if (rc) {
+		parse_error_set(error, "%s: %s", path, strerror(-rc));
+		return rc;
+	}
+	notify_open();
+	return privilege_drop(who, 0, 0, error);
+}
+
+static int run(struct cp *cp)
+{
+	struct parse_error error = {.text = ""};
+
+	if (identity_init() != 0) {
+		log_error("libsodium does not work on this machine");
+		return EXIT_FAILED;
+	}
+	if (open_state(cp, &error) != 0) {
+		log_error("cannot start", kv("reason", (const char *)error.text));
+		return EXIT_FAILED;
+	}
+	loop_prepare(cp);
+	admin_start(&cp->admin, &cp->loop);
+	if (privilege_filter(calls, &error) != 0) {
+		log_error("cannot start", kv("reason", (const char *)error.text));
+		return EXIT_FAILED;
+	}
+	attach_start(&cp->attach);
+	uv_run(&cp->loop, UV_RUN_DEFAULT);
+	notify_stopping("stopping");
+	admin_stop(&cp->admin);
+	attach_stop(&cp->attach);
+	uv_run(&cp->loop, UV_RUN_NOWAIT);
+	return cp->exit_status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct cp cp;
+	static struct config_errors errors;
+	struct config_line line;
+	int rc;
+
+	cp.argc = argc;
+	cp.argv = argv;
+	cp.started_ns = clock_mono_ns();
+	rc = config_read(&cp.config, &command, argc, argv, &line, &errors);
+	if (rc == 1)
+		return EXIT_OK;
+	if (rc < 0) {
+		fprintf(stderr, "%s\n", errors.text);
+		return EXIT_USAGE;
+	}
+	log_setup("fairway-cp", cp.config.log.level, cp.config.log.format);
+	return run(&cp);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/punch.h"
+
+#include "base/clock.h"
+
+void punch_init(struct punch *p, struct endpoints *endpoints)
+{
+	*p = (struct punch){.endpoints = endpoints};
+}
+
+// True when the pair asked a moment ago; remembers it else.
+static bool asked_recently(struct punch *p, uint32_t requester, uint32_t target, uint64_t now_ns)
+{
+	uint64_t pair = (uint64_t)requester << 32 | target;
+	unsigned slot = (unsigned)(pair * 0x9e3779b97f4a7c15ULL >> 52) % PUNCH_RECENT;
+
+	if (p->recent[slot].pair == pair && now_ns - p->recent[slot].at_ns < PUNCH_PACE_NS)
+		return true;
+	p->recent[slot].pair = pair;
+	p->recent[slot].at_ns = now_ns;
+	return false;
+}
+
+static void send_command(
+    struct endpoints *e, const struct endpoint *to, uint8_t local, const struct endpoint *peer)
+{
+	uint8_t buf[BEACON_OBSERVED_V6_SIZE];
+	struct beacon_punch_command command = {.peer = *peer};
+	int n = beacon_punch_command_build(buf, sizeof(buf), &command);
+
+	if (n > 0)
+		emit(&e->hooks.emit, to, local, buf, (size_t)n);
+}
+
+static void note_punch(struct node_table *t, uint32_t id, uint64_t now_ns)
+{
+	struct node_entry entry;
+
+	if (node_table_find(t, id, &entry))
+		t->info[node_entry_index(entry)].last_punch = (uint32_t)(now_ns / NS_PER_S);
+}
+
+void punch_request(struct punch *p, const struct punt *punt)
+{
+	struct endpoints *e = p->endpoints;
+	struct node_table *t = &e->nodes->table;
+	struct beacon_punch_request request;
+	struct node_entry entry;
+	struct endpoint target;
+
+	if (beacon_punch_request_parse(punt->data, punt->len, &request) != 0 ||
+	    request.requester == 0 || request.target == 0 || request.requester == request.target)
+		return;
+	if (!endpoints_admit(e, request.requester, punt)) {
+		e->stats->n[CP_PUNCH_REFUSED]++;
+		return;
+	}
+	if (!node_table_find(t, request.target, &entry) ||
+	    !node_table_endpoint(t, entry, &target)) {
+		e->stats->n[CP_PUNCH_UNKNOWN]++;
+		return;
+	}
+	if (asked_recently(p, request.requester, request.target, punt->now_ns)) {
+		e->stats->n[CP_PUNCH_PACED]++;
+		return;
+	}
+	send_command(e, &punt->from, punt->local, &target);
+	send_command(e, &target, node_entry_local(entry), &punt->from);
+	note_punch(t, request.requester, punt->now_ns);
+	note_punch(t, request.target, punt->now_ns);
+	e->stats->n[CP_PUNCHES]++;
+}

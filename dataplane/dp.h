@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/state.h"
+#include "config/config.h"
+#include "dataplane/io/link.h"
+#include "dataplane/serve.h"
+#include "dataplane/worker.h"
+#include "shm/memory.h"
+
+#include <stdbool.h>
+
+// The data plane's main thread: what it holds, and the steps from start to end. It opens links and
+// memory with privileges, gives these up, starts the workers, and from then on keeps local
+// addresses and links up to date and hands the memory to the control plane.
+
+// Exit statuses; the first three as in base/state.h, for the supervisor.
+enum dp_exit {
+	DP_EXIT_OK = EXIT_OK,
+	DP_EXIT_FAILURE = EXIT_FAILED, // memory, threads, files, privileges
+	DP_EXIT_USAGE = EXIT_USAGE,
+	DP_EXIT_LINK = 3, // a link could not be opened
+};
+
+enum { COMPANION = 0 }; // place of the sock link in the list of links
+
+struct dp {
+	struct config config;
+	bool fall_back; // go on with sock alone when another link cannot be opened
+	struct memory memory;
+	bool adopted; // the memory is an earlier data plane's
+	struct link *links[LINK_MAX];
+	unsigned link_count;
+	struct worker *workers[WORKER_MAX];
+	int worker_events[WORKER_MAX];
+	unsigned worker_count;
+	int cp_event;
+	int lock, signals, netlink;
+	struct server server;
+};
+
+// dp_memory.c. Adopts the memory that the supervisor kept if it fits, else makes a new one. Logs
+// what it did and why. 0 or a negative errno.
+int dp_memory_open(struct dp *dp);
+
+// dp_links.c. How many workers the configuration asks for.
+unsigned dp_workers_wanted(const struct config *config);
+// Opens sock, then the others. Logs errors. 0 or enum dp_exit.
+int dp_links_open(struct dp *dp);
+void dp_links_maintain(struct dp *dp);
+void dp_links_close(struct dp *dp);
+// "198.51.100.1:9001 [2001:db8::1]:9001 on sock, xdp:eth0; 2 workers": what we serve.
+void dp_describe(const struct dp *dp, char *text, size_t size);

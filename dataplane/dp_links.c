@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/log.h"
+#include "base/privilege.h"
+#include "dataplane/dp.h"
+#include "dataplane/io/locals.h"
+#include "dataplane/io/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SOCK_WORKERS_MAX = 4 };
+
+const struct link_ops *link_ops_find(const char *kind)
+{
+	static const struct link_ops *const all[] = {
+	    &link_sock_ops, &link_xdp_ops, &link_mem_ops, &link_mem_payload_ops};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(all[i]->kind, kind) == 0)
+			return all[i];
+	return NULL;
+}
+
+static unsigned core_count(void)
+{
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+		return 1;
+	return (unsigned)CPU_COUNT(&cpus);
+}
+
+static unsigned interface_queues(const char *ifname)
+{
+	char path[64 + IFNAMSIZ];
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/queues", ifname);
+	dir = opendir(path);
+	if (!dir)
+		return 1;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+		n += strncmp(e->d_name, "rx-", 3) == 0;
+	closedir(dir);
+	return n ? n : 1;
+}
+
+unsigned dp_workers_wanted(const struct config *config)
+{
+	unsigned cores = core_count(), most = 0;
+
+	if (config->workers)
+		return config->workers < WORKER_MAX ? (unsigned)config->workers : WORKER_MAX;
+	for (uint32_t i = 0; i < config->links.count; i++) {
+		const struct config_link *l = &config->links.at[i];
+		unsigned n = l->queues ? l->queues : interface_queues(l->ifname);
+
+		most = n > most ? n : most;
+	}
+	if (most == 0)
+		most = SOCK_WORKERS_MAX;
+	most = most < cores ? most : cores;
+	return most < WORKER_MAX ? most : WORKER_MAX;
+}
+
+static int link_open(struct dp *dp, const char *kind, const char *spec)
+{
+	const struct config *c = &dp->config;
+	const struct link_config cfg = {
+	    .spec = spec,
+	    .kind = kind,
+	    .index = (uint8_t)dp->link_count,
+	    .worker_count = (uint16_t)dp->worker_count,
+	    .locals = dp->memory.locals,
+	    .egress = dp->memory.egress,
+	    .frame_count = (uint32_t)c->xdp.frames,
+	    .busy_poll_us = (uint32_t)c->xdp.busy_poll_us,
+	    .zero_copy = (uint8_t)c->xdp.zero_copy,
+	    .native = (uint8_t)c->xdp.mode,
+	    .socket_buffer = (uint32_t)c->sock_buffer,
+	};
+	struct link *link = calloc(1, sizeof(*link));
+	struct link_error err = {.text = "out of memory"};
+	char text[256];
+	int rc = -ENOMEM;
+
+	if (link) {
+		link->ops = link_ops_find(kind);
+		rc = link->ops->open(link, &cfg, &err);
+	}
+	if (rc) {
+		free(link);
+		log_error(
+		    "link not opened", kv("link", kind), kv("spec", spec), kv("reason", err.text));
+		return rc;
+	}
+	dp->links[dp->link_count++] = link;
+	link->ops->describe(link, text, sizeof(text));
+	log_info("link open", kv("link", link->name), kv("details", text));
+	return 0;
+}
+
+// What to do about a raw link that could not be opened.
+static void link_advise(int rc)
+{
+	uint64_t missing = privilege_missing(PRIVILEGE_XDP);
+	char names[128];
+
+	if ((rc == -EPERM || rc == -EACCES) && missing)
+		log_error("AF_XDP needs more privileges; run as root or grant them, or leave out "
+			  "--link to serve on sock",
+		    kv("missing", privilege_names(names, sizeof(names), missing)));
+}
+
+int dp_links_open(struct dp *dp)
+{
+	if (link_open(dp, "sock", ""))
+		return DP_EXIT_LINK;
+	for (uint32_t i = 0; i < dp->config.links.count; i++) {
+		const struct config_link *l = &dp->config.links.at[i];
+		char spec[IFNAMSIZ + 16];
+		int rc;
+
+		if (l->queues)
+			snprintf(spec, sizeof(spec), "%s:%u", l->ifname, l->queues);
+		else
+			snprintf(spec, sizeof(spec), "%s", l->ifname);
+		rc = link_open(dp, "xdp", spec);
+		if (rc == 0)
+			continue;
+		link_advise(rc);
+		if (!dp->fall_back)
+			return DP_EXIT_LINK;
+		log_warn("going on without this link: its interface is served by sock, slower",
+		    kv("spec", spec));
+	}
+	return 0;
+}
+
+void dp_links_maintain(struct dp *dp)
+{
+	for (unsigned i = 0; i < dp->link_count; i++)
+		dp->links[i]->ops->maintain(dp->links[i]);
+}
+
+void dp_links_close(struct dp *dp)
+{
+	while (dp->link_count) {
+		struct link *link = dp->links[--dp->link_count];
+
+		link->ops->close(link);
+		free(link);
+	}
+}
+
+static bool is_loopback(const struct endpoint *e)
+{
+	static const uint8_t six[16] = {[15] = 1};
+
+	return endpoint_is_v4(e) ? e->addr[12] == 127 : memcmp(e->addr, six, sizeof(six)) == 0;
+}
+
+static bool is_link_local(const struct endpoint *e)
+{
+	return e->addr[0] == 0xfe && (e->addr[1] & 0xc0) == 0x80;
+}
+
+// Appends the addresses that others can reach, or with `all` any.
+static unsigned describe_addresses(const struct dp *dp, char *text, size_t size, bool all)
+{
+	size_t used = 0;
+
+	for (int i = 0; i < LOCAL_MAX; i++) {
+		const struct local *l = &dp->memory.locals[i];
+		char one[ENDPOINT_TEXT_MAX];
+		int n;
+
+		if (!local_is_valid(l) || l->extra || is_link_local(&l->at))
+			continue;
+		if (!all && (is_loopback(&l->at) || endpoint_is_unspecified(&l->at)))
+			continue;
+		n = endpoint_format(&l->at, one, sizeof(one));
+		if (n < 0 || used + (size_t)n + 2 > size)
+			break;
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " " : "", one);
+	}
+	return (unsigned)used;
+}
+
+void dp_describe(const struct dp *dp, char *text, size_t size)
+{
+	size_t used = describe_addresses(dp, text, size, false);
+
+	if (used == 0)
+		used = describe_addresses(dp, text, size, true);
+	for (unsigned i = 0; i < dp->link_count && used < size; i++)
+		used += (size_t)snprintf(
+		    text + used, size - used, "%s%s", i ? ", " : " on ", dp->links[i]->name);
+	if (used < size)
+		snprintf(text + used, size - used, "; %u worker%s", dp->worker_count,
+		    dp->worker_count == 1 ? "" : "s");
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/stage/stage.h"
+#include "wire/beacon.h"
+#include "wire/inet.h"
+#include "wire/stun.h"
+
+enum { NO_LOCAL = -1 };
+
+static bool local_matches(const struct local *l, const struct endpoint *at)
+{
+	return __atomic_load_n(&l->valid, __ATOMIC_ACQUIRE) && endpoint_equal(&l->at, at);
+}
+
+// `hint` is the previous datagram's local index: nearly always this one's too.
+static int local_find(const struct local *locals, const struct endpoint *at, int hint)
+{
+	if (hint >= 0 && local_matches(&locals[hint], at))
+		return hint;
+	for (int i = 0; i < LOCAL_MAX; i++)
+		if (local_matches(&locals[i], at))
+			return i;
+	return NO_LOCAL;
+}
+
+// An address that an answer cannot go to: port 0, unspecified, multicast, IPv4 broadcast and 240/4.
+static bool source_is_invalid(const struct endpoint *e)
+{
+	if (e->port == 0)
+		return true;
+	if (endpoint_is_v4(e))
+		return e->addr[12] == 0 || e->addr[12] >= 224;
+	return e->addr[0] == 0xff || endpoint_is_unspecified(e);
+}
+
+// Derives what the payload adds to the UDP sum from the received checksum, without reading the
+// payload, so that damage done on the way is still seen by the next receiver.
+static enum drop classify_checksum(
+    struct dgram *d, struct tally *tally, const struct inet_udp *h, uint64_t pseudo)
+{
+	const uint8_t *udp = d->l2 + h->l4;
+	uint16_t check;
+
+	memcpy(&check, udp + UDP_OFFSET_CHECKSUM, sizeof(check));
+	if (check == 0) {
+		if (h->version == 6)
+			return DROP_UDP_CHECKSUM;
+		d->flags |= DGRAM_F_NO_CSUM;
+		return DROP_NONE;
+	}
+	if (udp_checksum_is_partial(pseudo, check) && !udp_checksum_ok(pseudo, udp, h->udp_len)) {
+		d->payload_sum = csum_fold(csum_add(0, d->data, d->len));
+		tally_count(tally, COUNTER_CHECKSUM_COMPLETED, 1);
+		return DROP_NONE;
+	}
+	d->payload_sum = (uint16_t)~csum_fold(csum_add(pseudo, udp, UDP_HEADER_SIZE));
+	return DROP_NONE;
+}
+
+// Addresses, TTL and IPv4 header checksum. Returns the sum of the pseudo header in `pseudo`.
+static enum drop classify_ip(
+    struct dgram *d, const struct inet_udp *h, struct endpoint *dst, uint64_t *pseudo)
+{
+	const uint8_t *ip = d->l2 + h->l3;
+	const uint8_t *udp = d->l2 + h->l4;
+	uint16_t src_port = load_be16(udp + UDP_OFFSET_SRC);
+	uint16_t dst_port = load_be16(udp + UDP_OFFSET_DST);
+
+	if (h->version == 4) {
+		uint32_t from, to;
+
+		if (csum_fold(csum_add(0, ip, (size_t)(h->l4 - h->l3))) != 0xffff)
+			return DROP_IP_CHECKSUM;
+		memcpy(&from, ip + IPV4_OFFSET_SRC, sizeof(from));
+		memcpy(&to, ip + IPV4_OFFSET_DST, sizeof(to));
+		d->src = endpoint_from_v4(from, src_port);
+		*dst = endpoint_from_v4(to, dst_port);
+		*pseudo = udp4_pseudo_sum(from, to, h->udp_len);
+		d->ttl = ip[IPV4_OFFSET_TTL];
+	} else {
+		d->src = endpoint_from_v6(ip + IPV6_OFFSET_SRC, src_port);
+		*dst = endpoint_from_v6(ip + IPV6_OFFSET_DST, dst_port);
+		*pseudo = udp6_pseudo_sum(ip + IPV6_OFFSET_SRC, ip + IPV6_OFFSET_DST, h->udp_len);
+		d->ttl = ip[IPV6_OFFSET_HOPS];
+	}
+	return d->ttl ? DROP_NONE : DROP_TTL_EXPIRED;
+}
+
+static enum drop classify_frame(struct dgram *d, struct stage_env *env, int *hint)
+{
+	struct endpoint dst;
+	struct inet_udp h;
+	uint64_t pseudo;
+	enum drop why;
+	int rc;
+
+	d->flags = DGRAM_F_RAW;
+	rc = inet_udp_parse(d->l2, d->len, &h);
+	if (rc) {
+		d->rx_len = d->len;
+		d->data = d->l2;
+		return rc == -EPROTONOSUPPORT ? DROP_NOT_UDP : DROP_TRUNCATED;
+	}
+	d->data = d->l2 + h.payload;
+	d->len = d->rx_len = h.udp_len - UDP_HEADER_SIZE;
+	why = classify_ip(d, &h, &dst, &pseudo);
+	if (why)
+		return why;
+	*hint = local_find(env->locals, &dst, *hint);
+	if (*hint == NO_LOCAL)
+		return DROP_NOT_UDP;
+	d->local = (uint8_t)*hint;
+	return classify_checksum(d, &env->tally, &h, pseudo);
+}
+
+static enum drop classify_other(struct dgram *d)
+{
+	const uint8_t *p = d->data;
+	uint32_t need;
+
+	if (d->len == 0)
+		return DROP_EMPTY;
+	switch (p[0]) {
+	case BEACON_DISCOVER:
+	case BEACON_DISCOVER_EX:
+		need = BEACON_DISCOVER_SIZE;
+		break;
+	case BEACON_PUNCH_REQUEST:
+		need = BEACON_PUNCH_REQUEST_SIZE;
+		break;
+	case BEACON_RELAY:
+		need = BEACON_RELAY_SIZE;
+		break;
+	case BEACON_SYNC:
+		need = BEACON_SYNC_SIZE;
+		if (d->len >= need)
+			need += 4u * load_be16(p + BEACON_SYNC_SIZE - 2);
+		break;
+	case 0: // also the first byte of each STUN request and indication
+		if (!stun_is_message(p, d->len))
+			return DROP_UNKNOWN_TYPE;
+		d->type = DGRAM_TYPE_STUN;
+		return DROP_NONE;
+	case 'P':
+		return DROP_TUNNEL_FRAME;
+	default:
+		return DROP_UNKNOWN_TYPE;
+	}
+	if (d->len < need)
+		return DROP_SHORT_MESSAGE;
+	if (p[0] != BEACON_SYNC)
+		d->sender = load_be32(p + 1);
+	if (p[0] == BEACON_PUNCH_REQUEST) {
+		d->dest = load_be32(p + 5);
+		if (d->sender == 0 || d->dest == 0)
+			return DROP_NODE_ZERO;
+	}
+	return DROP_NONE;
+}
+
+static enum drop classify_message(struct dgram *d)
+{
+	struct beacon_relay relay;
+
+	d->sender = 0;
+	d->dest = 0;
+	if (source_is_invalid(&d->src))
+		return DROP_SOURCE_INVALID;
+	d->type = d->len ? d->data[0] : 0;
+	if (beacon_relay_parse(d->data, d->len, &relay) != 0)
+		return classify_other(d);
+	d->sender = relay.sender;
+	d->dest = relay.dest;
+	return relay.sender && relay.dest ? DROP_NONE : DROP_NODE_ZERO;
+}
+
+void stage_classify(struct burst *b, struct stage_env *env)
+{
+	bool raw = env->links[b->link].raw;
+	int hint = NO_LOCAL;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		struct dgram *d = &b->d[i];
+		enum drop why = DROP_NONE;
+
+		d->verdict = VERDICT_NONE;
+		d->drop = DROP_NONE;
+		d->flags = 0;
+		d->out_link = d->link;
+		d->type = 0;
+		if (raw) {
+			if (i + 2 < b->count)
+				__builtin_prefetch(b->d[i + 2].l2);
+			why = classify_frame(d, env, &hint);
+		} else {
+			d->l2 = NULL;
+			d->rx_len = d->len;
+		}
+		bytes += d->rx_len;
+		if (!why)
+			why = classify_message(d);
+		if (why)
+			dgram_drop(d, why);
+	}
+	tally_count(&env->tally, COUNTER_RX_DATAGRAMS, b->count);
+	tally_count(&env->tally, COUNTER_RX_BYTES, bytes);
+	tally_count(&env->tally, COUNTER_BURSTS, 1);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/stage/stage.h"
+#include "dataplane/table/lookup.h"
+#include "wire/beacon.h"
+
+static bool is_discover(const struct dgram *d)
+{
+	return d->type == BEACON_DISCOVER || d->type == BEACON_DISCOVER_EX;
+}
+
+// A signature is always for the control plane, a key until it has stored this one.
+static bool key_is_news(const struct dgram *d, const struct stage_env *env, struct node_entry e)
+{
+	uint32_t index = node_entry_index(e);
+
+	if (d->len < BEACON_DISCOVER_KEY_SIZE)
+		return false;
+	if (d->len >= BEACON_DISCOVER_SIGNED_SIZE || !(node_entry_flags(e) & NODE_KEYED) ||
+	    index > env->nodes->index_max)
+		return true;
+	return memcmp(env->nodes->info[index].key, d->data + BEACON_DISCOVER_SIZE,
+		   BEACON_KEY_SIZE) != 0;
+}
+
+static void discover_punt(struct dgram *d, enum punt_class class)
+{
+	d->flags |= DGRAM_F_PUNT;
+	d->punt_class = class;
+}
+
+static void discover_one(
+    struct dgram *d, struct stage_env *env, struct node_entry e, uint64_t now_ns)
+{
+	uint8_t flags = node_entry_flags(e);
+	struct endpoint at;
+
+	if (d->sender == 0)
+		return; // a daemon asking for its address before it has an id
+	if (node_entry_id(e) == 0 || !node_table_endpoint(env->nodes, e, &at)) {
+		discover_punt(d, PUNT_DISCOVER_NEW);
+		return;
+	}
+	if (!endpoint_same_addr(&at, &d->src)) {
+		discover_punt(d, PUNT_DISCOVER_MOVED);
+		return;
+	}
+	if (at.port == d->src.port && node_entry_local(e) == d->local)
+		d->nexthop = node_entry_nexthop(e);
+	if (at.port != d->src.port || node_entry_local(e) != d->local ||
+	    !(flags & NODE_CARRY) != (d->type == BEACON_DISCOVER)) {
+		discover_punt(d, PUNT_DISCOVER_CHANGED);
+		return;
+	}
+	node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
+	tally_count(&env->tally, COUNTER_REFRESHED, 1);
+	if (key_is_news(d, env, e))
+		discover_punt(d, PUNT_DISCOVER_NEW);
+}
+
+void stage_discover(struct burst *b, struct stage_env *env)
+{
+	struct node_lookup nodes;
+	struct dgram *list[BURST_MAX];
+	uint32_t ids[BURST_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		struct dgram *d = &b->d[i];
+
+		if (d->verdict != VERDICT_NONE || !is_discover(d))
+			continue;
+		ids[n] = d->sender;
+		list[n++] = d;
+	}
+	if (n == 0)
+		return;
+	node_lookup_run(env->nodes, ids, n, &nodes);
+	for (unsigned i = 0; i < n; i++) {
+		list[i]->verdict = VERDICT_SEND;
+		list[i]->to = list[i]->src;
+		list[i]->out_local = list[i]->local;
+		list[i]->nexthop = 0;
+		discover_one(list[i], env, node_lookup_entry(&nodes, i), b->now_ns);
+	}
+}
+
+void stage_answer(struct burst *b, struct stage_env *env)
+{
+	uint64_t answered = 0;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		struct dgram *d = &b->d[i];
+		struct beacon_discover_reply reply = {.observed = d->src};
+
+		if (d->verdict != VERDICT_SEND || !is_discover(d))
+			continue;
+		d->len =
+		    (uint32_t)beacon_discover_reply_build(d->data, BEACON_OBSERVED_V6_SIZE, &reply);
+		d->flags |= DGRAM_F_FULL_CSUM;
+		answered++;
+	}
+	tally_count(&env->tally, COUNTER_DISCOVER_ANSWERED, answered);
+}

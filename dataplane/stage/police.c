@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/stage/police.h"
+
+#include "dataplane/stage/stage.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+void rate_limit_set(struct rate_limit *l, uint64_t rate, uint64_t burst)
+{
+	if (l->rate == rate && l->burst == burst)
+		return;
+	l->rate = rate;
+	l->burst = burst;
+	l->interval_ns = rate ? NS_PER_S / rate : 0;
+	l->slack_ns = burst > 1 ? (burst - 1) * l->interval_ns : 0;
+}
+
+static void *pages_map(size_t size)
+{
+	void *p = mmap(
+	    NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int police_init(struct police *p, uint32_t node_capacity)
+{
+	memset(p, 0, sizeof(*p));
+	if (getrandom(p->secret, sizeof(p->secret), 0) != sizeof(p->secret))
+		return -EIO;
+	p->sources = pages_map(SOURCE_SETS * sizeof(*p->sources));
+	p->sender_full_at = pages_map((size_t)node_capacity * sizeof(*p->sender_full_at));
+	p->sender_count = node_capacity;
+	if (!p->sources || !p->sender_full_at) {
+		police_free(p);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void police_free(struct police *p)
+{
+	if (p->sources)
+		munmap(p->sources, SOURCE_SETS * sizeof(*p->sources));
+	if (p->sender_full_at)
+		munmap(p->sender_full_at, p->sender_count * sizeof(*p->sender_full_at));
+	p->sources = NULL;
+	p->sender_full_at = NULL;
+}
+
+void police_settings(struct police *p, const struct relay_settings *set)
+{
+	rate_limit_set(&p->source, set->source_rate, set->source_burst);
+	rate_limit_set(&p->sender, set->sender_rate, set->sender_burst);
+	// A tenth of a second's worth may come at once: the control plane's ring holds more.
+	for (int i = 0; i < PUNT_CLASS_COUNT; i++)
+		rate_limit_set(&p->punt[i], set->punt_rate[i], set->punt_rate[i] / 10);
+}
+
+static uint64_t fold_multiply(uint64_t a, uint64_t b)
+{
+	unsigned __int128 m = (unsigned __int128)a * b;
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+static uint64_t source_hash(const struct police *p, const struct endpoint *src)
+{
+	uint64_t high, low = 0;
+
+	memcpy(&high, src->addr, sizeof(high));
+	if (endpoint_is_v4(src))
+		low = endpoint_v4(src) | 1ULL << 32;
+	return fold_multiply(
+	    fold_multiply(high ^ p->secret[0], low ^ p->secret[1]) ^ p->secret[2], p->secret[1]);
+}
+
+bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns)
+{
+	uint64_t hash, oldest = UINT64_MAX;
+	struct source_set *set;
+	uint32_t tag;
+	int way = 0;
+
+	if (p->source.interval_ns == 0)
+		return true;
+	hash = source_hash(p, src);
+	set = &p->sources[hash % SOURCE_SETS];
+	tag = (uint32_t)(hash >> 32) | 1;
+	for (int i = 0; i < SOURCE_WAYS; i++) {
+		if (set->tag[i] == tag)
+			return bucket_take(&set->full_at[i], &p->source, now_ns);
+		if (set->full_at[i] < oldest) {
+			oldest = set->full_at[i];
+			way = i;
+		}
+	}
+	set->tag[way] = tag;
+	set->full_at[way] = 0;
+	return bucket_take(&set->full_at[way], &p->source, now_ns);
+}
+
+void stage_police(struct burst *b, struct stage_env *env)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		struct dgram *d = &b->d[i];
+
+		if (d->verdict != VERDICT_NONE || d->type == BEACON_RELAY)
+			continue;
+		if (!police_source(&env->police, &d->src, b->now_ns))
+			dgram_drop(d, DROP_POLICE_SOURCE);
+	}
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/stage/stage.h"
+#include "dataplane/table/lookup.h"
+#include "wire/beacon.h"
+#include "wire/inet.h"
+
+// The relay datagrams of a burst and what the node table says of them: senders first, then
+// destinations, looked up together so that their cache misses overlap.
+struct relay_batch {
+	unsigned n;
+	struct dgram *d[BURST_MAX];
+	uint32_t ids[2 * BURST_MAX];
+	struct node_lookup nodes;
+};
+
+static_assert(2 * BURST_MAX <= LOOKUP_MAX, "one look-up a burst");
+
+static void relay_collect(struct burst *b, struct relay_batch *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		struct dgram *d = &b->d[i];
+
+		if (d->type == BEACON_RELAY && d->verdict == VERDICT_NONE)
+			r->d[n++] = d;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		r->ids[i] = r->d[i]->sender;
+		r->ids[n + i] = r->d[i]->dest;
+	}
+	r->n = n;
+}
+
+// How much of the source agrees with where the sender is registered.
+enum match { MATCH_NONE, MATCH_IP, MATCH_ENDPOINT };
+
+static enum match sender_match(
+    const struct dgram *d, const struct stage_env *env, struct node_entry e)
+{
+	struct endpoint at;
+
+	if (node_entry_flags(e) & NODE_V6) {
+		if (!node_table_endpoint(env->nodes, e, &at) || !endpoint_same_addr(&at, &d->src))
+			return MATCH_NONE;
+	} else if (!endpoint_is_v4(&d->src) || endpoint_v4(&d->src) != node_entry_address(e)) {
+		return MATCH_NONE;
+	}
+	return node_entry_port(e) == d->src.port ? MATCH_ENDPOINT : MATCH_IP;
+}
+
+static enum drop relay_from_elsewhere(struct dgram *d, const struct stage_env *env, bool known)
+{
+	if (peer_find(env->peer_index, env->peers, &d->src) >= 0) {
+		d->flags |= DGRAM_F_FROM_PEER;
+		return DROP_NONE;
+	}
+	if (env->set.sender_check == SENDER_CHECK_OFF)
+		return DROP_NONE;
+	return known ? DROP_SENDER_ADDRESS : DROP_SENDER_UNKNOWN;
+}
+
+static enum drop relay_sender(
+    struct dgram *d, struct stage_env *env, struct node_entry e, uint64_t now_ns)
+{
+	bool known = node_entry_id(e) && !(node_entry_flags(e) & NODE_REMOTE);
+	enum match match = known ? sender_match(d, env, e) : MATCH_NONE;
+
+	if (match == MATCH_NONE ||
+	    (match == MATCH_IP && env->set.sender_check == SENDER_CHECK_ENDPOINT))
+		return relay_from_elsewhere(d, env, known);
+	// After the check: a spoofer cannot spend the node's tokens or keep it alive.
+	if (!police_sender(&env->police, node_entry_index(e), now_ns))
+		return DROP_POLICE_SENDER;
+	if (match == MATCH_ENDPOINT)
+		node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
+	return DROP_NONE;
+}
+
+static enum drop relay_to_peer(struct dgram *d, struct stage_env *env, struct node_entry e)
+{
+	const struct peer *p = &env->peers[node_entry_address(e) % PEER_MAX];
+
+	if (d->flags & DGRAM_F_FROM_PEER)
+		return DROP_SPLIT_HORIZON;
+	if (!__atomic_load_n(&p->valid, __ATOMIC_ACQUIRE))
+		return DROP_DEST_UNKNOWN;
+	d->to = p->at;
+	d->nexthop = p->nexthop;
+	d->out_local = p->local;
+	tally_count(&env->tally, COUNTER_FORWARDED, 1);
+	return DROP_NONE;
+}
+
+// Writes the deliver message over the relay message's header: the frame stays where it is, and the
+// payload's sum follows the header bytes that changed.
+static void relay_rewrite(struct dgram *d, bool carry)
+{
+	uint64_t removed = csum_add(0, d->data, BEACON_RELAY_SIZE), added;
+
+	if (carry) {
+		beacon_relay_to_deliver_dest(d->data);
+		added = csum_add(0, d->data, BEACON_RELAY_DELIVER_DEST_SIZE);
+	} else {
+		d->data = beacon_relay_to_deliver(d->data);
+		d->len -= BEACON_RELAY_SIZE - BEACON_RELAY_DELIVER_SIZE;
+		added = csum_add(0, d->data, BEACON_RELAY_DELIVER_SIZE);
+	}
+	if (d->flags & DGRAM_F_RAW)
+		d->payload_sum = (uint16_t)~csum_replace((uint16_t)~d->payload_sum, removed, added);
+}
+
+static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_entry e)
+{
+	uint8_t flags = node_entry_flags(e);
+
+	if (node_entry_id(e) == 0)
+		return DROP_DEST_UNKNOWN;
+	if (flags & NODE_REMOTE)
+		return relay_to_peer(d, env, e);
+	if (flags & NODE_V6) {
+		if (!node_table_endpoint(env->nodes, e, &d->to))
+			return DROP_DEST_UNKNOWN;
+	} else {
+		d->to = endpoint_from_v4(node_entry_address(e), node_entry_port(e));
+	}
+	d->nexthop = node_entry_nexthop(e);
+	d->out_local = node_entry_local(e);
+	tally_count(&env->tally, COUNTER_RELAYED_BYTES, d->len - BEACON_RELAY_SIZE);
+	tally_count(&env->tally, COUNTER_RELAYED, 1);
+	relay_rewrite(d, flags & NODE_CARRY);
+	d->flags |= DGRAM_F_DELIVER;
+	return DROP_NONE;
+}
+
+void stage_relay(struct burst *b, struct stage_env *env)
+{
+	struct relay_batch r;
+
+	relay_collect(b, &r);
+	if (r.n == 0)
+		return;
+	node_lookup_run(env->nodes, r.ids, 2 * r.n, &r.nodes);
+	for (unsigned i = 0; i < r.n; i++) {
+		struct node_entry sender = node_lookup_entry(&r.nodes, i);
+
+		police_sender_prefetch(&env->police, node_entry_index(sender));
+		__builtin_prefetch(&env->nodes->last_seen[node_entry_index(sender)]);
+	}
+	for (unsigned i = 0; i < r.n; i++) {
+		struct dgram *d = r.d[i];
+		enum drop why = relay_sender(d, env, node_lookup_entry(&r.nodes, i), b->now_ns);
+
+		if (!why)
+			why = relay_dest(d, env, node_lookup_entry(&r.nodes, r.n + i));
+		if (why)
+			dgram_drop(d, why);
+		else
+			d->verdict = VERDICT_SEND;
+	}
+}
+
+void relay_unsent(struct tally *t, const struct dgram *d)
+{
+	if (d->type != BEACON_RELAY)
+		return;
+	if (d->flags & DGRAM_F_DELIVER) {
+		t->counters[COUNTER_RELAYED]--;
+		t->counters[COUNTER_RELAYED_BYTES] -= d->rx_len - BEACON_RELAY_SIZE;
+	} else {
+		t->counters[COUNTER_FORWARDED]--;
+	}
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/stage/stage.h"
+
+void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out)
+{
+	police_settings(&env->police, &env->set);
+	stage_classify(b, env);
+	stage_police(b, env);
+	stage_relay(b, env);
+	stage_discover(b, env);
+	stage_punt(b, env);
+	stage_answer(b, env);
+	stage_encap(b, env);
+	stage_egress(b, env, out);
+}

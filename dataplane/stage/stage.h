@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/clock.h"
+#include "dataplane/burst.h"
+#include "dataplane/stage/police.h"
+#include "dataplane/stage/tally.h"
+#include "shm/node_table.h"
+#include "shm/peer_table.h"
+#include "shm/ring.h"
+#include "wire/constants.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// The stages. Each is a function over a burst without system call, log, allocation or lock, and
+// every loop in it is bounded; time comes in with the burst. Order:
+//   classify -> police -> relay -> discover -> punt -> answer -> encap -> egress
+// A stage looks at datagrams whose verdict is still open (VERDICT_NONE) and decides those that are
+// its business. After egress each datagram is sent, punted or has a drop.
+
+struct stage_link {
+	bool raw; // delivers and sends Ethernet frames
+};
+
+// What the stages of one worker work with. Private to the worker, but for the shared tables behind
+// the pointers.
+struct stage_env {
+	// shared memory, read
+	const struct local *locals;   // LOCAL_MAX
+	const struct egress *egress;  // EGRESS_MAX
+	const nexthop_word *nexthops; // NEXTHOP_MAX
+	const struct peer *peers;     // PEER_MAX
+	const struct peer_index *peer_index;
+	const struct node_table *nodes; // last_seen is written
+	// set up once
+	struct stage_link links[LINK_MAX];
+	uint8_t companion; // index of the sock link
+	uint8_t worker;	   // index of this worker
+	// read once a burst
+	struct relay_settings set;
+	// the worker's own
+	struct police police;
+	struct ring_producer punt;
+	bool punted;		    // records wait for ring_commit
+	uint16_t ip_id, ip_id_step; // identification of the next IPv4 packet
+	struct tally tally;
+};
+
+// Where a burst goes: per link a list in order of arrival, and what is given back.
+struct tx_lists {
+	uint32_t used; // bit per link that has a list
+	uint16_t count[LINK_MAX];
+	uint16_t released;
+	struct dgram *list[LINK_MAX][BURST_MAX];
+	struct dgram *release[BURST_MAX];
+};
+
+// UDP payload bytes of a datagram on its way out, whether or not its headers are built.
+static inline uint32_t dgram_payload_size(const struct dgram *d, const struct stage_env *env)
+{
+	return env->links[d->out_link].raw ? d->len - (uint32_t)(d->data - d->l2) : d->len;
+}
+
+// Parses headers (raw links) and the message: data, len, src, local, type, sender, dest, ttl,
+// payload_sum, rx_len. Drops what is malformed or no message for a relay.
+void stage_classify(struct burst *b, struct stage_env *env);
+
+// Token buckets by source address, for all but relay.
+void stage_police(struct burst *b, struct stage_env *env);
+
+// Relay: sender check, destination, header rewritten in place. Sets to, nexthop, out_local.
+void stage_relay(struct burst *b, struct stage_env *env);
+
+// Takes back the counts of a relay datagram that its link refused.
+void relay_unsent(struct tally *t, const struct dgram *d);
+
+// Discover: refreshes the node or marks the datagram for the control plane (DGRAM_F_PUNT); where
+// the answer goes. The bytes stay as received until stage_answer.
+void stage_discover(struct burst *b, struct stage_env *env);
+
+// Copies what the control plane handles into the punt ring. A Discover is answered whether or not
+// its copy finds room.
+void stage_punt(struct burst *b, struct stage_env *env);
+
+// Writes the DiscoverReply over the Discover.
+void stage_answer(struct burst *b, struct stage_env *env);
+
+// Bursts of raw links: headers for what leaves through a raw link; the rest is for the companion.
+void stage_encap(struct burst *b, struct stage_env *env);
+
+// Sorts by link, and counts the drops.
+void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out);
+
+// All of them.
+void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out);

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker.h"
+
+#include "dataplane/stage/stage.h"
+#include "dataplane/trace.h"
+#include "shm/quiescent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	INJECT_BURST = BURST_MAX, // injected datagrams sent in one turn
+	IDLE_TURNS = 8,		  // empty turns before the worker may block
+	RATE_WINDOW_NS = 10 * 1000 * 1000,
+	SLEEP_MS = 1000,
+	POLL_MAX = 128,
+	POLLING = 1, // worker_block.mode
+};
+
+struct worker {
+	struct worker_config cfg;
+	struct worker_block *block;
+	struct relay_settings *settings; // shared
+	struct link_queue *queues[LINK_MAX];
+	struct ring_consumer inject;
+	struct stage_env env;
+	struct tracer tracer;
+	struct tx_lists lists;
+	struct burst burst;
+	uint64_t now_ns;
+	bool busy; // the last turn held something
+	unsigned idle_turns;
+	uint64_t window_start_ns, window_count; // of the rate measured now
+	uint64_t rate;				// datagrams a second in the last window
+	pthread_t thread;
+	bool started;
+	alignas(CACHE_LINE) uint32_t stop; // main thread writes
+};
+
+static void settings_read(struct relay_settings *to, const struct relay_settings *from)
+{
+	const uint64_t *src = (const uint64_t *)from;
+	uint64_t *dst = (uint64_t *)to;
+
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*dst); i++)
+		dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
+}
+
+// Sends one list and counts what became of it.
+static void worker_send(struct worker *w, unsigned link, struct dgram **list, unsigned n)
+{
+	const struct link_ops *ops = w->cfg.links[link]->ops;
+	struct tally *tally = &w->env.tally;
+	uint64_t bytes = 0, sent = 0;
+
+	if (link == w->burst.link)
+		ops->tx(w->queues[link], list, n);
+	else
+		ops->tx_copy(w->queues[link], list, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct dgram *d = list[i];
+
+		if (d->drop) {
+			d->verdict = VERDICT_DROP;
+			tally->drops[d->drop]++;
+			relay_unsent(tally, d);
+			continue;
+		}
+		bytes += dgram_payload_size(d, &w->env);
+		sent++;
+	}
+	tally_count(tally, COUNTER_TX_DATAGRAMS, sent);
+	tally_count(tally, COUNTER_TX_BYTES, bytes);
+}
+
+static void worker_transmit(struct worker *w)
+{
+	const struct link_ops *own = w->cfg.links[w->burst.link]->ops;
+	struct link_queue *q = w->queues[w->burst.link];
+	struct tx_lists *lists = &w->lists;
+
+	for (uint32_t left = lists->used; left; left &= left - 1) {
+		unsigned link = (unsigned)__builtin_ctz(left);
+
+		worker_send(w, link, lists->list[link], lists->count[link]);
+		if (link != w->burst.link)
+			own->release(q, lists->list[link], lists->count[link]);
+	}
+	if (lists->released)
+		own->release(q, lists->release, lists->released);
+}
+
+// The control plane sets cp_sleeping before it looks at the ring a last time; the fence orders our
+// record before our look at cp_sleeping, so one of us sees the other.
+static void control_wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	w->env.punted = false;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&w->block->cp_sleeping, __ATOMIC_RELAXED) &&
+	    write(w->cfg.cp_event_fd, &one, sizeof(one)) < 0)
+		return; // EAGAIN: the counter is full, it wakes anyway
+}
+
+static unsigned worker_burst(struct worker *w, unsigned link)
+{
+	struct burst *b = &w->burst;
+	unsigned n = w->cfg.links[link]->ops->rx(w->queues[link], b->d, BURST_MAX);
+	bool trace;
+
+	if (n == 0)
+		return 0;
+	b->now_ns = w->now_ns;
+	b->count = (uint16_t)n;
+	b->link = (uint8_t)link;
+	settings_read(&w->env.set, w->settings);
+	stages_run(b, &w->env, &w->lists);
+	trace = w->env.set.trace_on;
+	if (__builtin_expect(trace, 0))
+		trace_capture(&w->tracer, b, &w->env);
+	worker_transmit(w);
+	if (__builtin_expect(trace, 0))
+		trace_emit(&w->tracer, b, &w->env);
+	if (w->env.punted)
+		control_wake(w);
+	tally_flush(&w->env.tally, w->block);
+	return n;
+}
+
+static bool inject_read(struct worker *w, struct dgram *d, const void *bytes, uint32_t len)
+{
+	struct inject_record r;
+
+	if (len < sizeof(r))
+		return false;
+	memcpy(&r, bytes, sizeof(r));
+	if (r.len > len - sizeof(r) || r.local >= LOCAL_MAX)
+		return false;
+	*d = (struct dgram){
+	    .data = (uint8_t *)(uintptr_t)bytes + sizeof(r), // tx_copy reads only
+	    .len = r.len,
+	    .rx_len = r.len,
+	    .verdict = VERDICT_SEND,
+	    .local = r.local,
+	    .out_local = r.local,
+	    .to = r.to,
+	    .link = (uint8_t)w->cfg.companion,
+	    .out_link = (uint8_t)w->cfg.companion,
+	};
+	return true;
+}
+
+// Sends what the control plane wants sent.
+static unsigned worker_inject(struct worker *w)
+{
+	unsigned companion = w->cfg.companion, n = 0, taken = 0;
+	struct dgram *list[INJECT_BURST];
+	struct tally *tally = &w->env.tally;
+	uint64_t before = tally->counters[COUNTER_TX_DATAGRAMS];
+	const void *bytes;
+	uint32_t len;
+
+	while (taken < INJECT_BURST && (bytes = ring_peek(&w->inject, &len))) {
+		taken++;
+		if (inject_read(w, &w->burst.d[n], bytes, len))
+			list[n] = &w->burst.d[n], n++;
+		else
+			tally->drops[DROP_TX_ERROR]++;
+	}
+	if (taken == 0)
+		return 0;
+	w->burst.link = LINK_MAX; // no link lent these
+	worker_send(w, companion, list, n);
+	ring_release(&w->inject);
+	tally_count(tally, COUNTER_INJECTED, tally->counters[COUNTER_TX_DATAGRAMS] - before);
+	tally_flush(tally, w->block);
+	return taken;
+}
+
+static void rate_measure(struct worker *w, unsigned n)
+{
+	uint64_t elapsed = w->now_ns - w->window_start_ns;
+
+	w->window_count += n;
+	if (elapsed < RATE_WINDOW_NS)
+		return;
+	w->rate = w->window_count * NS_PER_S / elapsed;
+	w->window_count = 0;
+	w->window_start_ns = w->now_ns;
+}
+
+unsigned worker_turn(struct worker *w)
+{
+	uint64_t now = clock_mono_ns();
+	unsigned n = 0;
+
+	if (w->busy)
+		__atomic_store_n(
+		    &w->block->busy_ns, w->block->busy_ns + now - w->now_ns, __ATOMIC_RELAXED);
+	w->now_ns = now;
+	__atomic_store_n(&w->block->now_ns, now, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < w->cfg.link_count; i++)
+		if (w->queues[i])
+			n += worker_burst(w, i);
+	n += worker_inject(w);
+	for (unsigned i = 0; i < w->cfg.link_count; i++)
+		if (w->queues[i])
+			w->cfg.links[i]->ops->flush(w->queues[i]);
+	quiescent_pass(w->block);
+	rate_measure(w, n);
+	w->busy = n > 0;
+	return n;
+}
+
+static void block_count(struct worker *w, enum counter c)
+{
+	uint64_t *at = &w->block->counters[c];
+
+	__atomic_store_n(at, *at + 1, __ATOMIC_RELAXED);
+}
+
+static unsigned poll_list(struct worker *w, struct pollfd *fds)
+{
+	int list[POLL_MAX];
+	unsigned n = 0;
+
+	list[n++] = w->cfg.event_fd;
+	for (unsigned i = 0; i < w->cfg.link_count && n < POLL_MAX; i++)
+		if (w->queues[i])
+			n += w->cfg.links[i]->ops->poll_fds(w->queues[i], list + n, POLL_MAX - n);
+	for (unsigned i = 0; i < n; i++)
+		fds[i] = (struct pollfd){.fd = list[i], .events = POLLIN};
+	return n;
+}
+
+// Blocks until a link has input, the control plane injects or the worker is to stop.
+static void worker_sleep(struct worker *w)
+{
+	struct pollfd fds[POLL_MAX];
+	unsigned n = poll_list(w, fds);
+	uint64_t wakes;
+
+	quiescent_sleep(w->block);
+	__atomic_store_n(&w->block->sleeping, 1, __ATOMIC_SEQ_CST);
+	if (ring_backlog(&w->inject) == 0) {
+		block_count(w, COUNTER_SLEEPS);
+		poll(fds, n, SLEEP_MS);
+		if (fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
+			wakes = 0; // somebody else was faster: nothing to clear
+	}
+	__atomic_store_n(&w->block->sleeping, 0, __ATOMIC_SEQ_CST);
+	quiescent_wake(w->block);
+}
+
+static bool worker_may_sleep(struct worker *w)
+{
+	uint64_t limit = __atomic_load_n(&w->settings->busy_rate, __ATOMIC_RELAXED);
+	bool polling = limit == 0 || w->rate >= limit;
+
+	if (polling != w->block->mode)
+		__atomic_store_n(&w->block->mode, polling, __ATOMIC_RELAXED);
+	return !polling;
+}
+
+static void *worker_run(void *arg)
+{
+	struct worker *w = arg;
+
+	__atomic_store_n(&w->block->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		if (worker_turn(w)) {
+			w->idle_turns = 0;
+			continue;
+		}
+		block_count(w, COUNTER_POLLS_EMPTY);
+		if (++w->idle_turns < IDLE_TURNS || !worker_may_sleep(w)) {
+			__builtin_ia32_pause();
+			continue;
+		}
+		worker_sleep(w);
+		w->idle_turns = 0;
+	}
+	quiescent_sleep(w->block);
+	__atomic_store_n(&w->block->tid, 0, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void env_open(struct worker *w)
+{
+	const struct memory *m = w->cfg.memory;
+	struct stage_env *env = &w->env;
+
+	env->locals = m->locals;
+	env->egress = m->egress;
+	env->nexthops = m->nexthops;
+	env->peers = m->peers;
+	env->peer_index = m->peer_index;
+	env->nodes = &m->nodes;
+	env->companion = (uint8_t)w->cfg.companion;
+	env->worker = (uint8_t)w->cfg.index;
+	env->punt = memory_punt_producer(m, w->cfg.index);
+	env->ip_id = (uint16_t)w->cfg.index;
+	env->ip_id_step = (uint16_t)m->worker_count;
+	for (unsigned i = 0; i < w->cfg.link_count; i++) {
+		struct link *link = w->cfg.links[i];
+
+		w->queues[i] = w->cfg.index < link->queue_count ? link->queues[w->cfg.index] : NULL;
+		env->links[i].raw = w->queues[i] && link->ops->raw;
+	}
+}
+
+int worker_open(struct worker **out, const struct worker_config *cfg)
+{
+	struct worker *w = aligned_alloc(alignof(struct worker), sizeof(*w));
+	int rc;
+
+	if (!w)
+		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
+	w->cfg = *cfg;
+	w->block = &cfg->memory->workers[cfg->index];
+	w->settings = cfg->memory->settings;
+	rc = police_init(&w->env.police, cfg->memory->nodes.index_max + 1);
+	if (rc) {
+		free(w);
+		return rc;
+	}
+	env_open(w);
+	w->inject = memory_inject_consumer(cfg->memory, cfg->index);
+	w->tracer.out = memory_trace_writer(cfg->memory, cfg->index);
+	w->now_ns = clock_mono_ns();
+	w->window_start_ns = w->now_ns;
+	w->block->cpu = cfg->cpu;
+	*out = w;
+	return 0;
+}
+
+int worker_start(struct worker *w)
+{
+	pthread_attr_t attr;
+	char name[16];
+	cpu_set_t cpus;
+	int rc;
+
+	pthread_attr_init(&attr);
+	if (w->cfg.cpu >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET((unsigned)w->cfg.cpu, &cpus);
+		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	}
+	rc = pthread_create(&w->thread, &attr, worker_run, w);
+	pthread_attr_destroy(&attr);
+	if (rc)
+		return -rc;
+	w->started = true;
+	snprintf(name, sizeof(name), "worker-%u", w->cfg.index % WORKER_MAX);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}
+
+void worker_stop(struct worker *w)
+{
+	uint64_t one = 1;
+
+	__atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
+	if (write(w->cfg.event_fd, &one, sizeof(one)) < 0)
+		return; // the counter is full: it wakes anyway
+}
+
+void worker_close(struct worker *w)
+{
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	police_free(&w->env.police);
+	free(w);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "dataplane/io/link.h"
+#include "shm/memory.h"
+
+#include <stdint.h>
+
+// A worker: one thread that takes bursts from its queue of every link, runs the stages over them
+// and sends what comes out. It shares nothing with the other workers but the tables.
+
+struct worker;
+
+struct worker_config {
+	uint32_t index;
+	const struct memory *memory; // outlives the worker
+	struct link *const *links;   // opened; outlive the worker
+	unsigned link_count;
+	unsigned companion; // index of the sock link
+	int event_fd;	    // ours: wakes the worker. Not owned
+	int cp_event_fd;    // wakes the control plane. Not owned
+	int cpu;	    // core to pin to, -1 = none
+};
+
+// Main thread. 0 or a negative errno.
+int worker_open(struct worker **out, const struct worker_config *cfg);
+int worker_start(struct worker *w);
+// Asks the thread to end; any thread. Then worker_close waits for it and frees all.
+void worker_stop(struct worker *w);
+void worker_close(struct worker *w);
+
+// One turn of the loop without sleeping; returns the number of datagrams received and injected.
+// For tests and benchmarks, which then do not start the thread.
+unsigned worker_turn(struct worker *w);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Frames: headers found lie inside, and sums updated incrementally equal sums made anew.
+#include "tests/fuzz/fuzz.h"
+#include "wire/inet.h"
+
+static void rewrite(uint8_t *udp, size_t udp_len, uint64_t pseudo)
+{
+	size_t changed = udp_len - UDP_HEADER_SIZE < 9 ? udp_len - UDP_HEADER_SIZE : 9;
+	uint16_t check = udp_checksum(pseudo, udp, udp_len);
+	uint64_t removed = csum_add(0, udp + UDP_HEADER_SIZE, changed);
+
+	memset(udp + UDP_HEADER_SIZE, 0x5a, changed);
+	check = udp_csum_replace(check, removed, csum_add(0, udp + UDP_HEADER_SIZE, changed));
+	fuzz_check(check == udp_checksum(pseudo, udp, udp_len));
+	memcpy(udp + UDP_OFFSET_CHECKSUM, &check, sizeof(check));
+	fuzz_check(udp_checksum_ok(pseudo, udp, udp_len));
+}
+
+static void headers(uint8_t *data, size_t len, const struct inet_udp *w)
+{
+	const uint8_t *ip = data + w->l3;
+	uint32_t src, dst;
+	uint64_t pseudo;
+
+	fuzz_check(w->l3 < w->l4 && w->payload == w->l4 + UDP_HEADER_SIZE);
+	fuzz_check(w->udp_len >= UDP_HEADER_SIZE && (size_t)w->l4 + w->udp_len <= len);
+	if (w->version == 4) {
+		memcpy(&src, ip + IPV4_OFFSET_SRC, sizeof(src));
+		memcpy(&dst, ip + IPV4_OFFSET_DST, sizeof(dst));
+		pseudo = udp4_pseudo_sum(src, dst, w->udp_len);
+		ipv4_checksum(ip, (size_t)w->l4 - w->l3);
+	} else {
+		pseudo = udp6_pseudo_sum(ip + IPV6_OFFSET_SRC, ip + IPV6_OFFSET_DST, w->udp_len);
+	}
+	rewrite(data + w->l4, w->udp_len, pseudo);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	uint8_t *copy = fuzz_copy(data, len);
+	struct inet_udp w;
+
+	if (inet_udp_parse(copy, len, &w) == 0)
+		headers(copy, len, &w);
+	if (inet_udp_parse_l3(copy, len, &w) == 0)
+		headers(copy, len, &w);
+	free(copy);
+	return 0;
+}

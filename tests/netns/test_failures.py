@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an operator fears: processes killed under load, interfaces and neighbours that change."""
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from load import Load
+from netlab import Node, eventually, run
+from topology import BEACON, Nets, start_relay
+
+LINKS = ["sock", "xdp"]
+OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
+
+
+def load(nets, **options):
+    """Traffic among nodes on the router's host."""
+    return Load(nets.lab, nets.router, "relay", BEACON, **{"from": "10.0.0.254", "nodes": 64,
+                                                          "rate": 5000, "seconds": 5, **options})
+
+
+def xdp_attached(nets):
+    shown = run("ip", "-d", "-n", nets.relay_host, "link", "show", "dev", "w").stdout
+    return bool(re.search(r"\bxdp\w*\b", shown))
+
+
+def registered(relay, count):
+    return eventually(lambda: relay.ask("status")["nodes"] >= count)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_killed_control_plane_loses_nothing_and_resumes(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link, *OPEN)
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    a.discover(), b.discover()
+    traffic = load(nets, seconds=6)
+    registered(relay, 66)
+    time.sleep(1)
+    killed = relay.children()["fairway-cp"]
+    os.kill(killed, signal.SIGKILL)
+    a.relay(102, b"while it is dead")
+    assert b.delivered() == (101, b"while it is dead")
+    eventually(lambda: relay.children().get("fairway-cp", killed) != killed)
+    registered(relay, 66)
+    newcomer = nets.node("a", 103)
+    newcomer.discover()
+    registered(relay, 67)
+    newcomer.relay(102, b"learnt by the new one")
+    assert b.delivered() == (103, b"learnt by the new one")
+    result = traffic.result()
+    assert (result["loss"], result["reordered"]) == (0, 0)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_killed_data_plane_comes_back_and_nodes_stay_known(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    a.discover(), b.discover()
+    registered(relay, 2)
+    killed = relay.children()["fairway-dp"]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: relay.children().get("fairway-dp", killed) != killed)
+
+    def exchanged():
+        a.relay(102, b"again")
+        return not b.silent(0.1) and b.delivered() == (101, b"again")
+    eventually(exchanged)
+    registered(relay, 2)
+
+
+def test_sigkill_of_everything_leaves_the_interface_as_it_was(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    assert xdp_attached(nets)
+    for pid in [relay.process.pid, *relay.children().values()]:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not xdp_attached(nets))
+    other = lab.socket(nets.relay_host, bind=BEACON)
+    sender = lab.socket(nets.router)
+    sender.sendto(b"to the kernel", BEACON)
+    assert other.recv(100) == b"to the kernel"
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_children_end_with_a_killed_supervisor(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    os.kill(relay.process.pid, signal.SIGKILL)
+    eventually(lambda: not relay.children())
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_stops_cleanly(lab, sig):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    assert relay.stop(sig) == 0
+    assert not relay.children()
+    assert not xdp_attached(nets)
+
+
+def test_interface_down_and_up(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    a.discover(), b.discover()
+    registered(relay, 2)
+    run("ip", "-n", nets.relay_host, "link", "set", "w", "down")
+    time.sleep(0.5)
+    run("ip", "-n", nets.relay_host, "link", "set", "w", "up")
+    run("ip", "-n", nets.relay_host, "address", "replace", "fd00::1/64", "dev", "w", "nodad")
+    run("ip", "-n", nets.relay_host, "route", "replace", "default", "via", "10.0.0.254")
+
+    def exchanged():
+        a.relay(102, b"up again")
+        return not b.silent(0.1) and b.delivered() == (101, b"up again")
+    eventually(exchanged)
+    eventually(lambda: exchanged() and {link["name"]: link for link in relay.ask("links")["links"]}
+               ["xdp:w"]["tx_datagrams"] > 0)
+
+
+def test_neighbour_that_changes_its_address_is_followed(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    a.discover(), b.discover()
+    registered(relay, 2)
+    a.relay(102, b"before")
+    assert b.delivered() == (101, b"before")
+    run("ip", "-n", nets.router, "link", "set", "r0", "down")
+    run("ip", "-n", nets.router, "link", "set", "r0", "address", "02:00:00:00:00:99", "up")
+    run("ip", "netns", "exec", nets.router, "ping", "-c", "1", "-W", "2", BEACON[0])
+
+    def exchanged():
+        a.relay(102, b"after")
+        return not b.silent(0.1) and b.delivered() == (101, b"after")
+    eventually(exchanged)
+    assert relay.ask("status")["nodes"] == 2
+
+
+def test_vlan(lab):
+    nets = Nets(lab)
+    for host, parent, address in ((nets.relay_host, "w", "10.7.0.1/24"),
+                                  (nets.router, "r0", "10.7.0.2/24")):
+        run("ip", "-n", host, "link", "add", "link", parent, "name", "tagged", "type", "vlan", "id",
+            "7")
+        run("ip", "-n", host, "link", "set", "tagged", "up")
+        lab.address(host, "tagged", address)
+    relay = start_relay(nets, "xdp", "--listen", "10.7.0.1:9001")
+    a = nets.node("a", 101)
+    c = Node(lab, nets.router, 103, ("10.7.0.1", 9001), bind=("10.7.0.2", 0))
+    a.discover()
+    assert c.discover()[0] == "10.7.0.2"
+    registered(relay, 2)
+    for frame in (b"tagged", os.urandom(1200)):
+        a.relay(103, frame)
+        assert c.delivered() == (101, frame)
+        c.relay(101, frame)
+        assert a.delivered() == (103, frame)
+
+
+@pytest.mark.parametrize("kind", ["random", "discover", "spoofed"])
+@pytest.mark.parametrize("link", LINKS)
+def test_floods_leave_legitimate_flows_alone(lab, link, kind):
+    nets = Nets(lab)
+    attacker = lab.host("attacker")
+    lab.cable(attacker, "e", nets.router, "r9")
+    lab.address(attacker, "e", "10.9.0.2/24")
+    lab.address(nets.router, "r9", "10.9.0.1/24")
+    lab.route(attacker, "default", "via", "10.9.0.1")
+    relay = start_relay(nets, link)
+    traffic = load(nets, rate=4000, seconds=4, sockets=16)
+    registered(relay, 64)
+    flood = Load(lab, attacker, "garbage", BEACON, kind=kind, rate=40000, seconds=3, nodes=64)
+    assert flood.result()["sent"] > 0
+    assert traffic.result()["loss"] <= 0.05
+    drops = {d["name"]: d["count"] for d in relay.ask("drops")["drops"]}
+    expected = {"random": ["unknown_type", "police_source"], "discover": ["police_source"],
+                "spoofed": ["sender_address", "police_source"]}[kind]
+    assert sum(drops[name] for name in expected) > 1000, drops
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_three_hundred_thousand_nodes(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link, *OPEN, "--police-punt-rate", "0")
+    Load(lab, nets.router, "register", BEACON, nodes=300000, rate=50000).result(90)
+    registered(relay, 300000)
+    result = load(nets, nodes=300000, flows=100000, rate=20000, seconds=3,
+                  no_register=True).result()
+    assert result["loss"] == 0

@@ -65,8 +65,9 @@ const struct config_key config_keys[] = {
 	.reload = true, .help = "relay datagrams a second and sending node; 0: no limit"},
     {"police.sender-burst", AT(police.sender_burst), COUNT(1, NO_LIMIT), .value = "20000",
 	.reload = true, .help = "relay datagrams that a node may send at once"},
-    {"police.punt-rate", AT(police.punt_rate), COUNT(1, NO_LIMIT), .value = "20000", .reload = true,
-	.help = "datagrams a second, class and worker that the control plane is asked about"},
+    {"police.punt-rate", AT(police.punt_rate), COUNT(0, NO_LIMIT), .value = "20000", .reload = true,
+	.help = "datagrams a second, class and worker that the control plane is asked about; 0: no "
+		"limit"},
     {"gossip.peers", .type = CONFIG_PEERS, AT(gossip.peers), .value = "", .reload = true,
 	.help = "peer relays: their IP addresses; with a port (`ADDR:PORT`) we gossip to them too"},
     {"gossip.beacon-id", AT(gossip.beacon_id), COUNT(0, UINT32_MAX), .value = "0", .reload = true,

@@ -113,10 +113,19 @@ class Lab:
         flags = " random,fully-random" if kind == "symmetric" else ""
         self.forwarding(host)
         run("ip", "netns", "exec", host, "nft", f"""
-            table ip nat {{ chain post {{ type nat hook postrouting priority 100;
-                oifname "{outside}" masquerade{flags}; }} }}
-            table ip filter {{ chain forward {{ type filter hook forward priority 0; policy drop;
-                ct state established,related accept; iifname != "{outside}" accept; }} }}""")
+            table ip nat {{
+                chain post {{
+                    type nat hook postrouting priority 100
+                    oifname "{outside}" masquerade{flags}
+                }}
+            }}
+            table ip filter {{
+                chain forward {{
+                    type filter hook forward priority 0; policy drop
+                    ct state established,related accept
+                    iifname != "{outside}" accept
+                }}
+            }}""")
 
     def spawn(self, command, host=None, env=None):
         process = Process(command, host, env)

@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import zlib
 
 import pytest
 
@@ -125,7 +126,9 @@ def test_stun_binding(lab, link):
     start_relay(nets, link)
     a = nets.node("a", 101)
     seen = a.discover()
-    a.send(struct.pack(">HHI", 1, 0, 0x2112A442), b"transaction!")
+    software = struct.pack(">HH", 0x8022, 20) + b"a client of the test"
+    request = struct.pack(">HHI", 1, len(software) + 8, 0x2112A442) + b"transaction!" + software
+    a.send(request, struct.pack(">HHI", 0x8028, 4, zlib.crc32(request) ^ 0x5354554E))
     answer = a.receive()
     kind, length, cookie = struct.unpack(">HHI", answer[:8])
     assert (kind, length, cookie, answer[8:20]) == (0x0101, len(answer) - 20, 0x2112A442,

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/capture.h"
+
+#include "wire/inet.h"
+#include "wire/pcapng.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+enum { HEADERS_MAX = IPV6_HEADER_SIZE + UDP_HEADER_SIZE, CAPTURED_MAX = 512, BLOCK_MAX = 2048 };
+
+int capture_open(FILE **file, const char *path)
+{
+	uint8_t block[BLOCK_MAX];
+	int n;
+
+	*file = fopen(path, "we");
+	if (!*file)
+		return -errno;
+	n = pcapng_section_build(block, sizeof(block), "fairway trace");
+	if (n > 0 && fwrite(block, 1, (size_t)n, *file) == (size_t)n) {
+		n = pcapng_interface_build(
+		    block, sizeof(block), PCAPNG_LINK_RAW, HEADERS_MAX + CAPTURED_MAX, "fairway");
+		if (n > 0 && fwrite(block, 1, (size_t)n, *file) == (size_t)n && !fflush(*file))
+			return 0;
+	}
+	fclose(*file);
+	*file = NULL;
+	return -EIO;
+}
+
+static void to_v6(const union socket_address *at, uint8_t out[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (at->any.sa_family == AF_INET6) {
+		memcpy(out, &at->v6.sin6_addr, 16);
+	} else {
+		memcpy(out, mapped, sizeof(mapped));
+		memcpy(out + sizeof(mapped), &at->v4.sin_addr, 4);
+	}
+}
+
+// The datagram's headers as they may have been; the UDP checksum is left out (the payload is cut).
+static size_t build_headers(uint8_t *p, const struct captured *d)
+{
+	uint16_t udp_len = (uint16_t)(UDP_HEADER_SIZE + d->len);
+	size_t at = IPV4_HEADER_SIZE;
+
+	if (d->from.any.sa_family == AF_INET && d->to.any.sa_family == AF_INET) {
+		ipv4_build(p, udp_len, d->from.v4.sin_addr.s_addr, d->to.v4.sin_addr.s_addr, 64, 0);
+	} else {
+		uint8_t from[16], to[16];
+
+		to_v6(&d->from, from);
+		to_v6(&d->to, to);
+		ipv6_build(p, udp_len, from, to, 64);
+		at = IPV6_HEADER_SIZE;
+	}
+	udp_build(p + at, ntohs(d->from.v4.sin_port), ntohs(d->to.v4.sin_port), udp_len, 0);
+	return at + UDP_HEADER_SIZE;
+}
+
+int capture_write(FILE *file, const struct captured *datagram)
+{
+	uint8_t bytes[HEADERS_MAX + CAPTURED_MAX], block[BLOCK_MAX];
+	size_t headers = build_headers(bytes, datagram);
+	size_t captured = datagram->captured < CAPTURED_MAX ? datagram->captured : CAPTURED_MAX;
+	const struct pcapng_packet packet = {.time = datagram->time_ns,
+	    .data = bytes,
+	    .captured_len = (uint32_t)(headers + captured),
+	    .original_len = (uint32_t)(headers + datagram->len),
+	    .comment = datagram->comment,
+	    .direction = PCAPNG_INBOUND};
+	int n;
+
+	memcpy(bytes + headers, datagram->payload, captured);
+	n = pcapng_packet_build(block, sizeof(block), &packet);
+	if (n < 0)
+		return n;
+	return fwrite(block, 1, (size_t)n, file) == (size_t)n ? 0 : -EIO;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/unit/stage_lab.h"
+
+#define A      "198.51.100.1:4001"
+#define A_PORT "198.51.100.1:4999"
+#define EX     "198.51.100.4:4004"
+#define OTHER  "198.51.100.77:4001"
+#define SIX    "[2001:db8:1::3]:4003"
+
+enum { NO_PUNT = -1 };
+
+static struct stage_lab lab;
+
+static int setup(void **state)
+{
+	(void)state;
+	lab_open(&lab);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	lab_close(&lab);
+	return 0;
+}
+
+static size_t discover_make(uint8_t *out, uint8_t type, uint32_t id, size_t len)
+{
+	out[0] = type;
+	store_be32(out + 1, id);
+	for (size_t i = BEACON_DISCOVER_SIZE; i < len; i++)
+		out[i] = (uint8_t)i;
+	return len;
+}
+
+// The answer, and the class of the copy for the control plane.
+static void answers(void **state)
+{
+	static const struct {
+		const char *from;
+		uint8_t type;
+		uint32_t id;
+		int punt;
+		unsigned link; // the answer leaves through
+	} facts[] = {
+	    {A, 1, NODE_A, NO_PUNT, LAB_RAW},
+	    {SIX, 1, NODE_SIX, NO_PUNT, LAB_RAW},
+	    {EX, 8, NODE_EX, NO_PUNT, LAB_RAW},
+	    {A, 1, 0, NO_PUNT, LAB_SOCK},
+	    {A, 8, 0, NO_PUNT, LAB_SOCK},
+	    {OTHER, 1, NODE_NOBODY, PUNT_DISCOVER_NEW, LAB_SOCK},
+	    {SIX, 1, NODE_NOBODY, PUNT_DISCOVER_NEW, LAB_SOCK},
+	    {A, 1, NODE_FAR, PUNT_DISCOVER_NEW, LAB_SOCK},
+	    {A_PORT, 1, NODE_A, PUNT_DISCOVER_CHANGED, LAB_SOCK},
+	    {A, 8, NODE_A, PUNT_DISCOVER_CHANGED, LAB_RAW},
+	    {EX, 1, NODE_EX, PUNT_DISCOVER_CHANGED, LAB_RAW},
+	    {OTHER, 1, NODE_A, PUNT_DISCOVER_MOVED, LAB_SOCK},
+	    {SIX, 1, NODE_A, PUNT_DISCOVER_MOVED, LAB_SOCK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint64_t refreshed = lab_count(&lab, COUNTER_REFRESHED);
+		struct endpoint from = lab_endpoint(facts[i].from);
+		struct beacon_discover_reply reply;
+		struct punt_record punt;
+		uint8_t sent[8], copy[64];
+		const uint8_t *answer;
+		struct dgram *d;
+		uint32_t len;
+
+		discover_make(sent, facts[i].type, facts[i].id, BEACON_DISCOVER_SIZE);
+		lab_begin(&lab, LAB_RAW);
+		d = lab_dgram(&lab, facts[i].from, sent, BEACON_DISCOVER_SIZE);
+		lab_run(&lab, 5);
+		answer = lab_sent(&lab, d, &len);
+		assert_int_equal(len, endpoint_is_v4(&from) ? 8 : 20);
+		assert_int_equal(beacon_discover_reply_parse(answer, len, &reply), 0);
+		assert_true(endpoint_equal(&reply.observed, &from));
+		assert_true(endpoint_equal(&d->to, &from));
+		assert_int_equal(d->out_link, facts[i].link);
+		if (facts[i].link == LAB_RAW)
+			lab_check_frame(d);
+		assert_int_equal(lab_punt(&lab, &punt, copy, sizeof(copy)), facts[i].punt >= 0);
+		if (facts[i].punt < 0) {
+			assert_int_equal(
+			    lab_count(&lab, COUNTER_REFRESHED) - refreshed, facts[i].id != 0);
+			continue;
+		}
+		assert_int_equal(punt.punt_class, facts[i].punt);
+		assert_int_equal(punt.rx_ns, 5);
+		assert_int_equal(punt.len, BEACON_DISCOVER_SIZE);
+		assert_memory_equal(copy, sent, BEACON_DISCOVER_SIZE);
+		assert_true(endpoint_equal(&punt.from, &from));
+		assert_int_equal(punt.local, endpoint_is_v4(&from) ? LAB_V4 : LAB_V6);
+		assert_int_equal(punt.link, LAB_RAW);
+		assert_int_equal(lab_count(&lab, COUNTER_REFRESHED), refreshed);
+	}
+}
+
+// A Discover that came to another address of ours than the node's stored one.
+static void other_local(void **state)
+{
+	uint8_t sent[8], copy[64];
+	struct punt_record punt;
+
+	(void)state;
+	discover_make(sent, 1, NODE_A, BEACON_DISCOVER_SIZE);
+	lab_begin(&lab, LAB_SOCK);
+	lab_payload(&lab, A, LAB_V6, sent, BEACON_DISCOVER_SIZE);
+	lab_run(&lab, 5);
+	assert_true(lab_punt(&lab, &punt, copy, sizeof(copy)));
+	assert_int_equal(punt.punt_class, PUNT_DISCOVER_CHANGED);
+	assert_int_equal(punt.local, LAB_V6);
+}
+
+// Keys: punted until the control plane has stored this one; signatures always.
+static void keys(void **state)
+{
+	static const struct {
+		size_t len;
+		bool stored, same, punt;
+	} facts[] = {
+	    {BEACON_DISCOVER_KEY_SIZE - 1, false, false, false},
+	    {BEACON_DISCOVER_KEY_SIZE, false, false, true},
+	    {BEACON_DISCOVER_KEY_SIZE, true, true, false},
+	    {BEACON_DISCOVER_KEY_SIZE, true, false, true},
+	    {BEACON_DISCOVER_SIGNED_SIZE - 1, true, true, false},
+	    {BEACON_DISCOVER_SIGNED_SIZE, true, true, true},
+	};
+	struct node_entry e;
+
+	(void)state;
+	assert_true(node_table_find(&lab.memory.nodes, NODE_A, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint8_t *key = lab.memory.nodes.info[node_entry_index(e)].key;
+		uint8_t sent[256], copy[256];
+		struct punt_record punt;
+		struct dgram *d;
+
+		discover_make(sent, 1, NODE_A, facts[i].len);
+		node_writer_set_flags(&lab.nodes, NODE_A, facts[i].stored ? NODE_KEYED : 0,
+		    facts[i].stored ? 0 : NODE_KEYED);
+		memcpy(key, sent + BEACON_DISCOVER_SIZE, BEACON_KEY_SIZE);
+		key[31] ^= !facts[i].same;
+		lab_begin(&lab, LAB_RAW);
+		d = lab_dgram(&lab, A, sent, facts[i].len);
+		lab_run(&lab, 5);
+		assert_int_equal(d->verdict, VERDICT_SEND);
+		assert_int_equal(lab_punt(&lab, &punt, copy, sizeof(copy)), facts[i].punt);
+		if (!facts[i].punt)
+			continue;
+		assert_int_equal(punt.punt_class, PUNT_DISCOVER_NEW);
+		assert_int_equal(punt.len, facts[i].len);
+		assert_memory_equal(copy, sent, facts[i].len);
+	}
+}
+
+static void signs_of_life(void **state)
+{
+	static const struct {
+		const char *from;
+		uint32_t now_s, seen_s;
+	} facts[] = {
+	    {A, 100, 100}, {A, 107, 100}, {A_PORT, 300, 100}, {OTHER, 300, 100}, {A, 300, 300}};
+	uint8_t sent[8], copy[8];
+	struct punt_record punt;
+	struct node_entry e;
+
+	(void)state;
+	assert_true(node_table_find(&lab.memory.nodes, NODE_A, &e));
+	discover_make(sent, 1, NODE_A, BEACON_DISCOVER_SIZE);
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		lab_begin(&lab, LAB_SOCK);
+		lab_payload(&lab, facts[i].from, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+		lab_run(&lab, facts[i].now_s * NS_PER_S);
+		assert_int_equal(lab.memory.nodes.last_seen[node_entry_index(e)], facts[i].seen_s);
+		lab_punt(&lab, &punt, copy, sizeof(copy));
+	}
+}
+
+// Who may hand what to the control plane without an answer from us.
+static void punts(void **state)
+{
+	static const struct {
+		const char *from;
+		uint8_t bytes[12];
+		size_t len;
+		int punt;
+		enum drop drop;
+	} facts[] = {
+	    {A, {3, 0, 0, 0, 1, 0, 0, 0, 2}, 9, PUNT_PUNCH, DROP_NONE},
+	    {OTHER, {3, 0, 0, 0, 1, 0, 0, 0, 2}, 9, PUNT_PUNCH, DROP_NONE},
+	    {OTHER, {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 20, PUNT_STUN, DROP_NONE},
+	    {"203.0.113.1:9001", {7, 0, 0, 0, 9, 0, 1, 0, 0, 0, 5}, 11, PUNT_SYNC, DROP_NONE},
+	    {"203.0.113.1:9002", {7, 0, 0, 0, 9, 0, 0}, 7, NO_PUNT, DROP_PEER_UNKNOWN},
+	    {"203.0.113.9:1234", {7, 0, 0, 0, 9, 0, 0}, 7, PUNT_SYNC, DROP_NONE},
+	    {A, {7, 0, 0, 0, 9, 0, 0}, 7, NO_PUNT, DROP_PEER_UNKNOWN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint8_t bytes[64] = {0}, copy[64];
+		struct punt_record punt;
+		struct dgram *d;
+
+		memcpy(bytes, facts[i].bytes, sizeof(facts[i].bytes));
+		lab_begin(&lab, LAB_RAW);
+		d = lab_dgram(&lab, facts[i].from, bytes, facts[i].len);
+		lab_run(&lab, 5);
+		assert_int_equal(d->drop, facts[i].drop);
+		assert_int_equal(d->verdict, facts[i].drop ? VERDICT_DROP : VERDICT_PUNT);
+		assert_int_equal(lab.out.released, 1);
+		assert_int_equal(lab_punt(&lab, &punt, copy, sizeof(copy)), facts[i].punt >= 0);
+		if (facts[i].punt < 0)
+			continue;
+		assert_int_equal(punt.punt_class, facts[i].punt);
+		assert_int_equal(punt.len, facts[i].len);
+		assert_memory_equal(copy, bytes, facts[i].len);
+	}
+}
+
+// A dead control plane costs the copy, never the answer.
+static void ring_full(void **state)
+{
+	uint64_t full = lab_drops(&lab, DROP_PUNT_FULL);
+	uint8_t sent[8], stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	struct punt_record punt;
+	struct dgram *d = NULL;
+	uint32_t len;
+
+	(void)state;
+	discover_make(sent, 1, NODE_NOBODY, BEACON_DISCOVER_SIZE);
+	for (int i = 0; i < 2000 && lab_drops(&lab, DROP_PUNT_FULL) == full; i++) {
+		lab_begin(&lab, LAB_SOCK);
+		d = lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+		lab_run(&lab, 5);
+	}
+	assert_int_equal(lab_drops(&lab, DROP_PUNT_FULL), full + 1);
+	assert_int_equal(lab_sent(&lab, d, &len)[0], BEACON_DISCOVER_REPLY);
+	lab_begin(&lab, LAB_SOCK);
+	d = lab_payload(&lab, OTHER, LAB_V4, stun, sizeof(stun));
+	lab_run(&lab, 5);
+	assert_int_equal(d->drop, DROP_PUNT_FULL);
+	while (lab_punt(&lab, &punt, stun, sizeof(stun)))
+		;
+	lab_begin(&lab, LAB_SOCK);
+	d = lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+	lab_run(&lab, 5);
+	assert_true(lab_punt(&lab, &punt, stun, sizeof(stun)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(answers),
+	    cmocka_unit_test(other_local),
+	    cmocka_unit_test(keys),
+	    cmocka_unit_test(signs_of_life),
+	    cmocka_unit_test(punts),
+	    cmocka_unit_test(ring_full),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/unit/stage_lab.h"
+
+#include <stdio.h>
+
+static struct stage_lab lab;
+
+static int setup(void **state)
+{
+	(void)state;
+	lab_open(&lab);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	lab_close(&lab);
+	return 0;
+}
+
+// How many of `offered` datagrams a second, evenly spaced over a time, a bucket lets through.
+static void bucket(void **state)
+{
+	static const struct {
+		uint64_t rate, burst, offered, seconds, passed;
+	} facts[] = {
+	    {100, 1, 50, 10, 500},     // below the rate: all
+	    {100, 1, 1000, 10, 1000},  // above: the rate
+	    {100, 50, 1000, 10, 1049}, // and the burst at the start
+	    {1, 10, 1000, 10, 19},
+	    {0, 0, 1000, 10, 10000}, // no limit
+	    {0, 5, 1000, 10, 10000},
+	    {5, 0, 1000, 10, 50}, // a burst of 0 is one
+	    {1000000, 20, 10000, 1, 10000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct rate_limit l = {.rate = 1};
+		uint64_t full_at = 0, passed = 0, start = 12345678901234;
+
+		rate_limit_set(&l, facts[i].rate, facts[i].burst);
+		for (uint64_t n = 0; n < facts[i].offered * facts[i].seconds; n++)
+			passed +=
+			    bucket_take(&full_at, &l, start + n * NS_PER_S / facts[i].offered);
+		assert_int_equal(passed, facts[i].passed);
+	}
+}
+
+// Discovers from an address in the burst; how many were answered.
+static unsigned discovers(const char *from, unsigned count, uint64_t now_ns)
+{
+	static const uint8_t discover[] = {1, 0, 0, 0, 0};
+	unsigned passed = 0;
+
+	lab_begin(&lab, LAB_SOCK);
+	for (unsigned i = 0; i < count; i++)
+		lab_payload(&lab, from, LAB_V4, discover, sizeof(discover));
+	lab_run(&lab, now_ns);
+	for (unsigned i = 0; i < count; i++)
+		passed += lab.b.d[i].verdict == VERDICT_SEND;
+	return passed;
+}
+
+// One address floods, a hundred others speak seldom, and a spoofer invents addresses all the time:
+// the others lose nothing, the flooder gets its rate.
+static void flood(void **state)
+{
+	unsigned flooder = 0, others = 0, offered = 0;
+	char from[64];
+
+	(void)state;
+	lab.env.set.source_rate = 200;
+	lab.env.set.source_burst = 400;
+	srandom(5);
+	for (unsigned ms = 0; ms < 10000; ms++) {
+		uint64_t now = (1000 + ms) * NS_PER_MS;
+
+		flooder += discovers("203.0.113.77:666", 16, now);
+		for (int i = 0; i < 4; i++) {
+			snprintf(from, sizeof(from), "%ld.%ld.%ld.%ld:1", 1 + random() % 200,
+			    random() % 256, random() % 256, random() % 256);
+			discovers(from, 1, now);
+		}
+		if (ms % 10)
+			continue;
+		snprintf(from, sizeof(from), "10.9.8.%u:5", ms / 10 % 100);
+		offered++;
+		others += discovers(from, 1, now);
+	}
+	assert_int_equal(others, offered);
+	assert_in_range(flooder, 2000, 2000 + 400);
+	assert_int_equal(lab_drops(&lab, DROP_POLICE_SOURCE) > 100000, 1);
+	lab.env.set.source_rate = 0;
+}
+
+// An IPv6 host owns a /64; IPv4 addresses are all their own.
+static void who_is_one_source(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		bool same;
+	} facts[] = {
+	    {"192.0.2.55:1", "192.0.2.55:2", true},
+	    {"192.0.2.55:1", "192.0.2.56:1", false},
+	    {"[2001:db8:5:6::1]:1", "[2001:db8:5:6:ffff::2]:1", true},
+	    {"[2001:db8:5:6::1]:1", "[2001:db8:5:7::1]:1", false},
+	    {"[2001:db8:5:6::1]:1", "192.0.2.57:1", false},
+	};
+
+	(void)state;
+	lab.env.set.source_rate = 1;
+	lab.env.set.source_burst = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint64_t now = (5000 + 100 * i) * NS_PER_S;
+
+		assert_int_equal(discovers(facts[i].first, 1, now), 1);
+		assert_int_equal(discovers(facts[i].second, 1, now), !facts[i].same);
+	}
+	lab.env.set.source_rate = 0;
+}
+
+static unsigned relays(const char *from, uint32_t sender, unsigned count, uint64_t now_ns)
+{
+	unsigned passed = 0;
+
+	lab_begin(&lab, LAB_RAW);
+	for (unsigned i = 0; i < count; i++)
+		lab_relay(&lab, from, sender, NODE_B, "x");
+	lab_run(&lab, now_ns);
+	for (unsigned i = 0; i < count; i++)
+		passed += lab.b.d[i].verdict == VERDICT_SEND;
+	return passed;
+}
+
+// Relay is limited by node, whatever a spoofer sends in its name, and not by source address.
+static void senders(void **state)
+{
+	uint64_t now = 20000 * NS_PER_S;
+
+	(void)state;
+	lab.env.set.source_rate = 1;
+	lab.env.set.source_burst = 1;
+	lab.env.set.sender_rate = 1000;
+	lab.env.set.sender_burst = 10;
+	assert_int_equal(relays("198.51.100.66:1", NODE_A, 64, now), 0);
+	assert_int_equal(relays("198.51.100.1:4001", NODE_A, 64, now), 10);
+	assert_int_equal(lab_drops(&lab, DROP_POLICE_SENDER), 54);
+	assert_int_equal(relays("198.51.100.2:4002", NODE_B, 8, now), 8);
+	assert_int_equal(relays("198.51.100.1:4001", NODE_A, 64, now + 5 * NS_PER_MS), 5);
+	// A peer relay speaks for many nodes.
+	assert_int_equal(relays("203.0.113.1:9001", NODE_FAR, 64, now), 64);
+	lab.env.set.sender_rate = 0;
+	assert_int_equal(relays("198.51.100.1:4001", NODE_A, 64, now), 64);
+	lab.env.set.source_rate = 0;
+}
+
+// Punt classes have buckets of their own; a Discover that finds none left is answered all the same.
+static void punt_classes(void **state)
+{
+	static const uint8_t discover[] = {1, 0, 0, 0, NODE_NOBODY};
+	static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	uint64_t now = 30000 * NS_PER_S;
+	struct punt_record r;
+	uint8_t copy[32];
+	unsigned punts[PUNT_CLASS_COUNT] = {0};
+
+	(void)state;
+	lab.env.set.punt_rate[PUNT_DISCOVER_NEW] = 50; // five at once
+	lab.env.set.punt_rate[PUNT_STUN] = 200;	       // twenty at once
+	lab_begin(&lab, LAB_SOCK);
+	for (unsigned i = 0; i < 60; i++) {
+		if (i % 2)
+			lab_payload(&lab, "192.0.2.200:1", LAB_V4, discover, sizeof(discover));
+		else
+			lab_payload(&lab, "192.0.2.200:1", LAB_V4, stun, sizeof(stun));
+	}
+	lab_run(&lab, now);
+	for (unsigned i = 0; i < 60; i++)
+		if (i % 2)
+			assert_int_equal(lab.b.d[i].verdict, VERDICT_SEND);
+	while (lab_punt(&lab, &r, copy, sizeof(copy)))
+		punts[r.punt_class]++;
+	assert_int_equal(punts[PUNT_DISCOVER_NEW], 5);
+	assert_int_equal(punts[PUNT_STUN], 20);
+	assert_int_equal(lab_drops(&lab, DROP_POLICE_PUNT), 25 + 10);
+	assert_int_equal(lab.env.tally.punt_class[PUNT_STUN], 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(bucket),
+	    cmocka_unit_test(flood),
+	    cmocka_unit_test(who_is_one_source),
+	    cmocka_unit_test(senders),
+	    cmocka_unit_test(punt_classes),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/unit/stage_lab.h"
+
+#define A     "198.51.100.1:4001"
+#define B     "198.51.100.2:4002"
+#define SIX   "[2001:db8:1::3]:4003"
+#define PEER  "203.0.113.1:9001"
+#define OTHER "198.51.100.77:4001"
+
+static struct stage_lab lab;
+
+static int setup(void **state)
+{
+	(void)state;
+	lab_open(&lab);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	lab_close(&lab);
+	return 0;
+}
+
+enum { IP = SENDER_CHECK_IP, FULL = SENDER_CHECK_ENDPOINT, OFF = SENDER_CHECK_OFF };
+
+// From where, as whom, to whom, under which check: the drop, or the message that leaves and its
+// destination and link.
+static void routes(void **state)
+{
+	static const struct {
+		const char *from;
+		uint32_t sender, dest;
+		int check;
+		enum drop drop;
+		uint8_t type;
+		const char *to;
+		unsigned link;
+	} facts[] = {
+	    {A, NODE_A, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
+	    {A, NODE_A, NODE_A, IP, DROP_NONE, 6, A, LAB_RAW},
+	    {A, NODE_A, NODE_SIX, IP, DROP_NONE, 6, SIX, LAB_RAW},
+	    {SIX, NODE_SIX, NODE_A, IP, DROP_NONE, 6, A, LAB_RAW},
+	    {SIX, NODE_SIX, NODE_SIX, IP, DROP_NONE, 6, SIX, LAB_RAW},
+	    {A, NODE_A, NODE_EX, IP, DROP_NONE, 9, "198.51.100.4:4004", LAB_RAW},
+	    {A, NODE_A, NODE_TAGGED, IP, DROP_NONE, 6, "198.51.100.7:4007", LAB_RAW},
+	    {A, NODE_A, NODE_COLD, IP, DROP_NONE, 6, "198.51.100.6:4006", LAB_SOCK},
+	    {A, NODE_A, NODE_SHADY, IP, DROP_NONE, 6, "198.51.100.8:4008", LAB_SOCK},
+	    {A, NODE_A, NODE_FAR, IP, DROP_NONE, 5, PEER, LAB_RAW},
+	    {A, NODE_A, NODE_NOBODY, IP, DROP_DEST_UNKNOWN, 0, NULL, 0},
+	    // sender check
+	    {"198.51.100.1:5999", NODE_A, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
+	    {"198.51.100.1:5999", NODE_A, NODE_B, FULL, DROP_SENDER_ADDRESS, 0, NULL, 0},
+	    {A, NODE_A, NODE_B, FULL, DROP_NONE, 6, B, LAB_RAW},
+	    {OTHER, NODE_A, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
+	    {OTHER, NODE_A, NODE_B, FULL, DROP_SENDER_ADDRESS, 0, NULL, 0},
+	    {OTHER, NODE_A, NODE_B, OFF, DROP_NONE, 6, B, LAB_RAW},
+	    {SIX, NODE_A, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
+	    {A, NODE_SIX, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
+	    {"[2001:db8:1::4]:4003", NODE_SIX, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
+	    {"[2001:db8:1::3]:4999", NODE_SIX, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
+	    {"[2001:db8:1::3]:4999", NODE_SIX, NODE_B, FULL, DROP_SENDER_ADDRESS, 0, NULL, 0},
+	    {A, NODE_NOBODY, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
+	    {A, NODE_NOBODY, NODE_B, OFF, DROP_NONE, 6, B, LAB_RAW},
+	    {A, NODE_FAR, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
+	    // peer relays: senders are not checked, and nothing goes on to a peer
+	    {PEER, NODE_FAR, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
+	    {PEER, NODE_FAR, NODE_EX, IP, DROP_NONE, 9, "198.51.100.4:4004", LAB_RAW},
+	    {PEER, NODE_NOBODY, NODE_B, FULL, DROP_NONE, 6, B, LAB_RAW},
+	    {PEER, NODE_A, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
+	    {PEER, NODE_FAR, NODE_FAR, IP, DROP_SPLIT_HORIZON, 0, NULL, 0},
+	    {PEER, NODE_FAR, NODE_FAR, OFF, DROP_SPLIT_HORIZON, 0, NULL, 0},
+	    {PEER, NODE_FAR, NODE_NOBODY, IP, DROP_DEST_UNKNOWN, 0, NULL, 0},
+	    {"203.0.113.1:9002", NODE_FAR, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
+	    {"203.0.113.9:9001", NODE_FAR, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct dgram *d;
+		struct endpoint to;
+
+		lab.env.set.sender_check = (uint64_t)facts[i].check;
+		lab_begin(&lab, LAB_RAW);
+		d = lab_relay(&lab, facts[i].from, facts[i].sender, facts[i].dest, "hello");
+		lab_run(&lab, 1);
+		if (d->drop != facts[i].drop)
+			fail_msg("row %zu: drop %s, not %s", i, drop_names[d->drop],
+			    drop_names[facts[i].drop]);
+		if (facts[i].drop)
+			continue;
+		to = lab_endpoint(facts[i].to);
+		assert_int_equal(d->verdict, VERDICT_SEND);
+		assert_true(endpoint_equal(&d->to, &to));
+		assert_int_equal(d->data[0], facts[i].type);
+		assert_int_equal(d->out_link, facts[i].link);
+		assert_int_equal(lab.out.used, 1u << facts[i].link);
+	}
+	lab.env.set.sender_check = SENDER_CHECK_IP;
+}
+
+// The bytes of each message that leaves.
+static void bytes(void **state)
+{
+	static const struct {
+		uint32_t dest;
+		const char *bytes;
+		uint32_t len;
+	} facts[] = {
+	    {NODE_B, "\x06\0\0\0\x01hello", 10},
+	    {NODE_EX, "\x09\0\0\0\x01\0\0\0\x04hello", 14},
+	    {NODE_FAR, "\x05\0\0\0\x01\0\0\0\x05hello", 14},
+	    {NODE_COLD, "\x06\0\0\0\x01hello", 10},
+	};
+
+	(void)state;
+	for (unsigned link = LAB_SOCK; link <= LAB_RAW; link++) {
+		for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+			struct dgram *d;
+			uint32_t len;
+
+			lab_begin(&lab, link);
+			d = lab_relay(&lab, A, NODE_A, facts[i].dest, "hello");
+			lab_run(&lab, 1);
+			assert_memory_equal(lab_sent(&lab, d, &len), facts[i].bytes, facts[i].len);
+			assert_int_equal(len, facts[i].len);
+			if (link == LAB_SOCK)
+				assert_int_equal(d->out_link, LAB_SOCK);
+		}
+	}
+}
+
+static void empty_frame(void **state)
+{
+	struct dgram *d;
+	uint32_t len;
+
+	(void)state;
+	lab_begin(&lab, LAB_RAW);
+	d = lab_relay(&lab, A, NODE_A, NODE_B, "");
+	lab_run(&lab, 1);
+	assert_memory_equal(lab_sent(&lab, d, &len), "\x06\0\0\0\x01", 5);
+	assert_int_equal(len, 5);
+	lab_check_frame(d);
+}
+
+// A worker keeps a node alive only by what comes from its stored endpoint, and writes seldom.
+static void signs_of_life(void **state)
+{
+	static const struct {
+		const char *from;
+		uint32_t now_s, seen_s;
+	} facts[] = {
+	    {A, 100, 100},
+	    {A, 107, 100},
+	    {A, 108, 108},
+	    {"198.51.100.1:5999", 200, 108},
+	    {OTHER, 200, 108},
+	    {PEER, 200, 108},
+	    {A, 200, 200},
+	};
+	struct node_entry e;
+
+	(void)state;
+	assert_true(node_table_find(&lab.memory.nodes, NODE_A, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		lab_begin(&lab, LAB_RAW);
+		lab_relay(&lab, facts[i].from, NODE_A, NODE_B, "x");
+		lab_run(&lab, facts[i].now_s * NS_PER_S);
+		assert_int_equal(lab.memory.nodes.last_seen[node_entry_index(e)], facts[i].seen_s);
+	}
+}
+
+// One burst with flows to all links: each list keeps the order of arrival.
+static void order(void **state)
+{
+	static const uint32_t dest[] = {NODE_B, NODE_COLD, NODE_SIX, NODE_NOBODY, NODE_FAR};
+	unsigned seen = 0;
+
+	(void)state;
+	lab_begin(&lab, LAB_RAW);
+	for (int i = 0; i < BURST_MAX; i++) {
+		char text[8] = {(char)('0' + i), 0};
+
+		lab_relay(&lab, A, NODE_A, dest[i % 5], text);
+	}
+	lab_run(&lab, 1);
+	for (unsigned link = LAB_SOCK; link <= LAB_RAW; link++) {
+		for (unsigned i = 0; i < lab.out.count[link]; i++, seen++) {
+			const struct dgram *d = lab.out.list[link][i];
+
+			assert_true(i == 0 || d > lab.out.list[link][i - 1]);
+		}
+	}
+	for (unsigned i = 0; i < lab.out.released; i++, seen++)
+		assert_int_equal(lab.out.release[i]->drop, DROP_DEST_UNKNOWN);
+	assert_int_equal(seen, BURST_MAX);
+}
+
+static void counters(void **state)
+{
+	struct tally before = lab.env.tally;
+
+	(void)state;
+	lab_begin(&lab, LAB_RAW);
+	lab_relay(&lab, A, NODE_A, NODE_B, "12345");
+	lab_relay(&lab, A, NODE_A, NODE_EX, "123");
+	lab_relay(&lab, A, NODE_A, NODE_FAR, "1");
+	lab_relay(&lab, A, NODE_A, NODE_COLD, "");
+	lab_run(&lab, 1);
+	assert_int_equal(lab_count(&lab, COUNTER_RELAYED) - before.counters[COUNTER_RELAYED], 3);
+	assert_int_equal(
+	    lab_count(&lab, COUNTER_RELAYED_BYTES) - before.counters[COUNTER_RELAYED_BYTES], 8);
+	assert_int_equal(
+	    lab_count(&lab, COUNTER_FORWARDED) - before.counters[COUNTER_FORWARDED], 1);
+	assert_int_equal(
+	    lab_count(&lab, COUNTER_COMPANION) - before.counters[COUNTER_COMPANION], 1);
+	assert_int_equal(
+	    lab_count(&lab, COUNTER_RX_BYTES) - before.counters[COUNTER_RX_BYTES], 4 * 9 + 9);
+	// What a link then refuses is taken back.
+	for (unsigned i = 0; i < lab.b.count; i++)
+		relay_unsent(&lab.env.tally, &lab.b.d[i]);
+	assert_int_equal(lab_count(&lab, COUNTER_RELAYED), before.counters[COUNTER_RELAYED]);
+	assert_int_equal(
+	    lab_count(&lab, COUNTER_RELAYED_BYTES), before.counters[COUNTER_RELAYED_BYTES]);
+	assert_int_equal(lab_count(&lab, COUNTER_FORWARDED), before.counters[COUNTER_FORWARDED]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(routes),
+	    cmocka_unit_test(bytes),
+	    cmocka_unit_test(empty_frame),
+	    cmocka_unit_test(signs_of_life),
+	    cmocka_unit_test(order),
+	    cmocka_unit_test(counters),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -2,7 +2,6 @@
 #include "shm/fds.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -15,7 +14,7 @@ union control {
 
 ssize_t fds_send(int sock, const void *message, size_t len, const int *fds, unsigned count)
 {
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)message, .iov_len = len};
+	struct iovec iov = {.iov_base = (void *)message, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	union control control;
 	ssize_t n;

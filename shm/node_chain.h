@@ -18,7 +18,7 @@ static inline void node_chain_load(
 	const struct node_bucket *b = &t->buckets[bucket];
 
 	for (c->count = 0; b && c->count <= CHAIN_MAX; b = node_bucket_next(t, b))
-		c->buckets[c->count++] = (struct node_bucket *)(uintptr_t)b;
+		c->buckets[c->count++] = (struct node_bucket *)b;
 }
 
 static inline struct node_entry *node_chain_slot(const struct node_chain *c, unsigned i)

@@ -325,7 +325,7 @@ static void test_chain_damaged(void **state)
 // Whenever an entry changes its place, the version must have risen: it is what readers go by.
 static void test_moves_raise_version(void **state)
 {
-	struct node_entry *at[501];
+	struct node_entry *at[501] = {NULL};
 	unsigned moves = 0;
 	struct node_chain c;
 	struct lab lab;

@@ -115,7 +115,7 @@ static void test_full(void **state)
 
 static void test_random(void **state)
 {
-	uint32_t lens[256];
+	uint32_t lens[256] = {0};
 	unsigned sent = 0, got = 0;
 	struct fixture f;
 	uint32_t len;
@@ -183,16 +183,17 @@ enum { STREAM = 200000 };
 static void *stream_produce(void *ctx)
 {
 	struct fixture *f = ctx;
+	struct ring_producer p = ring_producer_open(f->data, SIZE, &f->head, &f->tail);
 
 	for (uint32_t i = 0; i < STREAM;) {
-		uint8_t *at = ring_reserve(&f->p, 4 + i % 50);
+		uint8_t *at = ring_reserve(&p, 4 + i % 50);
 
 		if (at) {
 			memcpy(at, &i, 4);
 			i++;
 		}
 		if (!at || i % 3 == 0 || i == STREAM)
-			ring_commit(&f->p);
+			ring_commit(&p);
 	}
 	return NULL;
 }

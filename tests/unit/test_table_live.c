@@ -37,7 +37,7 @@ static struct node_route route_at(uint32_t id, uint32_t moment)
 
 	if (moment % 2) {
 		for (int i = 0; i < 4; i++)
-			memcpy(a + 4 * i, &(uint32_t){i % 2 ? moment : id}, 4);
+			memcpy(a + 4 * i, i % 2 ? &moment : &id, 4);
 		r.at = endpoint_from_v6(a, port);
 	} else {
 		r.at = endpoint_from_v4(moment, port);

@@ -5,7 +5,7 @@ DEBUG_BUILD ?= build-debug
 PREFIX ?= /usr/local
 MESON_ARGS ?=
 
-.PHONY: all deps run demo test unit netns debug lint format fuzz bench install clean
+.PHONY: all deps run demo test unit netns debug docs lint format fuzz bench install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -36,6 +36,9 @@ netns: all
 
 test: deps
 	@scripts/test
+
+docs: all
+	@$(BUILD)/docs/counters-gen > docs/counters.md
 
 lint:
 	@scripts/lint

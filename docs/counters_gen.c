@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shm/counters.h"
+
+#include <stdio.h>
+
+// Prints docs/counters.md from the declarations in shm/counters.h.
+
+static const char head[] =
+    "# Counters and drops\n"
+    "\n"
+    "Generated from `shm/counters.h` (`make docs`); a unit test compares. Every worker keeps its\n"
+    "own; `fairway stats` and `fairway drops` add them up. A datagram that is neither sent nor\n"
+    "handed to the control plane has exactly one of the drops below.\n";
+
+static void table(const char *title, int first, int count, const char *const *names,
+    const char *const *helps)
+{
+	printf("\n## %s\n\n| name | meaning |\n|---|---|\n", title);
+	for (int i = first; i < count; i++)
+		printf("| `%s` | %s |\n", names[i], helps[i]);
+}
+
+int main(void)
+{
+	fputs(head, stdout);
+	table("Counters", 0, COUNTER_COUNT, counter_names, counter_helps);
+	table("Drops", 1, DROP_COUNT, drop_names, drop_helps);
+	return 0;
+}

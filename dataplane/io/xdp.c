@@ -89,7 +89,13 @@ static int interface_find(struct xdp_link *x, struct link_error *err)
 	if (!x->ifindex)
 		return xdp_fail(err, -ENODEV,
 		    "there is no interface %s: `ip link` lists those there are", x->ifname);
-	if (bpf_xdp_query_id(x->ifindex, 0, &program) == 0 && program)
+	// The kernel takes the program of a process that has just died off a moment later.
+	for (int turn = 0; turn < XDP_RETRIES; turn++) {
+		if (bpf_xdp_query_id(x->ifindex, 0, &program) < 0 || !program)
+			break;
+		usleep(XDP_RETRY_US);
+	}
+	if (program)
 		return xdp_fail(err, -EBUSY,
 		    "%s has an XDP program already (id %u): see `bpftool prog show id %u`, stop "
 		    "what "
@@ -194,17 +200,18 @@ static int queues_open(struct link *link, struct xdp_link *x, struct link_error 
 		if (rc)
 			return rc;
 	}
-	// All sockets first: a queue that receives before another is bound would be unfair to it.
 	for (unsigned w = 0; w < workers; w++) {
 		struct link_queue *q = link->queues[w];
 
 		for (unsigned i = 0; i < q->socket_count; i++) {
-			int rc =
-			    xdp_program_bind(&x->program, q->sockets[i].queue, q->sockets[i].fd);
+			struct xdp_socket *s = &q->sockets[i];
+			int rc;
 
+			xdp_socket_fill(q->umem, s, XDP_FILL_FIRST);
+			rc = xdp_program_bind(&x->program, s->queue, s->fd);
 			if (rc)
-				return xdp_fail(err, rc, "queue %u of %s: %s", q->sockets[i].queue,
-				    x->ifname, strerror(-rc));
+				return xdp_fail(err, rc, "queue %u of %s: %s", s->queue, x->ifname,
+				    strerror(-rc));
 		}
 	}
 	link->queue_count = workers;

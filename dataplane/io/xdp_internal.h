@@ -19,10 +19,13 @@ enum {
 	XDP_KERNEL_HEADROOM = 256, // XDP_PACKET_HEADROOM: free bytes before each received frame
 	XDP_RING_SIZE = 2048,	   // entries of each of the four rings of a socket
 	XDP_FILL_BATCH = 64,	   // the fill ring is topped up by at least so many
+	XDP_FILL_FIRST = 256,	   // buffers for what arrives before the worker runs
 	XDP_TX_BUDGET = 256,	   // frames that one wake-up may send in copy mode
 	XDP_KICK_MAX = 16,	   // wake-ups of one flush
 	XDP_SOCKETS_MAX = 64,	   // sockets on the buffers of one worker
-	XDP_CPUS_MAX = 1024,	   // of the machine, for per-CPU counters
+	XDP_RETRIES = 100,	   // while a process that died is being cleaned up
+	XDP_RETRY_US = 10000,
+	XDP_CPUS_MAX = 1024, // of the machine, for per-CPU counters
 };
 
 static_assert((int)XDP_KERNEL_HEADROOM >= (int)HEADROOM, "the kernel's headroom is the link's");
@@ -112,6 +115,9 @@ int xdp_socket_open(
     struct xdp_socket *s, struct xdp_umem **umem, const struct xdp_link *x, struct link_error *err);
 // Closes, and frees the buffers with their last socket.
 void xdp_socket_close(struct xdp_socket *s, struct xdp_umem **umem);
+
+// Lends buffers to the kernel until it has `limit`. The worker, or the main thread before it runs.
+void xdp_socket_fill(struct xdp_umem *u, struct xdp_socket *s, uint32_t limit);
 
 unsigned xdp_rx(struct link_queue *q, struct dgram *d, unsigned max);
 unsigned xdp_tx(struct link_queue *q, struct dgram **d, unsigned n);

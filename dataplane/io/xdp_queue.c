@@ -17,13 +17,13 @@ static inline uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-static void socket_fill(struct xdp_umem *u, struct xdp_socket *s)
+void xdp_socket_fill(struct xdp_umem *u, struct xdp_socket *s, uint32_t limit)
 {
 	uint32_t at, n;
 
-	if (s->rx_held + XDP_FILL_BATCH > s->rx_limit)
+	if (s->rx_held + XDP_FILL_BATCH > limit)
 		return;
-	n = min_u32(s->rx_limit - s->rx_held, u->free_count);
+	n = min_u32(limit - s->rx_held, u->free_count);
 	n = min_u32(n, xsk_prod_nb_free(&s->fill, n));
 	if (n == 0 || xsk_ring_prod__reserve(&s->fill, n, &at) != n)
 		return;
@@ -75,7 +75,7 @@ static unsigned socket_rx(struct link_queue *q, struct xdp_socket *s, struct dgr
 	if (n == 0) {
 		if (s->busy_poll || xsk_ring_prod__needs_wakeup(&s->fill))
 			recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
-		socket_fill(u, s);
+		xdp_socket_fill(u, s, s->rx_limit);
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++) {
@@ -90,7 +90,7 @@ static unsigned socket_rx(struct link_queue *q, struct xdp_socket *s, struct dgr
 	}
 	xsk_ring_cons__release(&s->rx, n);
 	s->rx_held -= n;
-	socket_fill(u, s);
+	xdp_socket_fill(u, s, s->rx_limit);
 	count_add(&q->counts.rx_frames, n);
 	count_add(&q->counts.rx_bytes, bytes);
 	return n;

@@ -164,9 +164,14 @@ static int socket_bind(
 	    .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 	};
 	const char *mode = bind_mode(x, &cfg.bind_flags);
-	int rc = xsk_socket__create_shared(
-	    &s->xsk, x->ifname, s->queue, u->umem, &s->rx, &s->tx, &s->fill, &s->comp, &cfg);
+	int rc = -EBUSY;
 
+	for (int turn = 0; rc == -EBUSY && turn < XDP_RETRIES; turn++) {
+		if (turn)
+			usleep(XDP_RETRY_US);
+		rc = xsk_socket__create_shared(&s->xsk, x->ifname, s->queue, u->umem, &s->rx,
+		    &s->tx, &s->fill, &s->comp, &cfg);
+	}
 	if (rc) {
 		s->xsk = NULL;
 		return bind_failure(x, s->queue, mode, rc, err);

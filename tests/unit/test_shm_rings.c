@@ -180,11 +180,13 @@ static void test_damaged(void **state)
 
 enum { STREAM = 200000 };
 
+static struct fixture stream;
+
 static void *stream_produce(void *ctx)
 {
-	struct fixture *f = ctx;
-	struct ring_producer p = ring_producer_open(f->data, SIZE, &f->head, &f->tail);
+	struct ring_producer p = ring_producer_open(stream.data, SIZE, &stream.head, &stream.tail);
 
+	(void)ctx;
 	for (uint32_t i = 0; i < STREAM;) {
 		uint8_t *at = ring_reserve(&p, 4 + i % 50);
 
@@ -200,15 +202,14 @@ static void *stream_produce(void *ctx)
 
 static void test_threads(void **state)
 {
-	static struct fixture f;
 	pthread_t thread;
 	uint32_t len, seen;
 
 	(void)state;
-	fixture_open(&f, 0);
-	assert_int_equal(pthread_create(&thread, NULL, stream_produce, &f), 0);
+	fixture_open(&stream, 0);
+	assert_int_equal(pthread_create(&thread, NULL, stream_produce, NULL), 0);
 	for (uint32_t i = 0; i < STREAM;) {
-		const uint8_t *at = ring_peek(&f.c, &len);
+		const uint8_t *at = ring_peek(&stream.c, &len);
 
 		if (at) {
 			memcpy(&seen, at, 4);
@@ -216,10 +217,10 @@ static void test_threads(void **state)
 			assert_int_equal(len, 4 + i % 50);
 			i++;
 		}
-		ring_release(&f.c);
+		ring_release(&stream.c);
 	}
 	pthread_join(thread, NULL);
-	assert_int_equal(f.c.resets, 0);
+	assert_int_equal(stream.c.resets, 0);
 }
 
 enum { SLOTS = 8 };

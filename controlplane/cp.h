@@ -3,10 +3,14 @@
 
 #include "config/config.h"
 #include "controlplane/admin.h"
+#include "controlplane/announce.h"
 #include "controlplane/attach.h"
 #include "controlplane/endpoints.h"
 #include "controlplane/hub.h"
+#include "controlplane/nexthops.h"
+#include "controlplane/peers.h"
 #include "controlplane/punch.h"
+#include "controlplane/rtnl.h"
 #include "controlplane/stats.h"
 #include "controlplane/verify.h"
 #include "shm/node_writer.h"
@@ -21,9 +25,15 @@
 struct session {
 	struct memory *memory;
 	struct node_writer nodes;
-	struct peer_writer peers;
+	struct peer_writer peer_writer;
 	struct endpoints endpoints;
 	struct punch punch;
+	struct peers peers;
+	struct announce announce;
+	struct nexthops nexthops;
+	uint64_t opened_ns;
+	uint64_t egress_hash; // of the egress table when it was last looked at
+	unsigned ticks;
 };
 
 struct cp {
@@ -37,6 +47,7 @@ struct cp {
 	struct hub hub;
 	struct session session; // valid while attach.up
 	struct verifier verifier;
+	struct rtnl rtnl;
 	struct admin admin;
 	uv_timer_t tick;
 	uv_signal_t on_term, on_int, on_hup;
@@ -49,5 +60,8 @@ void session_close(struct cp *cp);
 void session_punted(void *cp, const struct punt *p);
 // Every 100 ms.
 void session_tick(struct cp *cp, uint64_t now_ns);
-// Puts cp->config into effect: settings words, admission. Harmless while detached.
+// Puts cp->config into effect: settings words, admission, gossip. Harmless while detached.
 void session_configure(struct cp *cp);
+// For struct rtnl.
+void session_neighbour(void *cp, const struct neigh *n);
+void session_routes_changed(void *cp);

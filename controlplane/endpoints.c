@@ -17,6 +17,7 @@ void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_st
 	challenge_init(&e->challenge);
 }
 
+// changed_at is our own sign of life: what we learnt or refreshed ourselves.
 uint32_t endpoints_alive_at(const struct node_table *t, struct node_entry entry)
 {
 	uint32_t index = node_entry_index(entry);
@@ -154,7 +155,7 @@ static int claim_store(struct endpoints *e, struct claim *c, bool bind)
 	}
 	info->changed_at = seconds(c->now_ns);
 	if (!was_local)
-		e->hooks.added(e->hooks.ctx, c->node, node_entry_index(c->entry));
+		e->hooks.present(e->hooks.ctx, c->node, node_entry_index(c->entry), c->now_ns);
 	log_learnt(c, moved);
 	return 0;
 }
@@ -166,6 +167,8 @@ static void claim_refresh(struct endpoints *e, struct claim *c)
 
 	if (node_entry_local(c->entry) != c->local || (c->ex && !carry))
 		claim_store(e, c, false);
+	else
+		e->nodes->table.info[node_entry_index(c->entry)].changed_at = seconds(c->now_ns);
 }
 
 // Decides and stores. True when the claim's endpoint is the stored one afterwards.
@@ -270,36 +273,43 @@ bool endpoints_admit(struct endpoints *e, uint32_t id, const struct punt *p)
 	return claim_settle(e, &c);
 }
 
-static void forget(struct endpoints *e, struct node_entry entry, uint32_t now_s)
+// The entry goes, or leads to the peer relay that claims the node.
+static void give_up(struct endpoints *e, uint32_t id, uint32_t now_s)
 {
-	uint32_t id = node_entry_id(entry);
 	struct node_route route = {0};
 
-	e->hooks.removed(e->hooks.ctx, id, node_entry_index(entry));
-	e->stats->n[CP_NODES_EXPIRED]++;
-	log_debug("node forgotten", kv("node", id));
 	if (e->hooks.remote_owner(e->hooks.ctx, id, &route) &&
 	    node_writer_put(e->nodes, id, &route, now_s) >= 0)
 		return;
 	node_writer_remove(e->nodes, id);
 }
 
-static void visit(struct endpoints *e, struct node_entry entry, uint32_t now_s)
+static void visit(struct endpoints *e, struct node_entry entry, uint64_t now_ns)
 {
 	const struct node_table *t = &e->nodes->table;
-	uint32_t alive = endpoints_alive_at(t, entry);
+	uint32_t id = node_entry_id(entry), index = node_entry_index(entry);
+	uint32_t alive = endpoints_alive_at(t, entry), now_s = seconds(now_ns);
 	struct endpoint at;
 	uint16_t nexthop;
 
-	if (!node_table_endpoint(t, entry, &at))
-		return;
-	if (now_s > alive && (uint64_t)(now_s - alive) * NS_PER_S >= e->config.ttl_ns) {
-		forget(e, entry, now_s);
+	if (node_entry_flags(entry) & NODE_REMOTE) {
+		if (!e->hooks.remote_held(e->hooks.ctx, entry))
+			give_up(e, id, now_s);
 		return;
 	}
+	if (now_s > alive && (uint64_t)(now_s - alive) * NS_PER_S >= e->config.ttl_ns) {
+		e->hooks.forgotten(e->hooks.ctx, id, index, now_ns);
+		e->stats->n[CP_NODES_EXPIRED]++;
+		log_debug("node forgotten", kv("node", id));
+		give_up(e, id, now_s);
+		return;
+	}
+	e->hooks.present(e->hooks.ctx, id, index, now_ns);
+	if (!node_table_endpoint(t, entry, &at))
+		return;
 	nexthop = e->hooks.resolve(e->hooks.ctx, &at, node_entry_local(entry));
 	if (nexthop != node_entry_nexthop(entry))
-		node_writer_set_nexthop(e->nodes, node_entry_id(entry), nexthop);
+		node_writer_set_nexthop(e->nodes, id, nexthop);
 }
 
 // Buckets of the table to look at in this tick.
@@ -319,7 +329,7 @@ bool endpoints_tick(struct endpoints *e, uint64_t now_ns)
 		unsigned n = node_table_walk(&e->nodes->table, &e->cursor, entries, WALK_BATCH);
 
 		for (unsigned i = 0; i < n; i++)
-			visit(e, entries[i], seconds(now_ns));
+			visit(e, entries[i], now_ns);
 		if (e->cursor < NODE_CURSOR_END)
 			continue;
 		e->cursor = 0;

@@ -39,10 +39,12 @@ struct endpoints_hooks {
 	uint16_t (*resolve)(void *ctx, const struct endpoint *at, uint8_t local);
 	// Starts a verification, whose end calls endpoints_verified(); -EAGAIN: too many wait.
 	int (*verify)(void *ctx, const struct verify_job *job);
-	// A node became local or is about to be none any more (it is still in the table then).
-	void (*added)(void *ctx, uint32_t id, uint32_t index);
-	void (*removed)(void *ctx, uint32_t id, uint32_t index);
-	// After a local node was forgotten: does a peer relay know it? Fills in `peer`.
+	// A node is local (also called for each in every walk), or is about to be forgotten.
+	void (*present)(void *ctx, uint32_t id, uint32_t index, uint64_t now_ns);
+	void (*forgotten)(void *ctx, uint32_t id, uint32_t index, uint64_t now_ns);
+	// Does the peer relay that a remote entry names still claim the node?
+	bool (*remote_held)(void *ctx, struct node_entry entry);
+	// Which peer relay claims a node? Fills in the route to it.
 	bool (*remote_owner)(void *ctx, uint32_t id, struct node_route *route);
 };
 

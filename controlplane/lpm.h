@@ -13,8 +13,9 @@ struct route {
 	uint8_t gateway[16]; // all zero: on link
 	uint32_t ifindex;    // 0: no single way out (unreachable, several next hops, tunnel)
 	uint32_t metric;     // lowest wins; of equals one with ifindex 0, else the first added
-	uint8_t length;	     // 0 to 128
 	uint16_t mtu;	     // IP packet bytes, 0 = the interface's
+	uint8_t length;	     // 0 to 128
+	uint8_t pad;	     // zero: routes are compared as bytes
 };
 
 struct lpm;

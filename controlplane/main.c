@@ -58,6 +58,7 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct cp *cp = timer->data;
 
+	rtnl_tick(&cp->rtnl, clock_mono_ns());
 	if (cp->attach.up)
 		session_tick(cp, clock_mono_ns());
 }
@@ -95,6 +96,8 @@ static void loop_prepare(struct cp *cp)
 // What needs the state directory and, as root, its privileges.
 static int open_state(struct cp *cp, struct parse_error *error)
 {
+	const struct routes_hooks hooks = {
+	    .ctx = cp, .neighbour = session_neighbour, .changed = session_routes_changed};
 	struct privilege_user user, *who = NULL;
 	char path[sizeof(cp->admin.path)];
 	int rc;
@@ -118,6 +121,11 @@ static int open_state(struct cp *cp, struct parse_error *error)
 		parse_error_set(error, "%s: %s", path, strerror(-rc));
 		return rc;
 	}
+	rc = rtnl_open(&cp->rtnl, &hooks);
+	if (rc) {
+		parse_error_set(error, "netlink: %s", strerror(-rc));
+		return rc;
+	}
 	notify_open();
 	return privilege_drop(who, 0, 0, error);
 }
@@ -136,6 +144,7 @@ static int run(struct cp *cp)
 	}
 	loop_prepare(cp);
 	admin_start(&cp->admin, &cp->loop);
+	rtnl_start(&cp->rtnl, &cp->loop);
 	if (privilege_filter(calls, &error) != 0) {
 		log_error("cannot start", kv("reason", (const char *)error.text));
 		return EXIT_FAILED;
@@ -145,6 +154,7 @@ static int run(struct cp *cp)
 	notify_stopping("stopping");
 	admin_stop(&cp->admin);
 	attach_stop(&cp->attach);
+	rtnl_stop(&cp->rtnl);
 	uv_run(&cp->loop, UV_RUN_NOWAIT);
 	return cp->exit_status;
 }

@@ -7,34 +7,43 @@
 #include <string.h>
 #include <unistd.h>
 
+// Routes may come late; what an earlier control plane found out serves until then.
+#define ROUTES_PATIENCE_NS (2 * NS_PER_S)
+
 static uint16_t on_resolve(void *ctx, const struct endpoint *at, uint8_t local)
 {
-	(void)ctx;
-	(void)at;
-	(void)local;
-	return 0;
+	struct cp *cp = ctx;
+
+	return nexthops_resolve(&cp->session.nexthops, at, local);
 }
 
-static void on_added(void *ctx, uint32_t id, uint32_t index)
+static void on_present(void *ctx, uint32_t id, uint32_t index, uint64_t now_ns)
 {
-	(void)ctx;
-	(void)id;
-	(void)index;
+	struct cp *cp = ctx;
+
+	announce_add(&cp->session.announce, id, index, now_ns);
 }
 
-static void on_removed(void *ctx, uint32_t id, uint32_t index)
+static void on_forgotten(void *ctx, uint32_t id, uint32_t index, uint64_t now_ns)
 {
-	(void)ctx;
+	struct cp *cp = ctx;
+
 	(void)id;
-	(void)index;
+	announce_remove(&cp->session.announce, index, now_ns);
+}
+
+static bool on_remote_held(void *ctx, struct node_entry entry)
+{
+	const struct cp *cp = ctx;
+
+	return peers_holds(&cp->session.peers, entry);
 }
 
 static bool on_remote_owner(void *ctx, uint32_t id, struct node_route *route)
 {
-	(void)ctx;
-	(void)id;
-	(void)route;
-	return false;
+	const struct cp *cp = ctx;
+
+	return peers_owner(&cp->session.peers, id, route);
 }
 
 static int on_verify(void *ctx, const struct verify_job *job)
@@ -62,6 +71,34 @@ static void settings_write(struct relay_settings *s, const struct config *c)
 	store_u64(&s->ttl, c->ttl);
 }
 
+static struct endpoint endpoint_of(const union socket_address *a)
+{
+	struct endpoint at = {.port = 0};
+
+	endpoint_from_sockaddr(&a->any, socket_address_len(a), &at);
+	return at;
+}
+
+static int gossip_configure(struct cp *cp)
+{
+	const struct config_peers *list = &cp->config.gossip.peers;
+	static struct peer_config peers[CONFIG_PEER_MAX];
+	static struct endpoint targets[CONFIG_PEER_MAX];
+	struct session *s = &cp->session;
+	unsigned target_count = 0;
+	int rc;
+
+	for (unsigned i = 0; i < list->count; i++) {
+		peers[i].at = endpoint_of(&list->at[i]);
+		if (peers[i].at.port)
+			targets[target_count++] = peers[i].at;
+	}
+	s->announce.beacon_id = (uint32_t)cp->config.gossip.beacon_id;
+	s->announce.interval_ns = cp->config.gossip.interval_ns;
+	rc = announce_set_targets(&s->announce, targets, target_count);
+	return rc ? rc : peers_configure(&s->peers, peers, list->count, clock_mono_ns());
+}
+
 void session_configure(struct cp *cp)
 {
 	if (!cp->attach.up)
@@ -72,35 +109,72 @@ void session_configure(struct cp *cp)
 	    .silence_ns = cp->config.admission.silence_ns,
 	    .ttl_ns = cp->config.admission.ttl_ns};
 	settings_write(cp->session.memory->settings, &cp->config);
+	if (gossip_configure(cp) != 0)
+		log_error("peer relays not configured: out of memory");
+}
+
+static int open_writers(struct session *s)
+{
+	int rc = node_writer_open(&s->nodes, s->memory);
+
+	if (rc)
+		return rc;
+	rc = peer_writer_open(&s->peer_writer, s->memory);
+	if (rc)
+		goto nodes;
+	rc = announce_open(&s->announce, s->memory->locals, s->nodes.table.index_max + 1);
+	if (rc)
+		goto peers;
+	return 0;
+peers:
+	peer_writer_close(&s->peer_writer);
+nodes:
+	node_writer_close(&s->nodes);
+	return rc;
+}
+
+static void open_parts(struct cp *cp)
+{
+	struct session *s = &cp->session;
+	const struct endpoints_hooks hooks = {
+	    .ctx = cp,
+	    .emit = hub_emitter(&cp->hub),
+	    .resolve = on_resolve,
+	    .verify = on_verify,
+	    .present = on_present,
+	    .forgotten = on_forgotten,
+	    .remote_held = on_remote_held,
+	    .remote_owner = on_remote_owner,
+	};
+
+	s->opened_ns = clock_mono_ns();
+	nexthops_open(&s->nexthops, s->memory, &cp->rtnl.routes);
+	endpoints_init(&s->endpoints, &s->nodes, &cp->stats, &hooks);
+	endpoints_reroute(&s->endpoints);
+	punch_init(&s->punch, &s->endpoints);
+	s->announce.emit = hooks.emit;
+	s->announce.stats = &cp->stats;
+	s->peers = (struct peers){.nodes = &s->nodes,
+	    .writer = &s->peer_writer,
+	    .memory = s->memory,
+	    .stats = &cp->stats,
+	    .resolve = on_resolve,
+	    .ctx = cp};
+	peers_open(&s->peers, s->opened_ns);
+	cp->verifier.endpoints = &s->endpoints;
+	cp->verifier.generation++;
 }
 
 int session_open(struct cp *cp)
 {
 	struct session *s = &cp->session;
-	struct endpoints_hooks hooks = {
-	    .ctx = cp,
-	    .emit = hub_emitter(&cp->hub),
-	    .resolve = on_resolve,
-	    .verify = on_verify,
-	    .added = on_added,
-	    .removed = on_removed,
-	    .remote_owner = on_remote_owner,
-	};
 	int rc;
 
 	s->memory = &cp->attach.at.memory;
-	rc = node_writer_open(&s->nodes, s->memory);
+	rc = open_writers(s);
 	if (rc)
 		return rc;
-	rc = peer_writer_open(&s->peers, s->memory);
-	if (rc) {
-		node_writer_close(&s->nodes);
-		return rc;
-	}
-	endpoints_init(&s->endpoints, &s->nodes, &cp->stats, &hooks);
-	punch_init(&s->punch, &s->endpoints);
-	cp->verifier.endpoints = &s->endpoints;
-	cp->verifier.generation++;
+	open_parts(cp);
 	session_configure(cp);
 	hub_open(&cp->hub, &cp->loop, &cp->attach.at);
 	store_u64(&s->memory->header->cp_pid, (uint64_t)getpid());
@@ -117,8 +191,28 @@ void session_close(struct cp *cp)
 	store_u64(&s->memory->header->cp_pid, 0);
 	cp->verifier.endpoints = NULL;
 	hub_close(&cp->hub);
-	peer_writer_close(&s->peers);
+	nexthops_close(&s->nexthops);
+	announce_close(&s->announce);
+	peers_close(&s->peers);
+	peer_writer_close(&s->peer_writer);
 	node_writer_close(&s->nodes);
+}
+
+void session_neighbour(void *ctx, const struct neigh *n)
+{
+	struct cp *cp = ctx;
+
+	nexthops_neighbour(&cp->session.nexthops, n);
+}
+
+void session_routes_changed(void *ctx)
+{
+	struct cp *cp = ctx;
+
+	if (!cp->attach.up)
+		return;
+	peers_reroute(&cp->session.peers);
+	endpoints_reroute(&cp->session.endpoints);
 }
 
 void session_punted(void *ctx, const struct punt *p)
@@ -138,10 +232,44 @@ void session_punted(void *ctx, const struct punt *p)
 	case PUNT_STUN:
 		stun_serve(&s->endpoints.hooks.emit, p, &cp->stats);
 		break;
+	case PUNT_SYNC:
+		peers_sync(&s->peers, p);
+		break;
 	default:
 		cp->stats.n[CP_PUNT_BROKEN]++;
 		break;
 	}
+}
+
+// The data plane adds and takes back egress entries as interfaces come and go.
+static void watch_egress(struct cp *cp)
+{
+	const struct egress *e = cp->session.memory->egress;
+	uint64_t hash = 0;
+
+	for (int i = 0; i < EGRESS_MAX; i++)
+		if (__atomic_load_n(&e[i].valid, __ATOMIC_ACQUIRE))
+			hash =
+			    (hash ^ ((uint64_t)i << 48 | (uint64_t)e[i].mtu << 32 | e[i].ifindex)) *
+			    0x9e3779b97f4a7c15ULL;
+	if (hash == cp->session.egress_hash)
+		return;
+	cp->session.egress_hash = hash;
+	session_routes_changed(cp);
+}
+
+static void walk(struct cp *cp, uint64_t now_ns)
+{
+	struct session *s = &cp->session;
+
+	if (!cp->rtnl.routes.ready && now_ns - s->opened_ns < ROUTES_PATIENCE_NS)
+		return;
+	if (!endpoints_tick(&s->endpoints, now_ns))
+		return;
+	peers_reroute(&s->peers);
+	peers_walked(&s->peers);
+	announce_walked(&s->announce);
+	nexthops_walked(&s->nexthops);
 }
 
 void session_tick(struct cp *cp, uint64_t now_ns)
@@ -149,7 +277,14 @@ void session_tick(struct cp *cp, uint64_t now_ns)
 	struct session *s = &cp->session;
 
 	store_u64(&s->memory->header->cp_heartbeat_ns, now_ns);
-	endpoints_tick(&s->endpoints, now_ns);
+	watch_egress(cp);
+	walk(cp, now_ns);
+	announce_tick(&s->announce, now_ns);
+	if (++s->ticks % 10 == 0) {
+		peers_tick(&s->peers, now_ns);
+		nexthops_probe(&s->nexthops, now_ns, rtnl_probe, &cp->rtnl);
+	}
+	nexthops_run(&s->nexthops);
 	node_writer_run(&s->nodes);
-	peer_writer_run(&s->peers);
+	peer_writer_run(&s->peer_writer);
 }

@@ -39,6 +39,8 @@ test: deps
 
 docs: all
 	@$(BUILD)/docs/counters-gen > docs/counters.md
+	@$(BUILD)/docs/config-gen markdown > docs/configuration.md
+	@$(BUILD)/docs/config-gen man > docs/man/fairway.yaml.5.scd
 
 lint:
 	@scripts/lint

@@ -129,9 +129,9 @@ static void reload(void *context)
 }
 
 // The child reads the same file and command line, and the directory that we settled on.
-static char **child_argv(const struct up *up, char *path)
+static char **child_argv(const struct up *up, enum child_kind kind, char *path)
 {
-	char **argv = calloc((size_t)up->argc + 3, sizeof(*argv));
+	char **argv = calloc((size_t)up->argc + 5, sizeof(*argv));
 	int n = 0;
 
 	if (!argv)
@@ -140,7 +140,11 @@ static char **child_argv(const struct up *up, char *path)
 	for (int i = 1; i < up->argc; i++)
 		argv[n++] = up->argv[i];
 	argv[n++] = (char *)"--state";
-	argv[n] = (char *)up->config.state;
+	argv[n++] = (char *)up->config.state;
+	if (kind == CHILD_DP) {
+		argv[n++] = (char *)"--link-fallback";
+		argv[n] = (char *)"sock";
+	}
 	return argv;
 }
 
@@ -155,7 +159,7 @@ static int open_programs(struct up *up, struct parse_error *error)
 			return fd;
 		up->supervisor.children[i] = (struct child){.name = names[i],
 		    .exec_fd = fd,
-		    .argv = child_argv(up, up->paths[i]),
+		    .argv = child_argv(up, (enum child_kind)i, up->paths[i]),
 		    .caps = i == CHILD_DP ? PRIVILEGE_DP : 0,
 		    .memory = -1};
 	}

@@ -12,8 +12,8 @@ static const char head[] =
     "own; `fairway stats` and `fairway drops` add them up. A datagram that is neither sent nor\n"
     "handed to the control plane has exactly one of the drops below.\n";
 
-static void table(const char *title, int first, int count, const char *const *names,
-    const char *const *helps)
+static void table(
+    const char *title, int first, int count, const char *const *names, const char *const *helps)
 {
 	printf("\n## %s\n\n| name | meaning |\n|---|---|\n", title);
 	for (int i = first; i < count; i++)

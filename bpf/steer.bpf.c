@@ -30,13 +30,6 @@ struct {
 } xsks SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, STEER_SERVED_MAX);
-	__type(key, struct steer_key);
-	__type(value, __u8);
-} served SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, STEER_COUNTER_COUNT);
 	__type(key, __u32);
@@ -46,6 +39,10 @@ struct {
 // Written by user space while the program runs.
 volatile __u64 station;	  // address of the interface, first byte lowest
 volatile __u32 frame_max; // bytes of the biggest frame that fits a buffer
+// A list, not a hash map: a relay serves few addresses, and this costs half as much. An entry is
+// complete before `served_count` covers it or its port is stored.
+struct steer_address served[STEER_SERVED_MAX];
+volatile __u32 served_count;
 
 static __always_inline void count(__u32 which)
 {
@@ -56,7 +53,7 @@ static __always_inline void count(__u32 which)
 }
 
 // Both return the UDP header, or NULL unless [at, end) is a whole datagram over UDP.
-static __always_inline struct udphdr *parse_ipv4(void *at, void *end, struct steer_key *key)
+static __always_inline struct udphdr *parse_ipv4(void *at, void *end, struct steer_address *to)
 {
 	struct iphdr *ip = at;
 
@@ -64,19 +61,18 @@ static __always_inline struct udphdr *parse_ipv4(void *at, void *end, struct ste
 		return NULL;
 	if (ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(FRAGMENT_MASK))
 		return NULL;
-	key->address[10] = 0xff;
-	key->address[11] = 0xff;
-	__builtin_memcpy(key->address + 12, &ip->daddr, 4);
+	to->words[2] = bpf_htonl(0xffff);
+	to->words[3] = ip->daddr;
 	return at + ip->ihl * 4;
 }
 
-static __always_inline struct udphdr *parse_ipv6(void *at, void *end, struct steer_key *key)
+static __always_inline struct udphdr *parse_ipv6(void *at, void *end, struct steer_address *to)
 {
 	struct ipv6hdr *ip = at;
 
 	if ((void *)(ip + 1) > end || ip->version != 6 || ip->nexthdr != IPPROTO_UDP)
 		return NULL;
-	__builtin_memcpy(key->address, &ip->daddr, 16);
+	__builtin_memcpy(to->words, &ip->daddr, 16);
 	return (void *)(ip + 1);
 }
 
@@ -86,12 +82,25 @@ static __always_inline __u64 load_station(const __u8 *mac)
 	       (__u64)mac[4] << 32 | (__u64)mac[5] << 40;
 }
 
+static __always_inline _Bool is_listed(const struct steer_address *to)
+{
+	for (__u32 i = 0; i < STEER_SERVED_MAX && i < served_count; i++) {
+		const struct steer_address *s = &served[i];
+
+		if (s->port == to->port && s->words[3] == to->words[3] &&
+		    s->words[2] == to->words[2] && s->words[1] == to->words[1] &&
+		    s->words[0] == to->words[0])
+			return 1;
+	}
+	return 0;
+}
+
 static __always_inline _Bool is_served(struct xdp_md *ctx)
 {
 	void *at = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = at;
-	struct steer_key key = {};
+	struct steer_address to = {};
 	struct udphdr *udp;
 	__be16 type;
 
@@ -111,15 +120,15 @@ static __always_inline _Bool is_served(struct xdp_md *ctx)
 		at = tag + 1;
 	}
 	if (type == bpf_htons(ETH_P_IP))
-		udp = parse_ipv4(at, end, &key);
+		udp = parse_ipv4(at, end, &to);
 	else if (type == bpf_htons(ETH_P_IPV6))
-		udp = parse_ipv6(at, end, &key);
+		udp = parse_ipv6(at, end, &to);
 	else
 		return 0;
 	if (!udp || (void *)(udp + 1) > end)
 		return 0;
-	key.port = udp->dest;
-	return bpf_map_lookup_elem(&served, &key) != NULL;
+	to.port = udp->dest;
+	return is_listed(&to);
 }
 
 // Declared as able to take frames in several buffers, so that it can be attached at any MTU;

@@ -6,17 +6,17 @@
 #include <linux/types.h>
 
 enum {
-	STEER_SERVED_MAX = 64,	// entries of the map `served`
+	STEER_SERVED_MAX = 64,	// entries of `served`
 	STEER_QUEUE_MAX = 1024, // entries of the map `xsks`, indexed by receive queue
 };
 
-// Key of the map `served`; the value is unused. IPv4 addresses are mapped (::ffff:a.b.c.d).
-struct steer_key {
-	__u8 address[16];
-	__be16 port; // network order
+// An address and port that we serve, all in network order. IPv4 is mapped (::ffff:a.b.c.d).
+struct steer_address {
+	__be32 words[4];
+	__be32 port; // 0 = unused
 };
 
-_Static_assert(sizeof(struct steer_key) == 18, "a hash key without padding");
+_Static_assert(sizeof(struct steer_address) == 20, "no padding");
 
 // Indexes of the per-CPU map `counters` (64-bit frames).
 enum steer_counter {

@@ -85,13 +85,15 @@ static int link_open(struct dp *dp, const char *kind, const char *spec)
 	    .socket_buffer = (uint32_t)c->sock_buffer,
 	};
 	struct link *link = calloc(1, sizeof(*link));
-	struct link_error err = {.text = "out of memory"};
+	struct link_error err = {.text = ""};
 	char text[256];
 	int rc = -ENOMEM;
 
 	if (link) {
 		link->ops = link_ops_find(kind);
 		rc = link->ops->open(link, &cfg, &err);
+	} else {
+		snprintf(err.text, sizeof(err.text), "out of memory");
 	}
 	if (rc) {
 		free(link);
@@ -102,6 +104,8 @@ static int link_open(struct dp *dp, const char *kind, const char *spec)
 	dp->links[dp->link_count++] = link;
 	link->ops->describe(link, text, sizeof(text));
 	log_info("link open", kv("link", link->name), kv("details", text));
+	if (err.text[0])
+		log_warn("link could do better", kv("link", link->name), kv("reason", err.text));
 	return 0;
 }
 

@@ -46,7 +46,8 @@ struct link_config {
 struct link_ops {
 	const char *kind;
 	uint8_t raw; // 1: Ethernet frames, headers built by encap; 0: UDP payloads
-	// Main thread, with privileges. 0 or a negative errno with err filled in.
+	// Main thread, with privileges. 0 or a negative errno with err filled in. A text with 0 is
+	// advice: it works, but could do better.
 	int (*open)(struct link *link, const struct link_config *cfg, struct link_error *err);
 	void (*close)(struct link *link);
 	// Main thread, about once a second without privileges: follow addresses, interface down/up.

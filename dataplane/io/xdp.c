@@ -234,12 +234,9 @@ static int open_steps(struct link *link, struct xdp_link *x, struct link_error *
 		return rc;
 	xdp_program_station(&x->program, x->watch.mac);
 	rc = queues_open(link, x, err);
-	if (rc)
-		return rc;
-	rc = xdp_program_serve(&x->program, x->cfg.locals);
-	if (rc)
-		return xdp_fail(err, rc, "writing the served addresses: %s", strerror(-rc));
-	return 0;
+	if (rc == 0)
+		xdp_program_serve(&x->program, x->cfg.locals);
+	return rc;
 }
 
 static int xdp_open(struct link *link, const struct link_config *cfg, struct link_error *err)

@@ -79,8 +79,6 @@ struct xdp_program {
 	struct steer_bpf *skeleton;
 	int link_fd; // holds the attachment; the kernel detaches when it is closed
 	bool native;
-	struct endpoint served[LOCAL_MAX]; // as written into the map, by local index
-	bool is_served[LOCAL_MAX];
 };
 
 struct xdp_link {
@@ -103,8 +101,8 @@ int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct l
 void xdp_program_detach(struct xdp_program *p);
 // Sends what arrives on a receive queue to this socket. 0 or a negative errno.
 int xdp_program_bind(struct xdp_program *p, uint32_t queue, int socket_fd);
-// Makes the map `served` agree with the locals. 0 or a negative errno.
-int xdp_program_serve(struct xdp_program *p, const struct local *locals);
+// Makes what is steered agree with the locals. No system call, no privileges.
+void xdp_program_serve(struct xdp_program *p, const struct local *locals);
 // Only frames for this station are steered.
 void xdp_program_station(struct xdp_program *p, const uint8_t mac[6]);
 void xdp_program_counts(const struct xdp_program *p, uint64_t counts[STEER_COUNTER_COUNT]);

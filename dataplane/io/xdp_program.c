@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bpf/steer.skel.h"
-#include "bpf/steer_shared.h"
 #include "dataplane/io/xdp_internal.h"
 
 #include <bpf/bpf.h>
@@ -10,6 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+// Its types are in bpf/steer_shared.h, included above.
+#include "bpf/steer.skel.h"
+
+static_assert(STEER_SERVED_MAX >= (int)LOCAL_MAX, "every local can be served");
 
 enum { MODE_AUTO, MODE_NATIVE, MODE_GENERIC }; // link_config.native
 
@@ -139,14 +142,6 @@ void xdp_program_station(struct xdp_program *p, const uint8_t mac[6])
 	p->skeleton->bss->station = station;
 }
 
-static struct steer_key served_key(const struct endpoint *at)
-{
-	struct steer_key key = {.port = htobe16(at->port)};
-
-	memcpy(key.address, at->addr, sizeof(key.address));
-	return key;
-}
-
 // Gossip's extra ports and wildcards are the companion's.
 static bool is_steerable(const struct local *l)
 {
@@ -154,34 +149,27 @@ static bool is_steerable(const struct local *l)
 	       !endpoint_is_unspecified(&l->at);
 }
 
-int xdp_program_serve(struct xdp_program *p, const struct local *locals)
+// The program runs meanwhile: an entry without a port matches nothing.
+static void served_write(struct steer_address *entry, const struct endpoint *at)
 {
-	int map = bpf_map__fd(p->skeleton->maps.served), rc = 0;
-	bool removed = false;
+	uint32_t port = htobe16(at->port);
 
-	for (int i = 0; i < LOCAL_MAX; i++) {
-		struct steer_key key = served_key(&p->served[i]);
+	if (entry->port == port && memcmp(entry->words, at->addr, sizeof(entry->words)) == 0)
+		return;
+	__atomic_store_n(&entry->port, 0, __ATOMIC_SEQ_CST);
+	memcpy(entry->words, at->addr, sizeof(entry->words));
+	__atomic_store_n(&entry->port, port, __ATOMIC_RELEASE);
+}
 
-		if (!p->is_served[i] ||
-		    (is_steerable(&locals[i]) && endpoint_equal(&locals[i].at, &p->served[i])))
-			continue;
-		bpf_map_delete_elem(map, &key);
-		p->is_served[i] = false;
-		removed = true;
-	}
-	for (int i = 0; i < LOCAL_MAX; i++) {
-		struct steer_key key = served_key(&locals[i].at);
-		uint8_t value = 1;
+void xdp_program_serve(struct xdp_program *p, const struct local *locals)
+{
+	struct steer_bpf__bss *bss = p->skeleton->bss;
+	uint32_t n = 0;
 
-		// After a removal all are written: two entries may have had the same address.
-		if (!is_steerable(&locals[i]) || (p->is_served[i] && !removed))
-			continue;
-		if (bpf_map_update_elem(map, &key, &value, BPF_ANY) < 0)
-			rc = -errno;
-		p->served[i] = locals[i].at;
-		p->is_served[i] = true;
-	}
-	return rc;
+	for (int i = 0; i < LOCAL_MAX; i++)
+		if (is_steerable(&locals[i]))
+			served_write(&bss->served[n++], &locals[i].at);
+	__atomic_store_n(&bss->served_count, n, __ATOMIC_RELEASE);
 }
 
 void xdp_program_counts(const struct xdp_program *p, uint64_t counts[STEER_COUNTER_COUNT])

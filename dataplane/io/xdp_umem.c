@@ -101,7 +101,7 @@ static int bind_failure(
 		    queue, x->ifname);
 	if (rc == -EOPNOTSUPP)
 		return xdp_fail(err, rc,
-		    "%s has no zero-copy AF_XDP (mode %s): set xdp.zero-copy to auto or never",
+		    "%s has no zero-copy AF_XDP (mode %s): set xdp.zero-copy to auto or off",
 		    x->ifname, mode);
 	if (rc == -ENETDOWN)
 		return xdp_fail(err, rc, "%s is down: ip link set %s up", x->ifname, x->ifname);

@@ -142,7 +142,7 @@ static void kill_and_check(const struct memory *m, struct ledger *l, unsigned ro
 	if (child == 0)
 		writer_run(m, l, round);
 	// Not before it works; then a moment that varies.
-	for (int i = 0; l->steps < before + 20 && i < 20000; i++)
+	for (int i = 0; l->steps < before + 20 && i < 300000; i++)
 		usleep(100);
 	assert_true(l->steps >= before + 20);
 	for (volatile unsigned spin = (unsigned)rand() % 400000; spin; spin--)

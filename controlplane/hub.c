@@ -2,6 +2,7 @@
 #include "controlplane/hub.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -91,6 +92,10 @@ static bool take_batches(struct hub *h)
 		}
 		if (taken)
 			ring_release(c);
+		if (c->resets) {
+			log_error("punt ring was damaged and is emptied", kv("worker", w));
+			c->resets = 0;
+		}
 		more |= taken == HUB_BATCH;
 	}
 	h->turn = 0;

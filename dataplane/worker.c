@@ -175,6 +175,11 @@ static unsigned worker_inject(struct worker *w)
 		else
 			tally->drops[DROP_TX_ERROR]++;
 	}
+	if (w->inject.resets) {
+		tally_count(tally, COUNTER_INJECT_RESETS, w->inject.resets);
+		w->inject.resets = 0;
+		tally_flush(tally, w->block);
+	}
 	if (taken == 0)
 		return 0;
 	w->burst.link = LINK_MAX; // no link lent these
@@ -274,7 +279,7 @@ static void *worker_run(void *arg)
 {
 	struct worker *w = arg;
 
-	__atomic_store_n(&w->block->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	quiescent_online(w->block, (int32_t)syscall(SYS_gettid));
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		if (worker_turn(w)) {
 			w->idle_turns = 0;
@@ -288,8 +293,7 @@ static void *worker_run(void *arg)
 		worker_sleep(w);
 		w->idle_turns = 0;
 	}
-	quiescent_sleep(w->block);
-	__atomic_store_n(&w->block->tid, 0, __ATOMIC_RELEASE);
+	quiescent_offline(w->block);
 	return NULL;
 }
 

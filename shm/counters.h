@@ -5,25 +5,27 @@
 // arrays, `fairway stats`, `fairway drops`, metrics and docs/counters.md are generated from these.
 
 // X(NAME, name, help). Counters of datagrams unless the help says otherwise.
-#define COUNTER_LIST(X)                                                                      \
-	X(RX_DATAGRAMS, rx_datagrams, "datagrams received on all links")                     \
-	X(RX_BYTES, rx_bytes, "UDP payload bytes received")                                  \
-	X(TX_DATAGRAMS, tx_datagrams, "datagrams handed to a link for sending")              \
-	X(TX_BYTES, tx_bytes, "UDP payload bytes handed to a link for sending")              \
-	X(BURSTS, bursts, "bursts processed")                                                \
-	X(POLLS_EMPTY, polls_empty, "polls of all links that found nothing")                 \
-	X(SLEEPS, sleeps, "times the worker blocked because its links were idle")            \
-	X(RELAYED, relayed, "relay datagrams delivered to a node")                           \
-	X(RELAYED_BYTES, relayed_bytes, "frame bytes delivered to nodes")                    \
-	X(FORWARDED, forwarded, "relay datagrams forwarded to a peer relay")                 \
-	X(DISCOVER_ANSWERED, discover_answered, "Discover datagrams answered by a worker")   \
-	X(REFRESHED, refreshed, "Discovers from the stored endpoint, learnt without a punt") \
-	X(PUNTED, punted, "datagrams handed to the control plane")                           \
-	X(INJECTED, injected, "datagrams sent for the control plane")                        \
-	X(TRACED, traced, "datagrams copied to the trace ring")                              \
-	X(CHECKSUM_COMPLETED, checksum_completed,                                            \
-	    "datagrams from a local sender whose UDP checksum a link left to be completed")  \
-	X(COMPANION, companion, "datagrams of a raw link sent through the companion sock link")
+#define COUNTER_LIST(X)                                                                         \
+	X(RX_DATAGRAMS, rx_datagrams, "datagrams received on all links")                        \
+	X(RX_BYTES, rx_bytes, "UDP payload bytes received")                                     \
+	X(TX_DATAGRAMS, tx_datagrams, "datagrams handed to a link for sending")                 \
+	X(TX_BYTES, tx_bytes, "UDP payload bytes handed to a link for sending")                 \
+	X(BURSTS, bursts, "bursts processed")                                                   \
+	X(POLLS_EMPTY, polls_empty, "polls of all links that found nothing")                    \
+	X(SLEEPS, sleeps, "times the worker blocked because its links were idle")               \
+	X(RELAYED, relayed, "relay datagrams delivered to a node")                              \
+	X(RELAYED_BYTES, relayed_bytes, "frame bytes delivered to nodes")                       \
+	X(FORWARDED, forwarded, "relay datagrams forwarded to a peer relay")                    \
+	X(DISCOVER_ANSWERED, discover_answered, "Discover datagrams answered by a worker")      \
+	X(REFRESHED, refreshed, "Discovers from the stored endpoint, learnt without a punt")    \
+	X(PUNTED, punted, "datagrams handed to the control plane")                              \
+	X(INJECTED, injected, "datagrams sent for the control plane")                           \
+	X(TRACED, traced, "datagrams copied to the trace ring")                                 \
+	X(CHECKSUM_COMPLETED, checksum_completed,                                               \
+	    "datagrams from a local sender whose UDP checksum a link left to be completed")     \
+	X(COMPANION, companion, "datagrams of a raw link sent through the companion sock link") \
+	X(INJECT_RESETS, inject_resets,                                                         \
+	    "times that a damaged inject ring was emptied; other than 0 is a defect")
 
 // X(NAME, name, help). A drop is a verdict; its help says what an operator can do.
 #define DROP_LIST(X)                                                                               \

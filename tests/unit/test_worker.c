@@ -175,6 +175,23 @@ static void injects(void **state)
 	assert_int_equal(worker_turn(worker), 0);
 }
 
+// A control plane that wrote nonsense loses what it injected, and the next is sent.
+static void injects_damaged(void **state)
+{
+	struct mem_sent sent;
+
+	(void)state;
+	inject_one("198.51.100.9:5", "lost", 4);
+	block->inject_head += 1ULL << 40;
+	assert_int_equal(worker_turn(worker), 0);
+	assert_int_equal(block->counters[COUNTER_INJECT_RESETS], 1);
+	inject_one("198.51.100.9:5", "punch", 5);
+	assert_int_equal(worker_turn(worker), 1);
+	assert_true(mem_take(&sock, 0, &sent));
+	assert_memory_equal(sent.data, "punch", 5);
+	assert_int_equal(block->counters[COUNTER_INJECT_RESETS], 1);
+}
+
 // A hundred waiting injections take more than one turn: the links come in between.
 static void injects_are_bounded(void **state)
 {
@@ -373,6 +390,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(sock_stays_on_sock, setup, teardown),
 	    cmocka_unit_test_setup_teardown(punt_wakes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(injects, setup, teardown),
+	    cmocka_unit_test_setup_teardown(injects_damaged, setup, teardown),
 	    cmocka_unit_test_setup_teardown(injects_are_bounded, setup, teardown),
 	    cmocka_unit_test_setup_teardown(tx_full, setup, teardown),
 	    cmocka_unit_test_setup_teardown(trace, setup, teardown),

@@ -37,7 +37,7 @@ static void client_drop(struct admin_client *c)
 static int send_json(int fd, const json_t *message)
 {
 	static char text[ADMIN_MESSAGE_MAX];
-	size_t n = json_dumpb(message, text, sizeof(text), JSON_COMPACT);
+	size_t n = json_dumpb(message, text, sizeof(text), JSON_COMPACT | JSON_REAL_PRECISION(12));
 
 	if (n == 0 || n > sizeof(text))
 		return -EMSGSIZE;
@@ -187,18 +187,19 @@ void admin_stop(struct admin *a)
 	unlink(a->path);
 }
 
-void admin_send(struct admin_client *c, json_t *message, uint64_t now_ns)
+bool admin_send(struct admin_client *c, json_t *message, uint64_t now_ns)
 {
 	int rc = send_json(c->fd, message);
 
 	json_decref(message);
 	if (rc == 0) {
 		c->stuck_ns = 0;
-		return;
+		return true;
 	}
 	c->lost++;
 	if (!c->stuck_ns)
 		c->stuck_ns = now_ns;
 	if (rc != -EAGAIN || now_ns - c->stuck_ns > ADMIN_STUCK_S * NS_PER_S)
 		client_drop(c);
+	return false;
 }

@@ -23,7 +23,6 @@ struct admin_error {
 struct admin_client {
 	struct admin *admin;
 	int fd;
-	bool tracing;	   // gets trace events
 	uint64_t stuck_ns; // since when its socket is full, 0 = it is not
 	uint64_t lost;	   // events that it was too slow for
 	uv_poll_t poll;
@@ -53,6 +52,6 @@ void admin_start(struct admin *a, uv_loop_t *loop);
 void admin_stop(struct admin *a);
 
 // Sends a message outside of an answer. Takes over `message`. A client that cannot take it loses
-// it, and its connection when that lasts for ADMIN_STUCK_S.
+// it, and its connection when that lasts for ADMIN_STUCK_S. True when it got it.
 enum { ADMIN_STUCK_S = 10 };
-void admin_send(struct admin_client *c, json_t *message, uint64_t now_ns);
+bool admin_send(struct admin_client *c, json_t *message, uint64_t now_ns);

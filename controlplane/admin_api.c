@@ -23,7 +23,12 @@ static const struct {
     {"workers", admin_workers},
     {"nodes", admin_nodes},
     {"node", admin_node},
+    {"links", admin_links},
+    {"peers", admin_peers},
+    {"routes", admin_routes},
     {"settings", admin_settings},
+    {"reload", admin_reload},
+    {"trace", admin_trace},
 };
 
 json_t *admin_fail(struct admin_error *err, const char *hint, const char *format, ...)
@@ -136,6 +141,7 @@ json_t *admin_answer(
 
 void admin_gone(void *ctx, struct admin_client *client)
 {
-	(void)ctx;
-	(void)client;
+	struct cp *cp = ctx;
+
+	trace_stop(&cp->trace, client);
 }

@@ -11,7 +11,8 @@ typedef json_t *admin_handler(
     struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err);
 
 admin_handler admin_ping, admin_version, admin_status, admin_stats, admin_drops, admin_workers,
-    admin_nodes, admin_node, admin_settings;
+    admin_links, admin_nodes, admin_node, admin_peers, admin_routes, admin_settings, admin_reload,
+    admin_trace;
 
 // For struct admin.
 json_t *admin_answer(

@@ -4,13 +4,14 @@
 
 #include <string.h>
 
-enum { SCAN_MAX = 65536 }; // buckets looked at for one page: the loop must not stall
+enum { SCAN_MAX = 65536 }; // nodes looked at for one page: the loop must not stall
 
 static double ago(uint64_t now_ns, uint32_t then_s)
 {
 	double now = (double)now_ns / NS_PER_S;
 
-	return now > then_s ? now - then_s : 0.0;
+	// Milliseconds will do.
+	return now > then_s ? (double)(int64_t)((now - then_s) * 1000) / 1000 : 0.0;
 }
 
 static json_t *hex(const uint8_t *bytes, size_t n)
@@ -54,25 +55,37 @@ static json_t *node_json(const struct session *s, struct node_entry e, uint64_t 
 	    nexthop && __atomic_load_n(&s->memory->nexthops[nexthop], __ATOMIC_RELAXED) != 0);
 }
 
-// Adds nodes until the page or the scan is full. True at the end of the table; page->cursor is
-// where to go on.
+// The walk goes in the order of bit-reversed hashes: the place behind a node, wherever it is now.
+static uint64_t cursor_behind(const struct node_table *t, uint32_t id)
+{
+	uint32_t hash = node_hash(t->hash_key, id), order = 0;
+
+	for (int i = 0; i < 32; i++)
+		order |= (hash >> i & 1) << (31 - i);
+	return (uint64_t)order + 1;
+}
+
+// Adds nodes until the page or the scan is full. True at the end of the table; page->cursor is the
+// last node that was looked at.
 static bool nodes_scan(const struct session *s, struct admin_page *page, bool remote)
 {
-	uint64_t now_ns = clock_mono_ns(), cursor = page->cursor;
+	const struct node_table *t = &s->nodes.table;
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t cursor = page->cursor ? cursor_behind(t, (uint32_t)page->cursor) : 0;
 
-	for (unsigned looked = 0; looked < SCAN_MAX && cursor < NODE_CURSOR_END; looked++) {
+	for (unsigned looked = 0; looked < SCAN_MAX && cursor < NODE_CURSOR_END;) {
 		struct node_entry e;
-		json_t *entry;
+		json_t *entry = NULL;
 
-		page->cursor = cursor;
-		if (node_table_walk(&s->nodes.table, &cursor, &e, 1) == 0 ||
-		    (!remote && node_entry_flags(e) & NODE_REMOTE))
+		if (node_table_walk(t, &cursor, &e, 1) == 0)
 			continue;
-		entry = node_json(s, e, now_ns);
+		looked++;
+		if (remote || !(node_entry_flags(e) & NODE_REMOTE))
+			entry = node_json(s, e, now_ns);
 		if (entry && !admin_page_add(page, entry))
 			return false;
+		page->cursor = node_entry_id(e);
 	}
-	page->cursor = cursor;
 	return cursor >= NODE_CURSOR_END;
 }
 

@@ -12,6 +12,7 @@
 #include "controlplane/punch.h"
 #include "controlplane/rtnl.h"
 #include "controlplane/stats.h"
+#include "controlplane/trace.h"
 #include "controlplane/verify.h"
 #include "shm/node_writer.h"
 #include "shm/peer_table.h"
@@ -40,8 +41,10 @@ struct cp {
 	uv_loop_t loop;
 	int argc; // as main() got them, for reload
 	char **argv;
+	const struct config_command *command;
 	struct config config;
-	uint64_t started_ns; // CLOCK_MONOTONIC
+	const struct config *next_config; // during a reload
+	uint64_t started_ns;		  // CLOCK_MONOTONIC
 	struct cp_stats stats;
 	struct attach attach;
 	struct hub hub;
@@ -49,10 +52,15 @@ struct cp {
 	struct verifier verifier;
 	struct rtnl rtnl;
 	struct admin admin;
+	struct trace trace;
 	uv_timer_t tick;
 	uv_signal_t on_term, on_int, on_hup;
 	int exit_status;
 };
+
+// Reads the configuration anew and puts into effect what can change while running. The result of
+// the admin request, or NULL with errors; nothing has changed then.
+json_t *cp_reload(struct cp *cp, struct config_errors *errors);
 
 // Writers on the memory that was just mapped. 0 or a negative errno.
 int session_open(struct cp *cp);

@@ -69,6 +69,14 @@ static void on_signal(uv_signal_t *signal, int number)
 	stop(signal->data, EXIT_OK);
 }
 
+static void on_reload(uv_signal_t *signal, int number)
+{
+	static struct config_errors errors;
+
+	(void)number;
+	json_decref(cp_reload(signal->data, &errors));
+}
+
 static void loop_prepare(struct cp *cp)
 {
 	uv_loop_init(&cp->loop);
@@ -87,7 +95,10 @@ static void loop_prepare(struct cp *cp)
 	uv_timer_init(&cp->loop, &cp->tick);
 	uv_signal_init(&cp->loop, &cp->on_term);
 	uv_signal_init(&cp->loop, &cp->on_int);
-	cp->tick.data = cp->on_term.data = cp->on_int.data = cp;
+	uv_signal_init(&cp->loop, &cp->on_hup);
+	trace_init(&cp->trace, &cp->loop);
+	cp->tick.data = cp->on_term.data = cp->on_int.data = cp->on_hup.data = cp;
+	uv_signal_start(&cp->on_hup, on_reload, SIGHUP);
 	uv_timer_start(&cp->tick, on_tick, TICK_MS, TICK_MS);
 	uv_signal_start(&cp->on_term, on_signal, SIGTERM);
 	uv_signal_start(&cp->on_int, on_signal, SIGINT);
@@ -166,6 +177,7 @@ int main(int argc, char **argv)
 	struct config_line line;
 	int rc;
 
+	cp.command = &command;
 	cp.argc = argc;
 	cp.argv = argv;
 	cp.started_ns = clock_mono_ns();

@@ -177,6 +177,7 @@ int session_open(struct cp *cp)
 	open_parts(cp);
 	session_configure(cp);
 	hub_open(&cp->hub, &cp->loop, &cp->attach.at);
+	trace_attach(&cp->trace, s->memory);
 	store_u64(&s->memory->header->cp_pid, (uint64_t)getpid());
 	log_info("attached to the data plane", kv("pid", s->memory->header->dp_pid),
 	    kv("workers", s->memory->worker_count), kv("nodes", s->nodes.node_count),
@@ -188,7 +189,9 @@ void session_close(struct cp *cp)
 {
 	struct session *s = &cp->session;
 
+	store_u64(&s->memory->settings->trace_on, 0);
 	store_u64(&s->memory->header->cp_pid, 0);
+	trace_attach(&cp->trace, NULL);
 	cp->verifier.endpoints = NULL;
 	hub_close(&cp->hub);
 	nexthops_close(&s->nexthops);

@@ -146,10 +146,44 @@ int dp_links_open(struct dp *dp)
 	return 0;
 }
 
+static void store(uint64_t *at, uint64_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+// Shows a link to the control plane.
+static void link_publish(const struct link *link, struct link_block *out)
+{
+	struct link_stats s = {.mtu = 0};
+
+	link->ops->stats(link, &s);
+	snprintf(out->name, sizeof(out->name), "%s", link->name);
+	snprintf(out->kind, sizeof(out->kind), "%s", link->ops->kind);
+	out->queues = link->queue_count;
+	out->mtu = s.mtu;
+	out->up = !s.down;
+	out->native = s.native;
+	out->zero_copy = s.zero_copy;
+	store(&out->rx_datagrams, s.rx_datagrams);
+	store(&out->rx_bytes, s.rx_bytes);
+	store(&out->tx_datagrams, s.tx_datagrams);
+	store(&out->tx_bytes, s.tx_bytes);
+	store(&out->rx_dropped, s.rx_dropped);
+	store(&out->tx_errors, s.tx_errors);
+	store(&out->tx_full, s.tx_full);
+	__atomic_store_n(&out->valid, 1, __ATOMIC_RELEASE);
+}
+
 void dp_links_maintain(struct dp *dp)
 {
-	for (unsigned i = 0; i < dp->link_count; i++)
+	struct link_block *blocks = dp->memory.header->links;
+
+	for (unsigned i = 0; i < dp->link_count; i++) {
 		dp->links[i]->ops->maintain(dp->links[i]);
+		link_publish(dp->links[i], &blocks[i]);
+	}
+	for (unsigned i = dp->link_count; i < LINK_MAX; i++)
+		__atomic_store_n(&blocks[i].valid, 0, __ATOMIC_RELEASE);
 }
 
 void dp_links_close(struct dp *dp)

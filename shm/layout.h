@@ -30,6 +30,22 @@ enum {
 	LINK_MAX = 16,
 };
 
+// What the data plane tells of a link, for display. Writer: dp, about once a second; each field is
+// valid alone. Texts are stored before `valid`.
+struct link_block {
+	char name[32]; // "xdp:eth0"
+	char kind[8];  // "xdp", "sock"
+	uint32_t queues;
+	uint32_t mtu; // IP packet bytes, 0 = does not apply
+	uint8_t valid;
+	uint8_t up;
+	uint8_t native;	   // raw links: the driver runs the steering program
+	uint8_t zero_copy; // raw links
+	uint8_t pad[4];
+	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
+	uint64_t rx_dropped, tx_errors, tx_full;
+};
+
 // Byte offset of each region from the start of the memory; a multiple of 4096.
 struct shm_region {
 	uint64_t offset;
@@ -53,6 +69,7 @@ struct shm_header {
 	uint64_t dp_started_ns;			 // dp: CLOCK_REALTIME
 	alignas(CACHE_LINE) uint64_t cp_pid;	 // cp: 0 while none is attached
 	uint64_t cp_heartbeat_ns;		 // cp: CLOCK_MONOTONIC, every second
+	alignas(CACHE_LINE) struct link_block links[LINK_MAX]; // dp
 };
 
 // What the control plane may change while workers run. Each field is one atomic word and valid

@@ -27,6 +27,10 @@ struct link_stats {
 	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
 	uint64_t rx_dropped; // by the kernel or the device before we saw it
 	uint64_t tx_errors, tx_full;
+	uint32_t mtu;	   // IP packet bytes, 0 = does not apply
+	uint8_t down;	   // the interface is down or gone
+	uint8_t native;	   // raw links: the driver runs the steering program
+	uint8_t zero_copy; // raw links
 };
 
 struct link_config {

@@ -283,7 +283,14 @@ static uint64_t load_relaxed(const uint64_t *n)
 
 static void xdp_stats(const struct link *link, struct link_stats *out)
 {
-	*out = (struct link_stats){0};
+	const struct xdp_link *x = link->priv;
+
+	*out = (struct link_stats){
+	    .mtu = x->watch.mtu,
+	    .down = !x->watch.present || !x->watch.up,
+	    .native = x->program.native,
+	    .zero_copy = link->queue_count && link->queues[0]->umem->zero_copy,
+	};
 	for (unsigned w = 0; w < link->queue_count; w++) {
 		const struct link_queue *q = link->queues[w];
 

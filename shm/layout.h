@@ -20,6 +20,8 @@
 // plane, "worker" the owning worker, "cp" the control plane.
 
 enum {
+	// Raised with every change to what a kept memory holds: this file but for worker blocks,
+	// rings and counters, and the structs of node_entry.h, node_table.h and peer_table.h.
 	SHM_VERSION = 1,
 	CACHE_LINE = 64,
 	LOCAL_MAX = 64,	     // local table: addresses and ports we serve
@@ -59,9 +61,13 @@ struct shm_header {
 	uint64_t total_size;
 	uint32_t node_capacity; // highest number of nodes
 	uint32_t worker_count;
-	uint64_t punt_size;   // bytes of each punt ring, a power of two
-	uint64_t inject_size; // bytes of each inject ring, a power of two
-	uint64_t trace_size;  // bytes of each trace ring, a power of two
+	uint64_t punt_size;	// bytes of each punt ring, a power of two
+	uint64_t inject_size;	// bytes of each inject ring, a power of two
+	uint64_t trace_size;	// bytes of each trace ring, a power of two
+	uint32_t block_size;	// sizeof(struct worker_block); with the next two: a data plane that
+	uint32_t counter_count; // counts other things can adopt the memory, but a control
+	uint32_t drop_count;	// plane that does may not map it
+	uint32_t pad;
 	struct shm_region settings, locals, egress, nexthops, peers, peer_index, workers, rings;
 	struct shm_region nodes; // struct node_table_header and its arrays (shm/node_table.h)
 	alignas(CACHE_LINE) uint64_t boot_count; // dp: times a data plane started on this memory
@@ -175,6 +181,8 @@ struct worker_block {
 	alignas(CACHE_LINE) uint64_t inject_tail; // worker
 	alignas(CACHE_LINE) uint64_t trace_head; // worker: records written; overwrites, never waits
 };
+
+static_assert(sizeof(struct worker_block) <= 4096, "the workers region has a page for each");
 
 // A punted datagram, as a record in the punt ring; the payload follows.
 struct punt_record {

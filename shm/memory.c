@@ -61,7 +61,7 @@ static void layout_plan(struct shm_header *h, uint32_t node_capacity, uint64_t r
 	h->nexthops = region_after(h->egress, NEXTHOP_MAX * sizeof(nexthop_word));
 	h->peers = region_after(h->nexthops, PEER_MAX * sizeof(struct peer));
 	h->peer_index = region_after(h->peers, sizeof(struct peer_index));
-	h->workers = region_after(h->peer_index, WORKER_MAX * sizeof(struct worker_block));
+	h->workers = region_after(h->peer_index, (uint64_t)WORKER_MAX * PAGE);
 	h->rings = region_after(h->workers, rings);
 	h->nodes = region_after(h->rings, node_table_size(node_capacity));
 	h->total_size = h->nodes.offset + h->nodes.size;
@@ -148,6 +148,9 @@ static void config_store(struct shm_header *h, const struct memory_config *cfg)
 	h->punt_size = cfg->punt_size;
 	h->inject_size = cfg->inject_size;
 	h->trace_size = cfg->trace_size;
+	h->block_size = sizeof(struct worker_block);
+	h->counter_count = COUNTER_COUNT;
+	h->drop_count = DROP_COUNT;
 }
 
 static int memory_fill(
@@ -265,9 +268,18 @@ int memory_map(struct memory *m, int fd, struct memory_error *err)
 	struct shm_header h;
 	int code = memory_open(m, fd, &h, err);
 
-	if (!code)
-		m->fd = fd;
-	return code;
+	if (code)
+		return code;
+	if (h.block_size != sizeof(struct worker_block) || h.counter_count != COUNTER_COUNT ||
+	    h.drop_count != DROP_COUNT) {
+		memory_unmap(m);
+		return refuse(err, -EPROTO,
+		    "the data plane has %u counters and %u drops, this build has %u and %u: "
+		    "run fairway-dp and fairway-cp of one build",
+		    h.counter_count, h.drop_count, COUNTER_COUNT, DROP_COUNT);
+	}
+	m->fd = fd;
+	return 0;
 }
 
 int memory_adopt(

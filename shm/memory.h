@@ -54,7 +54,8 @@ int memory_create(struct memory *m, const struct memory_config *cfg, struct memo
 // fd is owned by m on success only.
 int memory_adopt(
     struct memory *m, int fd, const struct memory_config *cfg, struct memory_error *err);
-// Control plane: maps what the data plane handed over. fd as in memory_adopt.
+// Control plane: maps what the data plane handed over. Errors and fd as in memory_adopt; -EPROTO
+// also when the data plane has other counters or drops.
 int memory_map(struct memory *m, int fd, struct memory_error *err);
 // Unmaps and closes the descriptor; the memory lives on while others hold it.
 void memory_unmap(struct memory *m);

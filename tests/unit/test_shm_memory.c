@@ -169,6 +169,37 @@ static void test_adopt_refused(void **state)
 	}
 }
 
+// Counters may differ from an earlier data plane, whose blocks go, but not between the two
+// processes.
+static void test_other_counters(void **state)
+{
+	static const size_t offsets[] = {
+	    offsetof(struct shm_header, block_size),
+	    offsetof(struct shm_header, counter_count),
+	    offsetof(struct shm_header, drop_count),
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(offsets); i++) {
+		struct memory_error err = {""};
+		struct memory dp, cp;
+		uint32_t *at;
+		int fd;
+
+		memory_make(&dp);
+		at = (uint32_t *)(dp.base + offsets[i]);
+		*at += 1;
+		fd = fd_copy(&dp);
+		assert_int_equal(memory_map(&cp, fd, &err), -EPROTO);
+		assert_non_null(strstr(err.text, "counters"));
+		assert_int_equal(memory_adopt(&cp, fd, &config, &err), 0);
+		memory_unmap(&cp);
+		assert_int_equal(memory_map(&cp, fd_copy(&dp), &err), 0);
+		memory_unmap(&cp);
+		memory_unmap(&dp);
+	}
+}
+
 static void test_adopt_table_damaged(void **state)
 {
 	struct memory_error err = {""};
@@ -363,6 +394,7 @@ int main(void)
 	    cmocka_unit_test(test_map),
 	    cmocka_unit_test(test_adopt),
 	    cmocka_unit_test(test_adopt_refused),
+	    cmocka_unit_test(test_other_counters),
 	    cmocka_unit_test(test_adopt_table_damaged),
 	    cmocka_unit_test(test_other_files),
 	    cmocka_unit_test(test_adopt_sizes),

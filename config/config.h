@@ -96,7 +96,7 @@ struct config {
 		int mode;	       // enum config_xdp_mode
 		int zero_copy;	       // enum config_tristate
 		uint64_t busy_poll_us; // 0 = off
-		uint64_t frames;       // per queue, a power of two
+		uint64_t frames;       // per worker, a power of two
 	} xdp;
 	uint64_t busy_rate;   // datagrams per second and worker; 0 = always polls
 	uint64_t sock_buffer; // bytes

@@ -85,7 +85,7 @@ const struct config_key config_keys[] = {
     {"xdp.busy-poll", AT(xdp.busy_poll_us), COUNT(0, 10000), .value = "0",
 	.help = "microseconds that a system call may poll the card for; 0: off"},
     {"xdp.frames", AT(xdp.frames), COUNT(1024, 1 << 20), .value = "8192",
-	.help = "packet buffers of a queue (4 KiB each), a power of two"},
+	.help = "packet buffers of a worker (4 KiB each), a power of two"},
     {"busy-rate", AT(busy_rate), COUNT(0, NO_LIMIT), .value = "50000", .reload = true,
 	.help =
 	    "datagrams a second above which a worker polls instead of sleeping; 0: always polls"},

@@ -29,6 +29,7 @@ struct worker {
 	struct worker_block *block;
 	struct relay_settings *settings; // shared
 	struct link_queue *queues[LINK_MAX];
+	const void *buffers[LINK_MAX + 1]; // of the queues, NULL = its own; the last: of no link
 	struct ring_consumer inject;
 	struct stage_env env;
 	struct tracer tracer;
@@ -53,6 +54,14 @@ static void settings_read(struct relay_settings *to, const struct relay_settings
 		dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
 }
 
+// Whether the link's tx takes the burst's datagrams and with them their buffers.
+static bool sends_in_place(const struct worker *w, unsigned link)
+{
+	unsigned from = w->burst.link;
+
+	return link == from || (w->buffers[link] && w->buffers[link] == w->buffers[from]);
+}
+
 // Sends one list and counts what became of it.
 static void worker_send(struct worker *w, unsigned link, struct dgram **list, unsigned n)
 {
@@ -60,7 +69,7 @@ static void worker_send(struct worker *w, unsigned link, struct dgram **list, un
 	struct tally *tally = &w->env.tally;
 	uint64_t bytes = 0, sent = 0;
 
-	if (link == w->burst.link)
+	if (sends_in_place(w, link))
 		ops->tx(w->queues[link], list, n);
 	else
 		ops->tx_copy(w->queues[link], list, n);
@@ -90,7 +99,7 @@ static void worker_transmit(struct worker *w)
 		unsigned link = (unsigned)__builtin_ctz(left);
 
 		worker_send(w, link, lists->list[link], lists->count[link]);
-		if (link != w->burst.link)
+		if (!sends_in_place(w, link))
 			own->release(q, lists->list[link], lists->count[link]);
 	}
 	if (lists->released)
@@ -318,6 +327,8 @@ static void env_open(struct worker *w)
 
 		w->queues[i] = w->cfg.index < link->queue_count ? link->queues[w->cfg.index] : NULL;
 		env->links[i].raw = w->queues[i] && link->ops->raw;
+		if (w->queues[i] && link->ops->buffers)
+			w->buffers[i] = link->ops->buffers(w->queues[i]);
 	}
 }
 

@@ -11,7 +11,8 @@
 //
 // Ownership: rx lends buffers. Each lent descriptor is given back exactly once: by tx (also when
 // tx refuses it) on the link it came from, or by release. A datagram of one raw link that leaves
-// through another link is copied by that link's tx_copy and then released on its own link.
+// through another link is copied by that link's tx_copy and then released on its own link, or sent
+// in place by that link's tx where both queues have the same buffers.
 
 struct link;
 struct link_queue;
@@ -78,6 +79,8 @@ struct link_ops {
 	// Worker. File descriptors to poll(2) for input before sleeping; returns how many (<= max).
 	// Only after rx returned 0: a train that is not used up yet wakes nobody.
 	unsigned (*poll_fds)(struct link_queue *q, int *fds, unsigned max);
+	// Optional. Identifies the buffers of a queue: those of equal queues are interchangeable.
+	const void *(*buffers)(const struct link_queue *q);
 };
 
 struct link {

@@ -338,4 +338,5 @@ const struct link_ops link_xdp_ops = {
     .release = xdp_release,
     .flush = xdp_flush,
     .poll_fds = xdp_poll_fds,
+    .buffers = xdp_buffers,
 };

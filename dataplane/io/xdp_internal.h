@@ -123,3 +123,4 @@ unsigned xdp_tx_copy(struct link_queue *q, struct dgram **d, unsigned n);
 void xdp_release(struct link_queue *q, struct dgram **d, unsigned n);
 void xdp_flush(struct link_queue *q);
 unsigned xdp_poll_fds(struct link_queue *q, int *fds, unsigned max);
+const void *xdp_buffers(const struct link_queue *q);

@@ -231,3 +231,8 @@ unsigned xdp_poll_fds(struct link_queue *q, int *fds, unsigned max)
 		fds[n] = q->sockets[n].fd;
 	return n;
 }
+
+const void *xdp_buffers(const struct link_queue *q)
+{
+	return q->umem;
+}

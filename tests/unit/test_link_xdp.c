@@ -322,6 +322,7 @@ static void test_send_through_other_link(void **state)
 	lab_send(&lab, &f);
 	q = lab_take(&one, f.tag, &d);
 	assert_non_null(q);
+	assert_ptr_equal(ops->buffers(q), ops->buffers(other.queues[0]));
 	assert_int_equal(ops->tx(other.queues[0], &p, 1), 1);
 	lab.wire = lab_packet_socket("fw3");
 	ops->flush(other.queues[0]);

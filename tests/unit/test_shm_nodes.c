@@ -138,6 +138,133 @@ static void test_oracle(void **state)
 	free(twin);
 }
 
+// A walk in slices of `max` while others come and go and the table grows: who stays is seen once.
+static void walk_while_growing(unsigned max)
+{
+	enum { STAY = 2000, OTHERS = 15000 };
+	struct node_route r = {.at = endpoint_from_v4(1, 2)};
+	uint8_t *seen = calloc(1, STAY + OTHERS + 1);
+	struct node_entry out[64];
+	uint32_t other = 0;
+	uint64_t cursor = 0;
+	struct node_writer w;
+	struct memory m;
+
+	memory_make(&m, &config);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	for (uint32_t id = 1; id <= STAY; id++)
+		assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
+	while (cursor != NODE_CURSOR_END) {
+		unsigned n = node_table_walk(&m.nodes, &cursor, out, max);
+
+		assert_true(n <= max && cursor <= NODE_CURSOR_END);
+		for (unsigned i = 0; i < n; i++)
+			assert_int_equal(seen[node_entry_id(out[i])]++, 0);
+		for (unsigned i = 0; i < 8 * max && other < OTHERS; i++) {
+			assert_int_equal(node_writer_put(&w, STAY + ++other, &r, 1), 1);
+			if (other % 3 == 0)
+				assert_int_equal(node_writer_remove(&w, STAY + other / 3), 0);
+		}
+	}
+	assert_int_equal(other, OTHERS);
+	for (uint32_t id = 1; id <= STAY; id++)
+		assert_int_equal(seen[id], 1);
+	node_writer_close(&w);
+	memory_unmap(&m);
+	free(seen);
+}
+
+static void test_walk_growing(void **state)
+{
+	(void)state;
+	walk_while_growing(1);
+	walk_while_growing(7);
+	walk_while_growing(64);
+}
+
+// Values that no entry can hold, and ids that are not there.
+static void test_refused(void **state)
+{
+	static const struct {
+		uint32_t id;
+		struct node_route route;
+	} facts[] = {
+	    {0, {.local = 0}},
+	    {1, {.nexthop = NODE_NEXTHOP_MASK + 1}},
+	    {1, {.local = NODE_LOCAL_MASK + 1}},
+	    {1, {.flags = NODE_V6}},
+	    {1, {.flags = 1 << 4}},
+	    {1, {.flags = NODE_REMOTE, .peer = PEER_MAX}},
+	};
+	struct node_writer w;
+	struct memory m;
+
+	(void)state;
+	memory_make(&m, &config);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(facts); i++)
+		assert_int_equal(node_writer_put(&w, facts[i].id, &facts[i].route, 1), -EINVAL);
+	assert_int_equal(node_writer_set_nexthop(&w, 0, 1), -ENOENT);
+	assert_int_equal(node_writer_set_flags(&w, 7, NODE_CARRY, 0), -ENOENT);
+	assert_int_equal(node_writer_remove(&w, 7), -ENOENT);
+	assert_int_equal(m.nodes.header->node_count, 0);
+	node_writer_close(&w);
+	memory_unmap(&m);
+}
+
+static void test_flags(void **state)
+{
+	struct node_route r = {.flags = NODE_CARRY};
+	struct node_entry e = {0};
+	struct node_writer w;
+	struct memory m;
+
+	(void)state;
+	r.at = endpoint_random(1);
+	memory_make(&m, &config);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	assert_int_equal(node_writer_put(&w, 5, &r, 77), 1);
+	assert_int_equal(node_writer_set_flags(&w, 5, NODE_KEYED | NODE_REMOTE, NODE_V6), 0);
+	assert_true(node_table_find(&m.nodes, 5, &e));
+	assert_int_equal(node_entry_flags(e), NODE_V6 | NODE_CARRY | NODE_KEYED);
+	assert_int_equal(m.nodes.info[node_entry_index(e)].first_seen, 77);
+	assert_int_equal(m.nodes.last_seen[node_entry_index(e)], 77);
+	assert_int_equal(node_writer_set_flags(&w, 5, 0, NODE_CARRY), 0);
+	assert_true(node_table_find(&m.nodes, 5, &e));
+	assert_int_equal(node_entry_flags(e), NODE_V6 | NODE_KEYED);
+	node_writer_close(&w);
+	memory_unmap(&m);
+}
+
+// A place of a removed node is given out again only after the workers have passed.
+static void test_places_wait(void **state)
+{
+	struct memory_config small = config;
+	struct node_route r = {.nexthop = 0};
+	struct node_writer w;
+	struct memory m;
+	uint32_t id = 1;
+	int err;
+
+	(void)state;
+	r.at = endpoint_random(1);
+	small.node_capacity = 100;
+	memory_make(&m, &small);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	quiescent_online(&m.workers[0], 1);
+	do {
+		err = node_writer_put(&w, id, &r, 1);
+		if (err == 1)
+			assert_int_equal(node_writer_remove(&w, id++), 0);
+	} while (err == 1 && id < 100000);
+	assert_int_equal(err, -EAGAIN);
+	assert_true(id > NODE_INDEX_SLACK);
+	quiescent_pass(&m.workers[0]);
+	assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
+	node_writer_close(&w);
+	memory_unmap(&m);
+}
+
 static void test_full(void **state)
 {
 	struct memory_config small = config;
@@ -167,6 +294,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_oracle),
+	    cmocka_unit_test(test_walk_growing),
+	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_flags),
+	    cmocka_unit_test(test_places_wait),
 	    cmocka_unit_test(test_full),
 	};
 

@@ -154,7 +154,7 @@ static bool inject_read(struct worker *w, struct dgram *d, const void *bytes, ui
 	if (r.len > len - sizeof(r) || r.local >= LOCAL_MAX)
 		return false;
 	*d = (struct dgram){
-	    .data = (uint8_t *)(uintptr_t)bytes + sizeof(r), // tx_copy reads only
+	    .data = (uint8_t *)bytes + sizeof(r), // tx_copy reads only
 	    .len = r.len,
 	    .rx_len = r.len,
 	    .verdict = VERDICT_SEND,

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/privilege.h"
+#include "base/state.h"
+#include "base/udp.h"
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Runs `body` in a process of its own and returns how it ended.
+static int in_child(int (*body)(void))
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(body());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void *try_socket(void *result)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	*(int *)result = fd < 0 ? errno : 0;
+	return NULL;
+}
+
+static int filtered(void)
+{
+	static const char *const calls[] = {"openat", "no_such_call_anywhere", NULL};
+	struct parse_error error;
+	int result = -1, fd;
+
+	if (privilege_filter(calls, &error))
+		return 1;
+	fd = open("/dev/null", O_RDONLY);
+	if (fd < 0 || close(fd))
+		return 2;
+	try_socket(&result);
+	if (result != EPERM)
+		return 3;
+	if (mkdir("/tmp/never", 0700) != -1 || errno != EPERM)
+		return 4;
+	return 0;
+}
+
+static pthread_barrier_t barrier;
+
+static void *wait_then_try(void *result)
+{
+	pthread_barrier_wait(&barrier);
+	return try_socket(result);
+}
+
+static int filtered_threads(void)
+{
+	struct parse_error error;
+	pthread_t thread;
+	int result = -1;
+
+	pthread_barrier_init(&barrier, NULL, 2);
+	if (pthread_create(&thread, NULL, wait_then_try, &result) || privilege_filter(NULL, &error))
+		return 1;
+	pthread_barrier_wait(&barrier);
+	pthread_join(thread, NULL);
+	return result == EPERM ? 0 : 2;
+}
+
+static int traces(void)
+{
+	struct parse_error error;
+
+	if (privilege_filter(NULL, &error))
+		return 1;
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	return 2;
+}
+
+static void calls_are_filtered(void **state)
+{
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip(); // the filter is left out under AddressSanitizer
+#endif
+	assert_int_equal(in_child(filtered), 0);
+	assert_int_equal(in_child(filtered_threads), 0);
+	assert_int_equal(WTERMSIG(in_child(traces)), SIGSYS);
+}
+
+static int drops_all(void)
+{
+	struct privilege_user user;
+	struct parse_error error;
+
+	if (privilege_find_user("nobody", &user, &error) || privilege_drop(&user, 0, 0, &error))
+		return 1;
+	if (getuid() != user.uid || geteuid() != user.uid || getgid() != user.gid)
+		return 2;
+	if (privilege_missing(CAP_BIT(CAP_NET_RAW)) != CAP_BIT(CAP_NET_RAW))
+		return 3;
+	return setuid(0) ? 0 : 4;
+}
+
+static int keeps_one(void)
+{
+	const uint64_t keep = CAP_BIT(CAP_NET_BIND_SERVICE);
+	struct privilege_user user;
+	struct parse_error error;
+
+	if (privilege_find_user("nobody", &user, &error) ||
+	    privilege_drop(&user, keep, keep, &error))
+		return 1;
+	if (privilege_missing(keep | CAP_BIT(CAP_NET_RAW)) != CAP_BIT(CAP_NET_RAW))
+		return 2;
+	return privilege_park(&error) ? 3 : 0;
+}
+
+static void root_is_left(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(in_child(drops_all), 0);
+	assert_int_equal(in_child(keeps_one), 0);
+}
+
+static void users(void **state)
+{
+	struct privilege_user user;
+	struct parse_error error;
+
+	(void)state;
+	assert_int_equal(privilege_find_user("root", &user, &error), -EINVAL);
+	assert_string_equal(error.text,
+	    "user \"root\" is root, and nothing serves as root: name another with --user");
+	assert_int_equal(privilege_find_user("no-such-user", &user, &error), -ENOENT);
+	assert_int_equal(privilege_find_user("nobody", &user, &error), 0);
+	assert_string_equal(user.name, "nobody");
+}
+
+static void names(void **state)
+{
+	char text[128];
+
+	(void)state;
+	privilege_names(text, sizeof(text), CAP_BIT(CAP_NET_RAW) | CAP_BIT(CAP_BPF));
+	assert_string_equal(text, "CAP_NET_RAW, CAP_BPF");
+	assert_string_equal(privilege_names(text, sizeof(text), 0), "none");
+	privilege_names(text, 10, PRIVILEGE_DP);
+	assert_true(strlen(text) < 10);
+}
+
+static void state_directory(void **state)
+{
+	char path[64], file[80], expected[256];
+	struct parse_error error;
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/fw-state-%d", (int)getpid());
+	assert_int_equal(state_open(path, NULL, &error), 0);
+	assert_int_equal(state_open(path, NULL, &error), 0);
+	fd = state_lock(path, "lock", &error);
+	assert_true(fd >= 0);
+	assert_int_equal(state_lock(path, "lock", &error), -EBUSY);
+	snprintf(expected, sizeof(expected),
+	    "state directory %s is in use by process %d: stop that one, or name another with "
+	    "--state",
+	    path, (int)getpid());
+	assert_string_equal(error.text, expected);
+	close(fd);
+	fd = state_lock(path, "lock", &error);
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(file, sizeof(file), "%s/lock", path);
+	unlink(file);
+	rmdir(path);
+	assert_int_equal(state_open("/proc/no/such", NULL, &error), -ENOENT);
+}
+
+static void a_busy_port_names_its_owner(void **state)
+{
+	union socket_address at = {.v4.sin_family = AF_INET};
+	socklen_t len = sizeof(at);
+	struct parse_error error;
+	char pid[64];
+	int one = 1, fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)state;
+	at.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	assert_int_equal(bind(fd, &at.any, socket_address_len(&at)), 0);
+	assert_int_equal(getsockname(fd, &at.any, &len), 0);
+	assert_int_equal(udp_probe(&at, &error), -EADDRINUSE);
+	snprintf(pid, sizeof(pid), "is in use by process %d (", (int)getpid());
+	assert_non_null(strstr(error.text, pid));
+	close(fd);
+	assert_int_equal(udp_probe(&at, &error), 0);
+	inet_pton(AF_INET, "203.0.113.77", &at.v4.sin_addr);
+	assert_int_equal(udp_probe(&at, &error), -EADDRNOTAVAIL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(calls_are_filtered),
+	    cmocka_unit_test(root_is_left),
+	    cmocka_unit_test(users),
+	    cmocka_unit_test(names),
+	    cmocka_unit_test(state_directory),
+	    cmocka_unit_test(a_busy_port_names_its_owner),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -39,6 +39,7 @@ struct {
 // Written by user space while the program runs.
 volatile __u64 station;	  // address of the interface, first byte lowest
 volatile __u32 frame_max; // bytes of the biggest frame that fits a buffer
+volatile __u32 generic;	  // 1: the kernel runs this after GRO, in place of the driver
 // A list, not a hash map: a relay serves few addresses, and this costs half as much. An entry is
 // complete before `served_count` covers it or its port is stored.
 struct steer_address served[STEER_SERVED_MAX];
@@ -52,8 +53,14 @@ static __always_inline void count(__u32 which)
 		*n += 1;
 }
 
+// Where a datagram goes, and what a generic program has to know of it.
+struct datagram {
+	struct steer_address to;
+	__u64 pseudo; // sum of the addresses
+};
+
 // Both return the UDP header, or NULL unless [at, end) is a whole datagram over UDP.
-static __always_inline struct udphdr *parse_ipv4(void *at, void *end, struct steer_address *to)
+static __always_inline struct udphdr *parse_ipv4(void *at, void *end, struct datagram *d)
 {
 	struct iphdr *ip = at;
 
@@ -61,18 +68,21 @@ static __always_inline struct udphdr *parse_ipv4(void *at, void *end, struct ste
 		return NULL;
 	if (ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(FRAGMENT_MASK))
 		return NULL;
-	to->words[2] = bpf_htonl(0xffff);
-	to->words[3] = ip->daddr;
+	d->to.words[2] = bpf_htonl(0xffff);
+	d->to.words[3] = ip->daddr;
+	d->pseudo = (__u64)ip->saddr + ip->daddr;
 	return at + ip->ihl * 4;
 }
 
-static __always_inline struct udphdr *parse_ipv6(void *at, void *end, struct steer_address *to)
+static __always_inline struct udphdr *parse_ipv6(void *at, void *end, struct datagram *d)
 {
 	struct ipv6hdr *ip = at;
 
 	if ((void *)(ip + 1) > end || ip->version != 6 || ip->nexthdr != IPPROTO_UDP)
 		return NULL;
-	__builtin_memcpy(to->words, &ip->daddr, 16);
+	__builtin_memcpy(d->to.words, &ip->daddr, 16);
+	for (int i = 0; i < 4; i++)
+		d->pseudo += (__u64)ip->saddr.s6_addr32[i] + ip->daddr.s6_addr32[i];
 	return (void *)(ip + 1);
 }
 
@@ -95,12 +105,24 @@ static __always_inline _Bool is_listed(const struct steer_address *to)
 	return 0;
 }
 
+// A generic program sees what the kernel merged (GRO) or a local sender did not split yet (GSO) as
+// one datagram. Its checksum then covers the pseudo header only, or is left out.
+static __always_inline _Bool may_be_merged(const struct udphdr *udp, __u64 sum)
+{
+	sum += bpf_htons(IPPROTO_UDP) + (__u64)udp->len;
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return udp->check == 0 || udp->check == sum;
+}
+
 static __always_inline _Bool is_served(struct xdp_md *ctx)
 {
 	void *at = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = at;
-	struct steer_address to = {};
+	struct datagram d = {};
 	struct udphdr *udp;
 	__be16 type;
 
@@ -120,15 +142,15 @@ static __always_inline _Bool is_served(struct xdp_md *ctx)
 		at = tag + 1;
 	}
 	if (type == bpf_htons(ETH_P_IP))
-		udp = parse_ipv4(at, end, &to);
+		udp = parse_ipv4(at, end, &d);
 	else if (type == bpf_htons(ETH_P_IPV6))
-		udp = parse_ipv6(at, end, &to);
+		udp = parse_ipv6(at, end, &d);
 	else
 		return 0;
 	if (!udp || (void *)(udp + 1) > end)
 		return 0;
-	to.port = udp->dest;
-	return is_listed(&to);
+	d.to.port = udp->dest;
+	return is_listed(&d.to) && !(generic && may_be_merged(udp, d.pseudo));
 }
 
 // Declared as able to take frames in several buffers, so that it can be attached at any MTU;

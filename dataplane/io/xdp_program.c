@@ -100,10 +100,12 @@ int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct l
 	if (rc)
 		return rc;
 	p->skeleton->bss->frame_max = XDP_FRAME_MAX;
+	p->skeleton->bss->generic = 1;
 	rc = -EOPNOTSUPP;
 	if (x->cfg.native != MODE_GENERIC) {
 		rc = attach_as(p, x->ifindex, XDP_FLAGS_DRV_MODE);
 		p->native = rc == 0;
+		p->skeleton->bss->generic = rc != 0;
 	}
 	if (x->cfg.native == MODE_GENERIC ||
 	    (x->cfg.native == MODE_AUTO && rc && rc != -EBUSY && rc != -EEXIST && rc != -EPERM))

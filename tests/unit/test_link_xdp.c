@@ -4,6 +4,7 @@
 #include "wire/inet.h"
 
 #include <arpa/inet.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -205,6 +206,50 @@ static void test_udp_of_peer_stack(void **state)
 	assert_int_equal(recv(companion, big, sizeof(big), 0), sizeof(big));
 	close(companion);
 	close(sender);
+}
+
+// Three datagrams that the sender's kernel keeps in one buffer (UDP_SEGMENT). The number of frames
+// of `size` bytes that reach the link; merged ones must not.
+static unsigned segments_on_link(uint8_t mode, uint16_t family)
+{
+	struct link_config cfg = lab_config(&lab, "fw0");
+	int sender = lab_their_socket(&lab, family, SOCK_DGRAM), segment = 100;
+	struct endpoint to = lab.locals[family == AF_INET ? 0 : 1].at;
+	static const uint8_t text[300] = "segments of one buffer";
+	uint64_t end = lab_now_ms() + 1000;
+	struct sockaddr_storage at;
+	socklen_t size = endpoint_to_sockaddr(&to, &at);
+	uint32_t headers = ETH_HEADER_SIZE + UDP_HEADER_SIZE +
+			   (family == AF_INET ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
+	unsigned found = 0;
+
+	cfg.native = mode;
+	lab_link_open(&one, &cfg);
+	assert_int_equal(setsockopt(sender, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
+	assert_int_equal(
+	    sendto(sender, text, sizeof(text), 0, (struct sockaddr *)&at, size), sizeof(text));
+	while (found < 3 && lab_now_ms() < end) {
+		struct dgram d = {0}, *p = &d;
+
+		if (ops->rx(one.queues[0], &d, 1) == 0)
+			continue;
+		if (d.len != headers + (uint32_t)segment)
+			fail_msg("a frame of %u bytes was steered", d.len);
+		found++;
+		ops->release(one.queues[0], &p, 1);
+	}
+	close(sender);
+	ops->close(&one);
+	return found;
+}
+
+static void test_merged_datagrams(void **state)
+{
+	(void)state;
+	assert_int_equal(segments_on_link(NATIVE, AF_INET), 3);
+	assert_int_equal(segments_on_link(NATIVE, AF_INET6), 3);
+	assert_int_equal(segments_on_link(GENERIC, AF_INET), 0);
+	assert_int_equal(segments_on_link(GENERIC, AF_INET6), 0);
 }
 
 // A VLAN device leaves the tag beside the frame: the program sees none, the address decides.
@@ -427,6 +472,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_steered_generic, close_links),
 	    cmocka_unit_test_teardown(test_tcp_to_our_port, close_links),
 	    cmocka_unit_test_teardown(test_udp_of_peer_stack, close_links),
+	    cmocka_unit_test_teardown(test_merged_datagrams, close_links),
 	    cmocka_unit_test_teardown(test_vlan_device, close_links),
 	    cmocka_unit_test_teardown(test_send_in_place, close_links),
 	    cmocka_unit_test_teardown(test_send_copy, close_links),

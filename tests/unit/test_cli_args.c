@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/state.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// The fairway program itself: what it says and how it exits.
+
+static char output[65536];
+
+// Runs it with `arguments`; `output` holds both streams. Returns the exit status.
+static int run(const char *arguments)
+{
+	char command[512];
+	FILE *pipe;
+	size_t n;
+	int status;
+
+	snprintf(command, sizeof(command), "%s %s 2>&1", FAIRWAY, arguments);
+	pipe = popen(command, "re");
+	assert_non_null(pipe);
+	n = fread(output, 1, sizeof(output) - 1, pipe);
+	output[n] = 0;
+	status = pclose(pipe);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void wrong_lines(void **state)
+{
+	static const struct {
+		const char *arguments;
+		int status;
+		const char *output;
+	} facts[] = {
+	    {"stauts", EXIT_USAGE,
+		"fairway: there is no command \"stauts\": did you mean \"stats\"?\n"},
+	    {"frobnicate", EXIT_USAGE,
+		"fairway: there is no command \"frobnicate\": \"fairway --help\" lists them\n"},
+	    {"up extra", EXIT_USAGE,
+		"fairway up: \"extra\" is not expected: \"fairway up --help\" says what is\n"},
+	    {"up --workers x --ttl 0", EXIT_USAGE,
+		"fairway up: --workers: \"x\" is no whole number\n"
+		"fairway up: --ttl: \"0\" is out of range: 1 to 255\n"},
+	    {"up --registry etcd", EXIT_USAGE,
+		"fairway up: --registry: \"etcd\" is not known: write none; other values come with "
+		"the "
+		"registry, which this version does not have yet\n"},
+	    {"up --json", EXIT_USAGE,
+		"fairway up: there is no option --json: \"fairway up --help\" lists them\n"},
+	    {"status --jsn", EXIT_USAGE,
+		"fairway status: there is no option --jsn: did you mean --json?\n"},
+	    {"nodes --limit x", EXIT_USAGE, "fairway nodes: --limit: \"x\" is no whole number\n"},
+	    {"node", EXIT_USAGE,
+		"fairway node: name one node: fairway node ID (\"fairway nodes\" lists them)\n"},
+	    {"node 0", EXIT_USAGE, "fairway node: \"0\" is out of range: 1 to 4294967295\n"},
+	    {"node 4294967296", EXIT_USAGE,
+		"fairway node: \"4294967296\" is out of range: 1 to 4294967295\n"},
+	    {"trace --sample 0", EXIT_USAGE,
+		"fairway trace: --sample: \"0\" is out of range: 1 to 4294967295\n"},
+	    {"top --interval 1", EXIT_USAGE,
+		"fairway top: \"1\" is no duration: write a number with us, ms, s, m, h or d\n"},
+	    {"config", EXIT_USAGE, "fairway config: write: fairway config check [FILE]\n"},
+	    {"config check /no/such", EXIT_USAGE,
+		"fairway config: /no/such: cannot open the configuration: No such file or "
+		"directory: "
+		"name another with --config\n"},
+	    {"up --link xdp:no-such-if --state /tmp/fw-cli-args --listen 127.0.0.1:1", EXIT_FAILED,
+		"fairway up: link xdp:no-such-if: there is no interface \"no-such-if\": \"ip "
+		"link\" lists "
+		"them\n"},
+	    {"up --listen 203.0.113.7:9001 --state /tmp/fw-cli-args", EXIT_FAILED,
+		"fairway up: 203.0.113.7:9001: no interface of this machine has the address: \"ip "
+		"addr\" "
+		"lists them\n"},
+	    {"up --state /proc/no", EXIT_FAILED,
+		"fairway up: cannot make state directory /proc/no: No such file or directory: name "
+		"another with --state\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		assert_int_equal(run(facts[i].arguments), facts[i].status);
+		assert_string_equal(output, facts[i].output);
+	}
+}
+
+static void no_relay(void **state)
+{
+	static const char *const names[] = {
+	    "status", "stats", "top", "nodes", "node 5", "peers", "links", "drops", "trace"};
+	char arguments[128], expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(arguments, sizeof(arguments), "%s --state /tmp/fw-no-relay", names[i]);
+		assert_int_equal(run(arguments), EXIT_NO_RELAY);
+		snprintf(expected, sizeof(expected),
+		    "fairway %.*s: no relay is running with state directory /tmp/fw-no-relay",
+		    (int)strcspn(names[i], " "), names[i]);
+		assert_memory_equal(output, expected, strlen(expected));
+		assert_non_null(strstr(output, "--state"));
+	}
+}
+
+static void every_command_has_help(void **state)
+{
+	static const char *const names[] = {"up", "status", "stats", "top", "nodes", "node",
+	    "peers", "links", "drops", "trace", "config", "version"};
+	char arguments[64];
+
+	(void)state;
+	assert_int_equal(run("--help"), EXIT_OK);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(arguments, sizeof(arguments), "  %-10s ", names[i]);
+		assert_int_equal(run("--help"), EXIT_OK);
+		assert_non_null(strstr(output, arguments));
+		snprintf(arguments, sizeof(arguments), "%s --help", names[i]);
+		assert_int_equal(run(arguments), EXIT_OK);
+		snprintf(arguments, sizeof(arguments), "usage: fairway %s [options]", names[i]);
+		assert_memory_equal(output, arguments, strlen(arguments));
+		if (strcmp(names[i], "up"))
+			assert_non_null(strstr(output, "--json"));
+	}
+	assert_int_equal(run(""), EXIT_USAGE);
+}
+
+static void versions(void **state)
+{
+	(void)state;
+	assert_int_equal(run("version"), EXIT_OK);
+	assert_string_equal(output, "fairway " FAIRWAY_VERSION "\n");
+	assert_int_equal(run("--version"), EXIT_OK);
+	assert_string_equal(output, "fairway " FAIRWAY_VERSION "\n");
+	assert_int_equal(run("version --json"), EXIT_OK);
+	assert_string_equal(output, "{\n  \"version\": \"" FAIRWAY_VERSION "\"\n}\n");
+}
+
+static void configurations(void **state)
+{
+	char path[] = "/tmp/fw-args-XXXXXX", arguments[128], expected[256];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "ttl: 9\nworkrs: 2\n", 17), 17);
+	snprintf(arguments, sizeof(arguments), "config check %s", path);
+	assert_int_equal(run(arguments), EXIT_USAGE);
+	snprintf(expected, sizeof(expected),
+	    "fairway config: %s:2:1: there is no key \"workrs\": did you mean \"workers\"?\n",
+	    path);
+	assert_string_equal(output, expected);
+	assert_int_equal(ftruncate(fd, 7), 0);
+	close(fd);
+	assert_int_equal(run(arguments), EXIT_OK);
+	snprintf(expected, sizeof(expected), "%-20s %-28s # %s:1\n", "ttl", "9", path);
+	assert_non_null(strstr(output, expected));
+	snprintf(arguments, sizeof(arguments), "config check --json --ttl 8 --config %s", path);
+	assert_int_equal(run(arguments), EXIT_OK);
+	assert_non_null(strstr(output, "\"ttl\": \"8\""));
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(wrong_lines),
+	    cmocka_unit_test(no_relay),
+	    cmocka_unit_test(every_command_has_help),
+	    cmocka_unit_test(versions),
+	    cmocka_unit_test(configurations),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	unlink("/tmp/fw-cli-args/lock");
+	rmdir("/tmp/fw-cli-args");
+	return failed;
+}

@@ -34,12 +34,11 @@ def test_nodes_of_two_relays_reach_each_other(lab, link):
     a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, TWO)
     a.discover(), b.discover()
 
-    def exchanged():
-        a.relay(1002, b"across")
-        return not b.silent(0.2) and b.delivered() == (1001, b"across")
-    eventually(exchanged, 15)
-    b.relay(1001, b"back")
-    assert a.delivered() == (1002, b"back")
+    def exchanged(sender, receiver):
+        sender.relay(receiver.node, b"across")
+        return not receiver.silent(0.2) and receiver.delivered() == (sender.node, b"across")
+    eventually(lambda: exchanged(a, b), 15)
+    eventually(lambda: exchanged(b, a), 15)
     # a node that both would like to own goes to the peer that still has it, and never in circles
     a.relay(4711, b"nobody")
     assert a.silent() and b.silent()
@@ -50,7 +49,8 @@ def test_gossip_of_a_stranger_is_refused(lab):
     hub, relays = mesh(lab, "sock")
     a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, ONE)
     a.discover(), b.discover()
-    thief = lab.socket(hub)
+    lab.address(hub, "r1", "10.0.1.253/24")
+    thief = lab.socket(hub, bind=("10.0.1.253", 0))
     thief.sendto(struct.pack(">BIHI", SYNC, 9, 1, 1003), ONE)
     eventually(lambda: {d["name"]: d["count"] for d in relays[0].ask("drops")["drops"]}
                ["peer_unknown"] == 1)

@@ -50,12 +50,14 @@ static void detach(struct attach *a)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct attach *a = poll->data;
+	ssize_t n = -1;
 	char byte;
 
 	(void)events;
-	if (status == 0 && recv(a->sock, &byte, 1, MSG_DONTWAIT) > 0)
-		return;
-	if (status == 0 && (errno == EAGAIN || errno == EINTR))
+	if (status == 0)
+		n = recv(a->sock, &byte, 1, MSG_DONTWAIT);
+	// errno only says something when recv() failed: at the end of the connection it is stale
+	if (n > 0 || (status == 0 && n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	log_warn(
 	    "data plane gone, waiting for it to come back", kv("socket", (const char *)a->path));

@@ -109,7 +109,6 @@ static int sock_open(struct link *link, const struct link_config *cfg, struct li
 		sock_close(link);
 		return code;
 	}
-	sock_addresses_learn(sock);
 	link->ops = &link_sock_ops;
 	link->index = cfg->index;
 	link->queue_count = cfg->worker_count;

@@ -10,6 +10,10 @@
 
 // The parts of the sock link, between themselves. Everybody else uses link_sock_ops.
 //
+// Sockets. A wildcard socket needs the destination address with each message, which costs about
+// 6 % of a datagram; so each address that the host has at start gets sockets of its own, and the
+// wildcard takes what comes to others.
+//
 // Receive buffers. Each of the BURST_MAX messages of a recvmmsg has a buffer of its own with
 // HEADROOM and TAILROOM. With UDP_GRO a message may be a train: datagrams of one size, back to
 // back. Its descriptors point into the train, so what lies around a datagram belongs to its
@@ -27,8 +31,10 @@ enum {
 	SOCK_SHORT_STRIDE = HEADROOM + SOCK_SHORT_MAX + TAILROOM + 32,
 	SOCK_MEMO_SIZE = 16,	// destination addresses remembered by a queue
 	SOCK_REFUSAL_SIZE = 64, // destinations remembered that refused trains
-	SOCK_EXTRA_TURN = 16,	// gossip ports get a turn after so many batches of a busy queue
+	SOCK_TURN = 4,		// batches of a busy socket in a row while others may have input
+	SOCK_GRO_WINDOW = 1024, // messages after which it is decided whether trains are worth GRO
 	SOCK_LEARN_MAX = LOCAL_MAX / 2, // entries of the local table that host addresses may use
+	SOCK_SOCKETS_MAX = LOCAL_MAX,
 	// Room for IPV6_PKTINFO and one of UDP_GRO, UDP_SEGMENT.
 	SOCK_CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)),
 };
@@ -44,6 +50,11 @@ struct sock_socket {
 	uint8_t inet6;	  // AF_INET6
 	uint8_t takes_v4; // sends and receives IPv4, as mapped addresses when inet6
 	uint8_t wildcard; // the destination address comes with each message
+	// Worker: UDP_GRO costs a single datagram about 6 % (the kernel looks at a cache line
+	// more), so it is switched on when datagrams come in runs. It cannot be switched off again:
+	// the kernel would deliver the trains in its queue without saying how to cut them.
+	uint8_t gro;
+	uint16_t messages, repeats; // since the last decision; as the one before: source and size
 };
 
 union sock_name {
@@ -60,13 +71,13 @@ struct sock_rx {
 	struct iovec iov[BURST_MAX];
 	union sock_name from[BURST_MAX];
 	struct sock_control control[BURST_MAX];
-	uint8_t *buffers;		  // BURST_MAX * SOCK_BUFFER_STRIDE
-	uint8_t *shorts;		  // BURST_MAX * SOCK_SHORT_STRIDE
-	const struct sock_socket *socket; // the messages came from
-	unsigned received, next;	  // messages
-	unsigned lent;			  // descriptors not given back
-	unsigned turn;			  // socket to try first
-	unsigned batches;		  // since the gossip ports had their turn
+	uint8_t *buffers;	    // BURST_MAX * SOCK_BUFFER_STRIDE
+	uint8_t *shorts;	    // BURST_MAX * SOCK_SHORT_STRIDE
+	struct sock_socket *socket; // the messages came from
+	unsigned received, next;    // messages
+	unsigned lent;		    // descriptors not given back
+	unsigned hot;		    // socket that had input the last time
+	unsigned batches;	    // of it in a row
 	// The message that is being split.
 	uint32_t offset;
 	uint32_t segment; // bytes of each datagram, the last may be shorter
@@ -128,8 +139,8 @@ struct link_queue {
 	struct sock_link *sock;
 	uint16_t index;
 	uint8_t socket_count;
-	struct sock_socket sockets[LOCAL_MAX];
-	int epoll; // gossip ports of this queue, -1 = none
+	struct sock_socket sockets[SOCK_SOCKETS_MAX]; // those of single addresses last
+	int epoll;				      // gossip ports of this queue, -1 = none
 	struct sock_memo memo[SOCK_MEMO_SIZE];
 	struct sock_route routes[LOCAL_MAX][2]; // by IP version of the destination: 4, 6
 	struct sock_refusal refusals[SOCK_REFUSAL_SIZE];
@@ -156,8 +167,6 @@ struct sock_link {
 int sock_sockets_open(
     struct sock_link *sock, const struct link_config *cfg, struct link_error *err);
 void sock_sockets_close(struct sock_link *sock);
-// Enters the host's addresses into the local table for wildcard sockets.
-void sock_addresses_learn(struct sock_link *sock);
 // True when the socket receives what is sent to, and may send from, this address and port.
 bool sock_covers(const struct sock_socket *s, const struct endpoint *at);
 

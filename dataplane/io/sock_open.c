@@ -5,16 +5,11 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netinet/udp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 static int error_set(struct link_error *err, int code, const struct endpoint *at, const char *what)
 {
@@ -64,7 +59,6 @@ static void options_set(
 	int fd = s->fd;
 
 	buffers_size(sock, fd, cfg);
-	option_try(fd, SOL_UDP, UDP_GRO, 1);
 	// Never DF: a frame larger than the path's MTU is fragmented, here or on the way.
 	if (s->takes_v4)
 		option_try(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
@@ -181,6 +175,20 @@ static bool queue_covers(const struct link_queue *q, const struct endpoint *at)
 	return false;
 }
 
+static int sockets_open(struct sock_link *sock, struct sock_socket *s,
+    const struct link_config *cfg, struct link_error *err)
+{
+	for (unsigned i = 0; i < sock->queue_count; i++) {
+		struct link_queue *q = sock->queues[i];
+		int code = socket_open(sock, s, cfg, err);
+
+		if (code < 0)
+			return code;
+		q->sockets[q->socket_count++] = *s;
+	}
+	return 0;
+}
+
 static int served_open(
     struct sock_link *sock, unsigned index, const struct link_config *cfg, struct link_error *err)
 {
@@ -192,15 +200,7 @@ static int served_open(
 	code = port_probe(&s);
 	if (code < 0)
 		return error_set(err, code, &s.at, "serve on");
-	for (unsigned i = 0; i < sock->queue_count; i++) {
-		struct link_queue *q = sock->queues[i];
-
-		code = socket_open(sock, &s, cfg, err);
-		if (code < 0)
-			return code;
-		q->sockets[q->socket_count++] = s;
-	}
-	return 0;
+	return sockets_open(sock, &s, cfg, err);
 }
 
 static int extra_open(
@@ -224,32 +224,87 @@ static int extra_open(
 	return 0;
 }
 
+static bool is_loopback(const struct endpoint *at)
+{
+	static const uint8_t six[16] = {[15] = 1};
+
+	return endpoint_is_v4(at) ? at->addr[12] == 127 : memcmp(at->addr, six, sizeof(six)) == 0;
+}
+
+static bool queue_has(const struct link_queue *q, const struct endpoint *at)
+{
+	for (unsigned i = 0; i < q->socket_count; i++) {
+		if (endpoint_equal(&q->sockets[i].at, at))
+			return true;
+	}
+	return q->socket_count == SOCK_SOCKETS_MAX;
+}
+
+// Enters an address of the host into the local table for each wildcard socket that takes it, and
+// gives it sockets of its own. Where that fails (an address may vanish or not be ready yet) the
+// wildcard serves it.
+static void address_serve(
+    struct sock_link *sock, struct endpoint *at, const struct link_config *cfg)
+{
+	const struct link_queue *q = sock->queues[0];
+	struct link_error err;
+
+	for (unsigned i = 0, n = q->socket_count; i < n; i++) {
+		struct sock_socket s;
+		int local;
+
+		at->port = q->sockets[i].at.port;
+		if (!q->sockets[i].wildcard || !sock_covers(&q->sockets[i], at))
+			continue;
+		local = locals_add(sock->locals, at, SOCK_LEARN_MAX);
+		if (local < 0 || is_loopback(at) || queue_has(q, at))
+			continue;
+		s = socket_for(sock->locals, (unsigned)local);
+		sockets_open(sock, &s, cfg, &err);
+	}
+}
+
+static void addresses_serve(struct sock_link *sock, const struct link_config *cfg)
+{
+	struct ifaddrs *list;
+
+	if (getifaddrs(&list))
+		return;
+	for (const struct ifaddrs *a = list; a; a = a->ifa_next) {
+		struct sockaddr_in6 in6;
+		struct endpoint at;
+
+		if (!a->ifa_addr || !(a->ifa_flags & IFF_UP) ||
+		    endpoint_from_sockaddr(a->ifa_addr, sizeof(in6), &at))
+			continue;
+		endpoint_to_sockaddr_in6(&at, &in6);
+		// A link-local address needs a scope, which endpoints do not have.
+		if (!IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr))
+			address_serve(sock, &at, cfg);
+	}
+	freeifaddrs(list);
+}
+
 int sock_sockets_open(struct sock_link *sock, const struct link_config *cfg, struct link_error *err)
 {
 	const struct local *locals = cfg->locals;
+	int code = 0;
 
 	// Wildcards first: they cover the host's addresses on their port.
 	for (int wildcard = 1; wildcard >= 0; wildcard--) {
-		for (unsigned i = 0; i < LOCAL_MAX; i++) {
-			int code;
-
-			if (!local_is_valid(&locals[i]) || locals[i].extra ||
-			    endpoint_is_unspecified(&locals[i].at) != wildcard)
-				continue;
-			code = served_open(sock, i, cfg, err);
-			if (code < 0)
-				return code;
+		for (unsigned i = 0; i < LOCAL_MAX && code == 0; i++) {
+			if (local_is_valid(&locals[i]) && !locals[i].extra &&
+			    endpoint_is_unspecified(&locals[i].at) == wildcard)
+				code = served_open(sock, i, cfg, err);
 		}
 	}
-	for (unsigned i = 0; i < LOCAL_MAX; i++) {
-		if (local_is_valid(&locals[i]) && locals[i].extra) {
-			int code = extra_open(sock, i, cfg, err);
-
-			if (code < 0)
-				return code;
-		}
+	for (unsigned i = 0; i < LOCAL_MAX && code == 0; i++) {
+		if (local_is_valid(&locals[i]) && locals[i].extra)
+			code = extra_open(sock, i, cfg, err);
 	}
-	return 0;
+	if (code == 0)
+		addresses_serve(sock, cfg);
+	return code;
 }
 
 void sock_sockets_close(struct sock_link *sock)
@@ -265,35 +320,4 @@ void sock_sockets_close(struct sock_link *sock)
 	for (unsigned i = 0; i < sock->extra_count; i++)
 		close(sock->extras[i].fd);
 	sock->extra_count = 0;
-}
-
-static void address_learn(struct sock_link *sock, const struct ifaddrs *a)
-{
-	const struct link_queue *q = sock->queues[0];
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)a->ifa_addr;
-	struct endpoint at;
-
-	if (!a->ifa_addr || !(a->ifa_flags & IFF_UP))
-		return;
-	// A link-local address needs a scope, which endpoints do not have.
-	if (a->ifa_addr->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
-		return;
-	if (endpoint_from_sockaddr(a->ifa_addr, sizeof(*in6), &at))
-		return;
-	for (unsigned i = 0; i < q->socket_count; i++) {
-		at.port = q->sockets[i].at.port;
-		if (q->sockets[i].wildcard && sock_covers(&q->sockets[i], &at))
-			locals_add(sock->locals, &at, SOCK_LEARN_MAX);
-	}
-}
-
-void sock_addresses_learn(struct sock_link *sock)
-{
-	struct ifaddrs *list;
-
-	if (getifaddrs(&list))
-		return;
-	for (const struct ifaddrs *a = list; a; a = a->ifa_next)
-		address_learn(sock, a);
-	freeifaddrs(list);
 }

@@ -84,7 +84,7 @@ static const struct sock_route *route_find(struct link_queue *q, const struct dg
 	l = &q->sock->locals[d->out_local];
 	if (!local_is_valid(l))
 		return NULL;
-	for (unsigned i = 0; i < q->socket_count; i++) {
+	for (unsigned i = q->socket_count; i-- > 0;) {
 		if (route_try(r, &q->sockets[i], l, to_v4))
 			return r;
 	}

@@ -114,6 +114,25 @@ void lab_close(struct lab *lab)
 	free(lab);
 }
 
+void lab_gro_set(struct lab *lab)
+{
+	int fds[8];
+	unsigned n = lab->link.ops->poll_fds(lab->link.queues[0], fds, 8);
+
+	for (unsigned i = 0; i < n; i++)
+		setsockopt(fds[i], SOL_UDP, UDP_GRO, &(int){1}, sizeof(int));
+}
+
+bool lab_has_gro(struct lab *lab)
+{
+	int fd, on = 0;
+	socklen_t len = sizeof(on);
+
+	lab->link.ops->poll_fds(lab->link.queues[0], &fd, 1);
+	assert_int_equal(getsockopt(fd, SOL_UDP, UDP_GRO, &on, &len), 0);
+	return on;
+}
+
 static void queue_wait(struct lab *lab, unsigned queue)
 {
 	struct pollfd p[8];

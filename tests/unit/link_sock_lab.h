@@ -30,6 +30,10 @@ struct lab {
 struct lab *lab_open(const char *const *listen, unsigned workers, unsigned extras);
 void lab_close(struct lab *lab);
 
+// Switches UDP_GRO on for the sockets of queue 0, which the link does only when trains come.
+void lab_gro_set(struct lab *lab);
+bool lab_has_gro(struct lab *lab);
+
 // Fills lab->d with exactly n datagrams in one burst; waits until the kernel has them all.
 unsigned lab_receive(struct lab *lab, unsigned queue, unsigned n);
 // Receives one datagram on whichever queue it comes to and returns the queue.

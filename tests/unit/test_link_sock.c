@@ -45,6 +45,7 @@ static void train_is_split_in_order(void **state)
 	int client = client_open("127.0.0.1", lab->port, 0);
 
 	(void)state;
+	lab_gro_set(lab);
 	client_send_train(client, 100, 39, 60);
 	assert_int_equal(lab_receive(lab, 0, 40), 40);
 	for (unsigned i = 0; i < 40; i++) {
@@ -64,6 +65,7 @@ static void short_datagrams_of_a_train_have_room(void **state)
 	int client = client_open("127.0.0.1", lab->port, 0);
 
 	(void)state;
+	lab_gro_set(lab);
 	client_send_train(client, 5, 20, 0);
 	assert_int_equal(lab_receive(lab, 0, 20), 20);
 	for (unsigned i = 0; i < 20; i++) {
@@ -83,6 +85,7 @@ static void bursts_are_lent_one_at_a_time(void **state)
 	int client = client_open("127.0.0.1", lab->port, 0);
 
 	(void)state;
+	lab_gro_set(lab);
 	client_send_train(client, 50, 60, 0);
 	client_send_train(client, 50, 60, 0);
 	assert_int_equal(lab_receive(lab, 0, BURST_MAX), BURST_MAX);
@@ -91,6 +94,30 @@ static void bursts_are_lent_one_at_a_time(void **state)
 	assert_int_equal(lab_receive(lab, 0, 120 - BURST_MAX), 120 - BURST_MAX);
 	assert_payload(lab->d[0].data, BURST_MAX - 60, 50);
 	lab_release(lab, 0, 120 - BURST_MAX);
+	close(client);
+	lab_close(lab);
+}
+
+static void gro_comes_with_runs_of_datagrams(void **state)
+{
+	struct lab *lab = lab_open(one4, 1, 0);
+	int client = client_open("127.0.0.1", lab->port, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < 2048; i++) {
+		client_send(client, i, i % 3, 0);
+		lab_release(lab, 0, lab_receive(lab, 0, 1));
+	}
+	assert_false(lab_has_gro(lab));
+	for (unsigned i = 0; i < 64; i++) {
+		client_send_train(client, 100, 32, 0);
+		for (unsigned n = 0, got; n < 32; n += got) {
+			got = lab_receive(lab, 0, BURST_MAX);
+			assert_payload(lab->d[0].data, n, 100);
+			lab_release(lab, 0, got);
+		}
+	}
+	assert_true(lab_has_gro(lab));
 	close(client);
 	lab_close(lab);
 }
@@ -201,7 +228,7 @@ static void both_families_are_served(void **state)
 
 static void extra_ports_are_served_and_sent_through(void **state)
 {
-	struct lab *lab = lab_open(any4, 2, 3);
+	struct lab *lab = lab_open(one4, 2, 3);
 
 	(void)state;
 	for (unsigned e = 0; e < 3; e++) {
@@ -358,6 +385,7 @@ int main(void)
 	    cmocka_unit_test(train_is_split_in_order),
 	    cmocka_unit_test(short_datagrams_of_a_train_have_room),
 	    cmocka_unit_test(bursts_are_lent_one_at_a_time),
+	    cmocka_unit_test(gro_comes_with_runs_of_datagrams),
 	    cmocka_unit_test(interleaved_flows_leave_as_trains),
 	    cmocka_unit_test(trains_end_at_64_and_at_65507_bytes),
 	    cmocka_unit_test(answer_leaves_from_the_address_asked),

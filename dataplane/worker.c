@@ -343,7 +343,7 @@ int worker_open(struct worker **out, const struct worker_config *cfg)
 	w->cfg = *cfg;
 	w->block = &cfg->memory->workers[cfg->index];
 	w->settings = cfg->memory->settings;
-	rc = police_init(&w->env.police, cfg->memory->nodes.index_max + 1);
+	rc = police_init(&w->env.police, cfg->memory->nodes.index_max);
 	if (rc) {
 		free(w);
 		return rc;

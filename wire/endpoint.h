@@ -35,11 +35,22 @@ static inline uint32_t endpoint_v4(const struct endpoint *e)
 	return v;
 }
 
-// addr in network byte order, port in host byte order.
+// addr in network byte order, port in host byte order. Written in three stores, none smaller than
+// what is loaded again later: a burst's descriptors are full of endpoints.
+static inline void endpoint_set_v4(struct endpoint *e, uint32_t addr, uint16_t port)
+{
+	uint64_t high = 0, low = htole64((uint64_t)le32toh(addr) << 32 | 0xffff0000);
+
+	memcpy(e->addr, &high, sizeof(high));
+	memcpy(e->addr + 8, &low, sizeof(low));
+	e->port = port;
+}
+
 static inline struct endpoint endpoint_from_v4(uint32_t addr, uint16_t port)
 {
-	struct endpoint e = {.addr = {[10] = 0xff, [11] = 0xff}, .port = port};
-	memcpy(e.addr + 12, &addr, sizeof(addr));
+	struct endpoint e;
+
+	endpoint_set_v4(&e, addr, port);
 	return e;
 }
 

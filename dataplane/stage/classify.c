@@ -56,6 +56,16 @@ static enum drop classify_checksum(
 	return DROP_NONE;
 }
 
+// Almost every header is without options: the compiler unrolls the sum of a known size.
+static bool ipv4_sum_ok(const uint8_t *ip, size_t size)
+{
+	uint64_t sum = csum_add(0, ip, IPV4_HEADER_SIZE);
+
+	if (size > IPV4_HEADER_SIZE)
+		sum = csum_add(sum, ip + IPV4_HEADER_SIZE, size - IPV4_HEADER_SIZE);
+	return csum_fold(sum) == 0xffff;
+}
+
 // Addresses, TTL and IPv4 header checksum. Returns the sum of the pseudo header in `pseudo`.
 static enum drop classify_ip(
     struct dgram *d, const struct inet_udp *h, struct endpoint *dst, uint64_t *pseudo)
@@ -68,12 +78,12 @@ static enum drop classify_ip(
 	if (h->version == 4) {
 		uint32_t from, to;
 
-		if (csum_fold(csum_add(0, ip, (size_t)(h->l4 - h->l3))) != 0xffff)
+		if (!ipv4_sum_ok(ip, (size_t)(h->l4 - h->l3)))
 			return DROP_IP_CHECKSUM;
 		memcpy(&from, ip + IPV4_OFFSET_SRC, sizeof(from));
 		memcpy(&to, ip + IPV4_OFFSET_DST, sizeof(to));
-		d->src = endpoint_from_v4(from, src_port);
-		*dst = endpoint_from_v4(to, dst_port);
+		endpoint_set_v4(&d->src, from, src_port);
+		endpoint_set_v4(dst, to, dst_port);
 		*pseudo = udp4_pseudo_sum(from, to, h->udp_len);
 		d->ttl = ip[IPV4_OFFSET_TTL];
 	} else {
@@ -173,8 +183,9 @@ static enum drop classify_message(struct dgram *d)
 	return relay.sender && relay.dest ? DROP_NONE : DROP_NODE_ZERO;
 }
 
-void stage_classify(struct burst *b, struct stage_env *env)
+unsigned stage_classify(struct burst *b, struct stage_env *env)
 {
+	unsigned others = 0;
 	bool raw = env->links[b->link].raw;
 	int hint = NO_LOCAL;
 	uint64_t bytes = 0;
@@ -199,10 +210,14 @@ void stage_classify(struct burst *b, struct stage_env *env)
 		bytes += d->rx_len;
 		if (!why)
 			why = classify_message(d);
-		if (why)
+		if (why) {
 			dgram_drop(d, why);
+			continue;
+		}
+		others += d->type != BEACON_RELAY;
 	}
 	tally_count(&env->tally, COUNTER_RX_DATAGRAMS, b->count);
 	tally_count(&env->tally, COUNTER_RX_BYTES, bytes);
 	tally_count(&env->tally, COUNTER_BURSTS, 1);
+	return others;
 }

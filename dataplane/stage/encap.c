@@ -30,15 +30,21 @@ static bool envelope_find(const struct dgram *d, const struct stage_env *env, st
 	       !endpoint_is_unspecified(&e->from->at);
 }
 
-static uint16_t udp_sum(const struct dgram *d, uint64_t pseudo, const uint8_t *udp)
+// The sum is taken of the values: a load from the header would wait for the stores before it.
+static uint16_t udp_sum(const struct dgram *d, const struct local *from, uint64_t pseudo)
 {
+	uint32_t udp_len = UDP_HEADER_SIZE + d->len;
+	uint64_t sum =
+	    pseudo + htobe16(from->at.port) + htobe16(d->to.port) + htobe16((uint16_t)udp_len);
 	uint16_t check;
 
 	if (d->flags & DGRAM_F_NO_CSUM && endpoint_is_v4(&d->to) && !(d->flags & DGRAM_F_FULL_CSUM))
 		return 0;
 	if (d->flags & (DGRAM_F_FULL_CSUM | DGRAM_F_NO_CSUM))
-		return udp_checksum(pseudo, udp, UDP_HEADER_SIZE + d->len);
-	check = (uint16_t)~csum_fold(csum_add(pseudo, udp, UDP_OFFSET_CHECKSUM) + d->payload_sum);
+		sum = csum_add(sum, d->data, d->len);
+	else
+		sum += d->payload_sum;
+	check = (uint16_t)~csum_fold(sum);
 	return check ? check : 0xffff;
 }
 
@@ -69,7 +75,6 @@ static void encap_one(struct dgram *d, struct stage_env *env, const struct envel
 	uint8_t *udp = d->data - UDP_HEADER_SIZE;
 	uint8_t *ip = udp - e->ip_size;
 	uint64_t pseudo;
-	uint16_t check;
 
 	if (e->ip_size == IPV4_HEADER_SIZE) {
 		uint32_t src = endpoint_v4(&e->from->at), dst = endpoint_v4(&d->to);
@@ -81,9 +86,7 @@ static void encap_one(struct dgram *d, struct stage_env *env, const struct envel
 		pseudo = udp6_pseudo_sum(e->from->at.addr, d->to.addr, udp_len);
 		ipv6_build(ip, udp_len, e->from->at.addr, d->to.addr, ttl);
 	}
-	udp_build(udp, e->from->at.port, d->to.port, udp_len, 0);
-	check = udp_sum(d, pseudo, udp);
-	memcpy(udp + UDP_OFFSET_CHECKSUM, &check, sizeof(check));
+	udp_build(udp, e->from->at.port, d->to.port, udp_len, udp_sum(d, e->from, pseudo));
 	d->l2 = eth_build(ip, e);
 	d->len = (uint32_t)(d->data + d->len - d->l2);
 	d->out_link = e->egress->link;

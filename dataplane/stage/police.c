@@ -26,15 +26,16 @@ static void *pages_map(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-int police_init(struct police *p, uint32_t node_capacity)
+int police_init(struct police *p, uint32_t node_index_max)
 {
 	memset(p, 0, sizeof(*p));
 	if (getrandom(p->secret, sizeof(p->secret), 0) != sizeof(p->secret))
 		return -EIO;
+	p->seen_size = (node_index_max / 64 + 1) * sizeof(*p->seen);
 	p->sources = pages_map(SOURCE_SETS * sizeof(*p->sources));
-	p->sender_full_at = pages_map((size_t)node_capacity * sizeof(*p->sender_full_at));
-	p->sender_count = node_capacity;
-	if (!p->sources || !p->sender_full_at) {
+	p->senders = pages_map(SENDER_SETS * sizeof(*p->senders));
+	p->seen = pages_map(p->seen_size);
+	if (!p->sources || !p->senders || !p->seen) {
 		police_free(p);
 		return -ENOMEM;
 	}
@@ -45,19 +46,27 @@ void police_free(struct police *p)
 {
 	if (p->sources)
 		munmap(p->sources, SOURCE_SETS * sizeof(*p->sources));
-	if (p->sender_full_at)
-		munmap(p->sender_full_at, p->sender_count * sizeof(*p->sender_full_at));
-	p->sources = NULL;
-	p->sender_full_at = NULL;
+	if (p->senders)
+		munmap(p->senders, SENDER_SETS * sizeof(*p->senders));
+	if (p->seen)
+		munmap(p->seen, p->seen_size);
+	p->sources = p->senders = NULL;
+	p->seen = NULL;
 }
 
-void police_settings(struct police *p, const struct relay_settings *set)
+void police_begin(struct police *p, const struct relay_settings *set, uint64_t now_ns)
 {
+	uint32_t epoch = (uint32_t)(now_ns / (SEEN_EPOCH_S * NS_PER_S));
+
 	rate_limit_set(&p->source, set->source_rate, set->source_burst);
 	rate_limit_set(&p->sender, set->sender_rate, set->sender_burst);
 	// A tenth of a second's worth may come at once: the control plane's ring holds more.
 	for (int i = 0; i < PUNT_CLASS_COUNT; i++)
 		rate_limit_set(&p->punt[i], set->punt_rate[i], set->punt_rate[i] / 10);
+	if (epoch == p->seen_epoch)
+		return;
+	p->seen_epoch = epoch;
+	memset(p->seen, 0, p->seen_size);
 }
 
 static uint64_t fold_multiply(uint64_t a, uint64_t b)
@@ -80,27 +89,14 @@ static uint64_t source_hash(const struct police *p, const struct endpoint *src)
 
 bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns)
 {
-	uint64_t hash, oldest = UINT64_MAX;
-	struct source_set *set;
-	uint32_t tag;
-	int way = 0;
+	struct bucket_set *set;
+	uint64_t hash;
 
 	if (p->source.interval_ns == 0)
 		return true;
 	hash = source_hash(p, src);
 	set = &p->sources[hash % SOURCE_SETS];
-	tag = (uint32_t)(hash >> 32) | 1;
-	for (int i = 0; i < SOURCE_WAYS; i++) {
-		if (set->tag[i] == tag)
-			return bucket_take(&set->full_at[i], &p->source, now_ns);
-		if (set->full_at[i] < oldest) {
-			oldest = set->full_at[i];
-			way = i;
-		}
-	}
-	set->tag[way] = tag;
-	set->full_at[way] = 0;
-	return bucket_take(&set->full_at[way], &p->source, now_ns);
+	return bucket_take(bucket_find(set, (uint32_t)(hash >> 32) | 1), &p->source, now_ns);
 }
 
 void stage_police(struct burst *b, struct stage_env *env)

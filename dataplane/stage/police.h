@@ -4,8 +4,10 @@
 #include "shm/layout.h"
 #include "wire/endpoint.h"
 
+#include <emmintrin.h>
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // Token buckets, one 64-bit word each: the time at which the bucket will be full again (GCRA,
@@ -31,47 +33,78 @@ static inline bool bucket_take(uint64_t *full_at, const struct rate_limit *l, ui
 	return true;
 }
 
-enum { SOURCE_SETS = 8192, SOURCE_WAYS = 4 };
-
-// Buckets of sources, four to a cache line. A new source takes the place of the fullest bucket,
-// the one that says least: spoofed addresses push each other out, not the source that floods.
-struct source_set {
-	alignas(CACHE_LINE) uint64_t full_at[SOURCE_WAYS];
-	uint32_t tag[SOURCE_WAYS]; // 0 = free
-	uint32_t pad[SOURCE_WAYS];
+enum {
+	SOURCE_SETS = 8192,
+	SENDER_SETS = 2048, // 128 KiB: stays in the second-level cache
+	SET_WAYS = 4,
+	SEEN_EPOCH_S = 8,
 };
+
+// Buckets, four to a cache line. A newcomer takes the place of the fullest bucket, the one that
+// says least: those who speak seldom push each other out, not the one that floods.
+struct bucket_set {
+	alignas(CACHE_LINE) uint64_t full_at[SET_WAYS];
+	uint32_t tag[SET_WAYS]; // 0 = free
+	uint32_t pad[SET_WAYS];
+};
+
+// The bucket of a tag, which is not 0; a full one if it had none. Without branches: with more
+// senders than buckets nobody could predict them.
+static inline uint64_t *bucket_find(struct bucket_set *set, uint32_t tag)
+{
+	__m128i tags = _mm_load_si128((const __m128i *)set->tag);
+	__m128i same = _mm_cmpeq_epi32(tags, _mm_set1_epi32((int)tag));
+	unsigned found = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(same));
+	uint64_t a = set->full_at[0], b = set->full_at[1], c = set->full_at[2], d = set->full_at[3];
+	unsigned low = b < a, high = 2 + (d < c), way;
+
+	way = (c < d ? c : d) < (a < b ? a : b) ? high : low;
+	way = (unsigned)__builtin_ctz(found | 1u << (SET_WAYS + way)) & (SET_WAYS - 1);
+	set->tag[way] = tag;
+	set->full_at[way] &= -(uint64_t)(found != 0);
+	return &set->full_at[way];
+}
 
 // One worker's limits. Private to the worker.
 struct police {
 	struct rate_limit source, sender, punt[PUNT_CLASS_COUNT];
 	uint64_t punt_full_at[PUNT_CLASS_COUNT];
-	uint64_t secret[3];	  // so that nobody can choose sources that share a set
-	uint64_t *sender_full_at; // by node index
-	uint32_t sender_count;
-	struct source_set *sources; // SOURCE_SETS
+	uint64_t secret[3];	    // so that nobody can choose sources that share a set
+	struct bucket_set *sources; // SOURCE_SETS, by keyed hash of the address
+	struct bucket_set *senders; // SENDER_SETS, by node index
+	uint64_t *seen;		    // a bit per node index: last_seen is done in this epoch
+	size_t seen_size;	    // bytes
+	uint32_t seen_epoch;
 };
 
 // The memory is mapped and costs pages only where used. 0 or a negative errno.
-int police_init(struct police *p, uint32_t node_capacity);
+int police_init(struct police *p, uint32_t node_index_max);
 void police_free(struct police *p);
 
-// Takes over changed limits; cheap when nothing changed. Once a burst.
-void police_settings(struct police *p, const struct relay_settings *set);
+// Takes over changed limits and begins the epoch; cheap when nothing changed. Once a burst.
+void police_begin(struct police *p, const struct relay_settings *set, uint64_t now_ns);
 
 // One token of a source address (IPv6: its /64, what one host owns). False: over its rate.
 bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns);
 
 static inline bool police_sender(struct police *p, uint32_t node_index, uint64_t now_ns)
 {
-	if (p->sender.interval_ns == 0 || node_index >= p->sender_count)
+	if (p->sender.interval_ns == 0)
 		return true;
-	return bucket_take(&p->sender_full_at[node_index], &p->sender, now_ns);
+	return bucket_take(
+	    bucket_find(&p->senders[node_index % SENDER_SETS], node_index), &p->sender, now_ns);
 }
 
-static inline void police_sender_prefetch(const struct police *p, uint32_t node_index)
+// True for a node's first sign of life in an epoch: only then does a relay datagram cost a look at
+// the node's last_seen. The epoch must have been begun.
+static inline bool police_sender_seen(struct police *p, uint32_t node_index)
 {
-	if (node_index < p->sender_count)
-		__builtin_prefetch(&p->sender_full_at[node_index], 1);
+	uint64_t *word = &p->seen[node_index / 64], bit = 1ULL << node_index % 64;
+
+	if (node_index / 8 >= p->seen_size || *word & bit)
+		return false;
+	*word |= bit;
+	return true;
 }
 
 static inline bool police_punt(struct police *p, enum punt_class class, uint64_t now_ns)

@@ -63,6 +63,7 @@ static enum drop relay_from_elsewhere(struct dgram *d, const struct stage_env *e
 static enum drop relay_sender(
     struct dgram *d, struct stage_env *env, struct node_entry e, uint64_t now_ns)
 {
+	uint32_t index = node_entry_index(e);
 	bool known = node_entry_id(e) && !(node_entry_flags(e) & NODE_REMOTE);
 	enum match match = known ? sender_match(d, env, e) : MATCH_NONE;
 
@@ -70,9 +71,9 @@ static enum drop relay_sender(
 	    (match == MATCH_IP && env->set.sender_check == SENDER_CHECK_ENDPOINT))
 		return relay_from_elsewhere(d, env, known);
 	// After the check: a spoofer cannot spend the node's tokens or keep it alive.
-	if (!police_sender(&env->police, node_entry_index(e), now_ns))
+	if (!police_sender(&env->police, index, now_ns))
 		return DROP_POLICE_SENDER;
-	if (match == MATCH_ENDPOINT)
+	if (match == MATCH_ENDPOINT && police_sender_seen(&env->police, index))
 		node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
 	return DROP_NONE;
 }
@@ -92,22 +93,24 @@ static enum drop relay_to_peer(struct dgram *d, struct stage_env *env, struct no
 	return DROP_NONE;
 }
 
-// Writes the deliver message over the relay message's header: the frame stays where it is, and the
-// payload's sum follows the header bytes that changed.
+// Writes the deliver message over the relay message's header: the frame stays where it is. The
+// payload's sum follows the header bytes that changed, in memory order: the type, and for 0x06 the
+// destination, which stood at an odd offset: its four bytes are the high half of one word, one
+// whole word, and the low half of a third.
 static void relay_rewrite(struct dgram *d, bool carry)
 {
-	uint64_t removed = csum_add(0, d->data, BEACON_RELAY_SIZE), added;
+	uint32_t gone = (d->dest >> 24 << 8) + (d->dest >> 16 & 0xff) + (d->dest & 0xffff);
 
 	if (carry) {
 		beacon_relay_to_deliver_dest(d->data);
-		added = csum_add(0, d->data, BEACON_RELAY_DELIVER_DEST_SIZE);
-	} else {
-		d->data = beacon_relay_to_deliver(d->data);
-		d->len -= BEACON_RELAY_SIZE - BEACON_RELAY_DELIVER_SIZE;
-		added = csum_add(0, d->data, BEACON_RELAY_DELIVER_SIZE);
+		d->payload_sum =
+		    csum_fold(d->payload_sum + BEACON_RELAY_DELIVER_DEST - BEACON_RELAY);
+		return;
 	}
-	if (d->flags & DGRAM_F_RAW)
-		d->payload_sum = (uint16_t)~csum_replace((uint16_t)~d->payload_sum, removed, added);
+	d->data = beacon_relay_to_deliver(d->data);
+	d->len -= BEACON_RELAY_SIZE - BEACON_RELAY_DELIVER_SIZE;
+	d->payload_sum =
+	    csum_fold(d->payload_sum + BEACON_RELAY_DELIVER - BEACON_RELAY + 2 * 0xffff - gone);
 }
 
 static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_entry e)
@@ -122,7 +125,7 @@ static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_
 		if (!node_table_endpoint(env->nodes, e, &d->to))
 			return DROP_DEST_UNKNOWN;
 	} else {
-		d->to = endpoint_from_v4(node_entry_address(e), node_entry_port(e));
+		endpoint_set_v4(&d->to, node_entry_address(e), node_entry_port(e));
 	}
 	d->nexthop = node_entry_nexthop(e);
 	d->out_local = node_entry_local(e);
@@ -141,12 +144,6 @@ void stage_relay(struct burst *b, struct stage_env *env)
 	if (r.n == 0)
 		return;
 	node_lookup_run(env->nodes, r.ids, 2 * r.n, &r.nodes);
-	for (unsigned i = 0; i < r.n; i++) {
-		struct node_entry sender = node_lookup_entry(&r.nodes, i);
-
-		police_sender_prefetch(&env->police, node_entry_index(sender));
-		__builtin_prefetch(&env->nodes->last_seen[node_entry_index(sender)]);
-	}
 	for (unsigned i = 0; i < r.n; i++) {
 		struct dgram *d = r.d[i];
 		enum drop why = relay_sender(d, env, node_lookup_entry(&r.nodes, i), b->now_ns);

@@ -3,13 +3,18 @@
 
 void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out)
 {
-	police_settings(&env->police, &env->set);
-	stage_classify(b, env);
-	stage_police(b, env);
+	unsigned others;
+
+	police_begin(&env->police, &env->set, b->now_ns);
+	others = stage_classify(b, env);
+	if (others)
+		stage_police(b, env);
 	stage_relay(b, env);
-	stage_discover(b, env);
-	stage_punt(b, env);
-	stage_answer(b, env);
+	if (others) {
+		stage_discover(b, env);
+		stage_punt(b, env);
+		stage_answer(b, env);
+	}
 	stage_encap(b, env);
 	stage_egress(b, env, out);
 }

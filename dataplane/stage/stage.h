@@ -63,8 +63,9 @@ static inline uint32_t dgram_payload_size(const struct dgram *d, const struct st
 }
 
 // Parses headers (raw links) and the message: data, len, src, local, type, sender, dest, ttl,
-// payload_sum, rx_len. Drops what is malformed or no message for a relay.
-void stage_classify(struct burst *b, struct stage_env *env);
+// payload_sum, rx_len. Drops what is malformed or no message for a relay. Returns how many of the
+// others are no relay datagrams.
+unsigned stage_classify(struct burst *b, struct stage_env *env);
 
 // Token buckets by source address, for all but relay.
 void stage_police(struct burst *b, struct stage_env *env);

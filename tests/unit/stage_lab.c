@@ -98,7 +98,7 @@ void lab_open(struct stage_lab *lab)
 	    .ip_id_step = 1,
 	};
 	lab->punts = memory_punt_consumer(&lab->memory, 0);
-	assert_int_equal(police_init(&lab->env.police, lab->memory.nodes.index_max + 1), 0);
+	assert_int_equal(police_init(&lab->env.police, lab->memory.nodes.index_max), 0);
 }
 
 void lab_close(struct stage_lab *lab)

@@ -152,8 +152,8 @@ int admin_bind(struct admin *a, const char *path, uid_t owner, gid_t group)
 
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(sun.sun_path, path);
-	strcpy(a->path, path);
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	memcpy(a->path, path, strlen(path) + 1);
 	a->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (a->fd < 0)
 		return -errno;

@@ -14,10 +14,10 @@ admin_handler admin_ping, admin_version, admin_status, admin_stats, admin_drops,
     admin_links, admin_nodes, admin_node, admin_peers, admin_routes, admin_settings, admin_reload,
     admin_trace;
 
-// For struct admin.
+// For struct admin, with ctx = struct cp.
 json_t *admin_answer(
-    void *cp, struct admin_client *client, const json_t *request, struct admin_error *err);
-void admin_gone(void *cp, struct admin_client *client);
+    void *ctx, struct admin_client *client, const json_t *request, struct admin_error *err);
+void admin_gone(void *ctx, struct admin_client *client);
 
 // Fills in err; returns NULL so that handlers can return it.
 json_t *admin_fail(struct admin_error *err, const char *hint, const char *format, ...)

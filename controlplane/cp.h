@@ -65,11 +65,11 @@ json_t *cp_reload(struct cp *cp, struct config_errors *errors);
 // Writers on the memory that was just mapped. 0 or a negative errno.
 int session_open(struct cp *cp);
 void session_close(struct cp *cp);
-void session_punted(void *cp, const struct punt *p);
+// For struct hub and struct rtnl, with ctx = struct cp.
+void session_punted(void *ctx, const struct punt *p);
+void session_neighbour(void *ctx, const struct neigh *n);
+void session_routes_changed(void *ctx);
 // Every 100 ms.
 void session_tick(struct cp *cp, uint64_t now_ns);
 // Puts cp->config into effect: settings words, admission, gossip. Harmless while detached.
 void session_configure(struct cp *cp);
-// For struct rtnl.
-void session_neighbour(void *cp, const struct neigh *n);
-void session_routes_changed(void *cp);

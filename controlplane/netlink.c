@@ -19,7 +19,8 @@ static int attributes(
 	const uint8_t *at = (const uint8_t *)NLMSG_DATA(msg) + NLMSG_ALIGN(fixed);
 	const uint8_t *end = (const uint8_t *)msg + msg->nlmsg_len;
 
-	memset(table, 0, (max + 1) * sizeof(*table));
+	for (unsigned i = 0; i <= max; i++)
+		table[i] = NULL;
 	if (msg->nlmsg_len < NLMSG_LENGTH(fixed))
 		return -EBADMSG;
 	while (at + sizeof(struct rtattr) <= end) {

@@ -8,7 +8,7 @@
 
 static_assert(NEXTHOP_MAX <= UINT16_MAX, "chains of 16-bit indexes");
 
-static nexthop_word word_load(const struct nexthops *h, uint16_t i)
+static nexthop_word word_load(const struct nexthops *h, unsigned i)
 {
 	return __atomic_load_n(&h->memory->nexthops[i], __ATOMIC_RELAXED);
 }
@@ -60,10 +60,10 @@ static uint16_t inherit(struct nexthops *h, nexthop_word w)
 {
 	if (!w || !h->inherited)
 		return 0;
-	for (uint16_t i = 1; i < NEXTHOP_MAX; i++)
+	for (unsigned i = 1; i < NEXTHOP_MAX; i++)
 		if (h->slots[i].use == NEXTHOP_INHERITED && word_load(h, i) == w) {
 			h->inherited--;
-			return i;
+			return (uint16_t)i;
 		}
 	return 0;
 }
@@ -190,11 +190,11 @@ static void slot_retire(struct nexthops *h, uint16_t i)
 
 void nexthops_walked(struct nexthops *h)
 {
-	for (uint16_t i = 1; i < NEXTHOP_MAX; i++) {
+	for (unsigned i = 1; i < NEXTHOP_MAX; i++) {
 		const struct nexthop_slot *s = &h->slots[i];
 
 		if (s->use == NEXTHOP_INHERITED || (s->use == NEXTHOP_USED && s->walk != h->walk))
-			slot_retire(h, i);
+			slot_retire(h, (uint16_t)i);
 	}
 	h->walk++;
 	h->exhausted = false;

@@ -146,9 +146,8 @@ void rtnl_tick(struct rtnl *n, uint64_t now_ns)
 	send_request(n, now_ns);
 }
 
-void rtnl_probe(void *ctx, uint32_t ifindex, const uint8_t addr[16])
+void rtnl_probe(const struct rtnl *n, uint32_t ifindex, const uint8_t addr[16])
 {
-	const struct rtnl *n = ctx;
 	struct endpoint at = endpoint_from_v6(addr, DISCARD_PORT);
 	struct sockaddr_storage to;
 	socklen_t len = endpoint_to_sockaddr(&at, &to);

@@ -261,6 +261,14 @@ static void watch_egress(struct cp *cp)
 	session_routes_changed(cp);
 }
 
+static void on_probe(void *ctx, uint32_t ifindex, const uint8_t addr[16])
+{
+	struct cp *cp = ctx;
+
+	cp->stats.n[CP_NEIGHBOUR_PROBES]++;
+	rtnl_probe(&cp->rtnl, ifindex, addr);
+}
+
 static void walk(struct cp *cp, uint64_t now_ns)
 {
 	struct session *s = &cp->session;
@@ -285,7 +293,7 @@ void session_tick(struct cp *cp, uint64_t now_ns)
 	announce_tick(&s->announce, now_ns);
 	if (++s->ticks % 10 == 0) {
 		peers_tick(&s->peers, now_ns);
-		nexthops_probe(&s->nexthops, now_ns, rtnl_probe, &cp->rtnl);
+		nexthops_probe(&s->nexthops, now_ns, on_probe, cp);
 	}
 	nexthops_run(&s->nexthops);
 	node_writer_run(&s->nodes);

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The control plane's mirror of routes and neighbours, seen through raw links' next hops."""
+import json
+import socket
+import time
+
+from netlab import eventually, run
+from topology import Nets, start_relay
+
+
+def ask(relay, request):
+    """An admin request that the command line has no command for."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(relay.state.name + "/admin.sock")
+        s.send(json.dumps({"request": request}).encode())
+        return json.loads(s.recv(70000))["result"]
+
+
+def hops(relay):
+    """Address -> MAC of the next hops in use, None while unresolved."""
+    return {r["address"]: r["mac"] for r in ask(relay, "routes")["routes"]}
+
+
+def mac_of(host, interface):
+    shown = run("ip", "-j", "-n", host, "link", "show", "dev", interface)
+    return json.loads(shown.stdout)[0]["address"]
+
+
+def flow_works(a, b):
+    a.relay(b.node, b"over")
+    return b.delivered() == (a.node, b"over")
+
+
+def two_nodes(nets):
+    a, b = nets.node("a", 1001), nets.node("b", 1002)
+    a.discover(), b.discover()
+    return a, b
+
+
+def test_next_hop_follows_the_route(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    a, b = two_nodes(nets)
+    eventually(lambda: hops(relay).get("10.0.0.254") == mac_of(nets.router, "r0"))
+    # The same router under another address.
+    lab.address(nets.router, "r0", "10.0.0.253/24")
+    run("ip", "-n", nets.relay_host, "route", "replace", "default", "via", "10.0.0.253")
+    eventually(lambda: "10.0.0.253" in hops(relay))
+    assert flow_works(a, b)
+    eventually(lambda: hops(relay).get("10.0.0.253") == mac_of(nets.router, "r0"))
+    # What is not asked for any more is given back after a walk over the nodes.
+    eventually(lambda: "10.0.0.254" not in hops(relay), timeout=30)
+
+
+def test_policy_rules_leave_routing_to_the_kernel(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    a, b = two_nodes(nets)
+    eventually(lambda: relay.ask("node", "1001")["resolved"])
+    run("ip", "-n", nets.relay_host, "rule", "add", "from", "10.9.9.9", "lookup", "77")
+    eventually(lambda: not relay.ask("node", "1001")["resolved"])
+    assert flow_works(a, b)
+    run("ip", "-n", nets.relay_host, "rule", "del", "from", "10.9.9.9", "lookup", "77")
+    eventually(lambda: relay.ask("node", "1001")["resolved"])
+    assert flow_works(a, b)
+
+
+def test_a_neighbour_that_is_replaced_silently_is_noticed(lab):
+    nets = Nets(lab)
+    for setting in ("base_reachable_time_ms=1000", "delay_first_probe_time=1",
+                    "retrans_time_ms=200"):
+        run("ip", "netns", "exec", nets.relay_host, "sysctl", "-qw", "net.ipv4.neigh.w." + setting)
+    relay = start_relay(nets, "xdp")
+    a, b = two_nodes(nets)
+    eventually(lambda: hops(relay).get("10.0.0.254") == mac_of(nets.router, "r0"))
+    time.sleep(4)  # the kernel's own use of the entry, by the first answers, is forgotten
+    # The router asks for nobody's address: only a probe can tell that its own has changed.
+    run("ip", "netns", "exec", nets.router, "nft", "table arp quiet { chain out { type filter "
+        "hook output priority 0; oifname r0 arp operation request drop; }; }")
+    run("ip", "-n", nets.router, "link", "set", "r0", "address", "02:00:00:00:00:77")
+    run("ip", "-n", nets.router, "neigh", "replace", "10.0.0.1", "dev", "r0", "nud", "permanent",
+        "lladdr", mac_of(nets.relay_host, "w"))
+
+    def arrives():
+        a.relay(1002, b"over")
+        return not b.silent(0.2)
+    eventually(arrives, timeout=40)
+    eventually(lambda: hops(relay).get("10.0.0.254") == "02:00:00:00:00:77")
+
+
+def test_a_new_control_plane_keeps_the_next_hops(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    a, b = two_nodes(nets)
+    before = eventually(lambda: relay.ask("node", "1001")["resolved"] and ask(relay, "routes"))
+    old = relay.children()["fairway-cp"]
+    run("kill", "-9", old)
+    eventually(lambda: relay.children().get("fairway-cp", old) != old)
+    eventually(lambda: relay.ask("status")["dp"]["connected"])
+    assert relay.ask("node", "1001")["resolved"]
+    eventually(lambda: ask(relay, "routes") == before)
+    assert flow_works(a, b)

@@ -2,6 +2,8 @@
 #include "base/clock.h"
 #include "controlplane/admin_api.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 json_t *admin_ping(
@@ -51,19 +53,48 @@ static json_t *listen_list(const struct cp *cp)
 	return list;
 }
 
+// The links that are open, raw ones first; what was asked for and failed is a warning.
 static json_t *link_list(const struct cp *cp)
 {
+	const struct link_block *links = cp->attach.up ? cp->session.memory->header->links : NULL;
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < cp->config.links.count; i++) {
-		const struct config_link *l = &cp->config.links.at[i];
+	for (int sock = 0; links && sock < 2; sock++) {
+		for (unsigned i = 0; i < LINK_MAX; i++) {
+			bool is_sock = !strncmp(links[i].kind, "sock", sizeof(links[i].kind));
 
-		json_array_append_new(list, l->queues
-						? json_sprintf("xdp:%s:%u", l->ifname, l->queues)
-						: json_sprintf("xdp:%s", l->ifname));
+			if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) && is_sock == sock)
+				json_array_append_new(
+				    list, json_sprintf(
+					      "%.*s", (int)sizeof(links[i].name), links[i].name));
+		}
 	}
-	json_array_append_new(list, json_string("sock"));
 	return list;
+}
+
+static bool link_is_open(const struct link_block *links, const char *ifname)
+{
+	char name[sizeof(links[0].name)];
+
+	snprintf(name, sizeof(name), "xdp:%s", ifname);
+	for (unsigned i = 0; i < LINK_MAX; i++)
+		if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) &&
+		    !strncmp(links[i].name, name, sizeof(name)))
+			return true;
+	return false;
+}
+
+static void warn_of_links(const struct cp *cp, json_t *list)
+{
+	const struct link_block *links = cp->session.memory->header->links;
+
+	for (unsigned i = 0; i < cp->config.links.count; i++)
+		if (!link_is_open(links, cp->config.links.at[i].ifname))
+			json_array_append_new(
+			    list, json_sprintf(
+				      "link xdp:%s is not open, sock serves its interface: the log "
+				      "of fairway-dp says why",
+				      cp->config.links.at[i].ifname));
 }
 
 static json_t *warning_list(const struct cp *cp)
@@ -73,6 +104,8 @@ static json_t *warning_list(const struct cp *cp)
 
 	if (!cp->attach.up)
 		json_array_append_new(list, json_string("no data plane is attached"));
+	else
+		warn_of_links(cp, list);
 	if (n->n[CP_REFUSED_FULL])
 		json_array_append_new(
 		    list, json_sprintf("%llu nodes were not stored: raise nodes.capacity",

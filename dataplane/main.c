@@ -225,6 +225,7 @@ static int serve(struct dp *dp)
 	struct pollfd fds[CLIENTS + SERVE_CLIENTS];
 	char status[STATUS_MAX] = "";
 
+	dp_links_maintain(dp); // whoever attaches finds the links described
 	dp_describe(dp, status, sizeof(status));
 	log_info("serving", kv("at", status), kv("adopted", dp->adopted));
 	notify_ready(status);

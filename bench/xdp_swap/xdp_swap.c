@@ -81,7 +81,7 @@ static void open_all(struct swap *s, const char *ifname, uint32_t queue)
 	    .bind_flags = XDP_USE_NEED_WAKEUP};
 	size_t size = (size_t)FRAMES * FRAME_SIZE;
 	int rc, fd, budget = TX_BUDGET, ifindex = (int)if_nametoindex(ifname);
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = XDP_FLAGS_DRV_MODE};
 
 	s->program = redirect_bpf__open_and_load();
 	if (!s->program)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/privilege.h"
 #include "dataplane/io/xdp_internal.h"
 
 #include <bpf/libbpf.h>
-#include <cap-ng.h>
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -17,28 +17,15 @@ static struct xdp_umem *worker_umems[WORKER_MAX];
 
 static int capabilities_check(struct link_error *err)
 {
-	static const struct {
-		int bit;
-		const char *name;
-	} needed[] = {
-	    {CAP_BPF, "CAP_BPF"}, {CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {CAP_NET_RAW, "CAP_NET_RAW"}};
-	char missing[64] = "";
+	uint64_t missing = privilege_missing(PRIVILEGE_XDP);
+	char names[128];
 
-	capng_get_caps_process();
-	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		if (capng_have_capability(CAPNG_EFFECTIVE, needed[i].bit) ||
-		    (needed[i].bit == CAP_BPF &&
-			capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN)))
-			continue;
-		strcat(missing, missing[0] ? ", " : "");
-		strcat(missing, needed[i].name);
-	}
-	if (missing[0])
-		return xdp_fail(err, -EPERM,
-		    "AF_XDP needs %s at start: run as root, or setcap "
-		    "cap_bpf,cap_net_admin,cap_net_raw+ep fairway-dp",
-		    missing);
-	return 0;
+	if (!missing)
+		return 0;
+	return xdp_fail(err, -EPERM,
+	    "AF_XDP needs %s at start: run as root, or setcap "
+	    "cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon,cap_ipc_lock+ep fairway-dp",
+	    privilege_names(names, sizeof(names), missing));
 }
 
 // IFACE[:QUEUES]; leaves queue_count at 0 when QUEUES is not given.

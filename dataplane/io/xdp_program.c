@@ -50,7 +50,8 @@ static int program_load(struct xdp_program *p, struct link_error *err)
 	libbpf_set_print(before);
 	if (rc == -EPERM)
 		return xdp_fail(err, rc,
-		    "the kernel refuses BPF programs: CAP_BPF and CAP_NET_ADMIN are needed, in a "
+		    "the kernel refuses BPF programs: CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are "
+		    "needed, in a "
 		    "container those of the host");
 	if (rc)
 		return xdp_fail(err, rc,
@@ -61,7 +62,7 @@ static int program_load(struct xdp_program *p, struct link_error *err)
 
 static int attach_as(struct xdp_program *p, uint32_t ifindex, uint32_t flags)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = flags};
 
 	p->link_fd =
 	    bpf_link_create(bpf_program__fd(p->skeleton->progs.steer), ifindex, BPF_XDP, &opts);

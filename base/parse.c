@@ -125,7 +125,7 @@ static int scan_with_unit(const char *text, const struct unit *units, uint64_t *
 	if (!*c && !*value && !rc)
 		return 0;
 	for (; units->name; units++) {
-		if (strcasecmp(c, units->name))
+		if (strcasecmp(c, units->name) != 0)
 			continue;
 		if (__builtin_mul_overflow(*value, units->factor, value))
 			rc = -ERANGE;

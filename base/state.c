@@ -42,7 +42,7 @@ static void find_foreign(const char *path, char *name, size_t size)
 	while (dir && !*name && (entry = readdir(dir))) {
 		int i = 0;
 
-		while (ours[i] && strcmp(ours[i], entry->d_name))
+		while (ours[i] && strcmp(ours[i], entry->d_name) != 0)
 			i++;
 		if (!ours[i])
 			snprintf(name, size, "%s", entry->d_name);

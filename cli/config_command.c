@@ -51,7 +51,8 @@ int run_config(const struct command *self, int argc, char **argv)
 
 	if (rc)
 		return status;
-	if (!line.operand_count || strcmp(line.operands[0], "check") || line.operand_count > 2) {
+	if (!line.operand_count || strcmp(line.operands[0], "check") != 0 ||
+	    line.operand_count > 2) {
 		complain(self, "write: fairway config check [FILE]");
 		return EXIT_USAGE;
 	}

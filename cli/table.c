@@ -60,9 +60,9 @@ char *format_cell(char *out, const json_t *value, enum cell cell)
 	char text[64];
 
 	if (!value || json_is_null(value)) {
-		strcpy(out, "-");
+		snprintf(out, CELL_MAX, "-");
 	} else if (cell == CELL_YES && json_is_boolean(value)) {
-		strcpy(out, json_is_true(value) ? "yes" : "no");
+		snprintf(out, CELL_MAX, "%s", json_is_true(value) ? "yes" : "no");
 	} else if (json_is_string(value)) {
 		snprintf(out, CELL_MAX, "%s",
 		    *json_string_value(value) ? json_string_value(value) : "-");
@@ -78,7 +78,7 @@ char *format_cell(char *out, const json_t *value, enum cell cell)
 
 		format_count(out, number > 0 ? (uint64_t)number : 0);
 	} else {
-		strcpy(out, "?");
+		snprintf(out, CELL_MAX, "?");
 	}
 	return out;
 }

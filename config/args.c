@@ -113,7 +113,7 @@ static const char *take_value(struct arguments *a, const char *name, const char 
 {
 	if (inline_value)
 		return inline_value;
-	if (*a->next && strncmp(*a->next, "--", 2))
+	if (*a->next && strncmp(*a->next, "--", 2) != 0)
 		return *a->next++;
 	config_error_add(
 	    a->errors, "--%s needs a value: \"%s --help\" says which", name, a->command->name);

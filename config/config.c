@@ -178,7 +178,7 @@ void config_compare(const struct config *before, const struct config *after,
     void (*changed)(void *context, const struct config_key *key), void *context)
 {
 	for (const struct config_key *k = config_keys; k->name; k++)
-		if (memcmp(
-			(const char *)before + k->offset, (const char *)after + k->offset, k->size))
+		if (memcmp((const char *)before + k->offset, (const char *)after + k->offset,
+			k->size) != 0)
 			changed(context, k);
 }

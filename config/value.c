@@ -100,7 +100,7 @@ static int add_link(
 		    text);
 		return -EINVAL;
 	}
-	if (strncmp(text, "xdp:", 4) || !*name || *name == ':') {
+	if (strncmp(text, "xdp:", 4) != 0 || !*name || *name == ':') {
 		parse_error_set(error, "\"%s\" is no link: write xdp:IFACE[:QUEUES] or sock", text);
 		return -EINVAL;
 	}

@@ -91,6 +91,7 @@ static void format_values(char *out, size_t size, const struct config_key *key)
 	char low[64], high[64];
 	size_t len = 0;
 
+	*out = 0;
 	if (key->type == CONFIG_CHOICE) {
 		for (int i = 0; key->choices[i]; i++)
 			len += (size_t)snprintf(

@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 		notify_ready("poisoned");
 		return 1;
 	}
-	if (strcmp(mode, "mute"))
+	if (strcmp(mode, "mute") != 0)
 		notify_ready("serving");
 	sigemptyset(&none);
 	while (!ended)

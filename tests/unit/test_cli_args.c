@@ -121,7 +121,7 @@ static void every_command_has_help(void **state)
 		assert_int_equal(run(arguments), EXIT_OK);
 		snprintf(arguments, sizeof(arguments), "usage: fairway %s [options]", names[i]);
 		assert_memory_equal(output, arguments, strlen(arguments));
-		if (strcmp(names[i], "up"))
+		if (strcmp(names[i], "up") != 0)
 			assert_non_null(strstr(output, "--json"));
 	}
 	assert_int_equal(run(""), EXIT_USAGE);

@@ -152,7 +152,7 @@ int privilege_drop(
 int privilege_park(struct parse_error *error)
 {
 	capng_clear(CAPNG_SELECT_CAPS);
-	if (!capng_get_caps_process()) {
+	if (!prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) && !capng_get_caps_process()) {
 		for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
 			capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, cap);
 		if (!capng_apply(CAPNG_SELECT_CAPS))

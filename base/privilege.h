@@ -43,7 +43,8 @@ int privilege_find_user(const char *name, struct privilege_user *user, struct pa
 int privilege_drop(
     const struct privilege_user *user, uint64_t keep, uint64_t inherit, struct parse_error *error);
 
-// Keeps what is permitted and inherited for programs to be executed, but stops using it.
+// Keeps what is permitted and inherited for programs to be executed, but stops using it; programs
+// to be executed cannot get more (no_new_privs).
 int privilege_park(struct parse_error *error);
 
 // System calls that every one of our processes makes: memory, files that are open, threads, time,

@@ -112,6 +112,8 @@ static void reload(void *context)
 		return;
 	}
 	log_set_level((enum log_level)next.log.level);
+	if (up->supervisor.children[CHILD_DP].ready)
+		kill(up->supervisor.children[CHILD_DP].pid, SIGHUP);
 	if (client_open(&client, up->config.state, &error)) {
 		log_error("reload failed", kv("error", error.text));
 		return;
@@ -190,7 +192,8 @@ static int prepare(struct up *up, struct parse_error *error)
 		rc = addresses_check(config, error);
 	if (rc)
 		return rc;
-	privileges_warn(config);
+	if (!root && *config->user)
+		log_warn("not root, so serving as whoever started this", kv("user", config->user));
 	// kept for the next start of the data plane, not used by us
 	rc = privilege_drop(root ? &user : NULL, PRIVILEGE_DP, PRIVILEGE_DP, error);
 	if (!rc)

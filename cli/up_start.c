@@ -87,19 +87,6 @@ int links_check(const struct config *config, struct parse_error *error)
 	return 0;
 }
 
-void privileges_warn(const struct config *config)
-{
-	uint64_t missing = privilege_missing(PRIVILEGE_XDP);
-	char names[256];
-
-	if (!config->links.count || !missing)
-		return;
-	log_warn("no privileges for xdp links, serving on sock: run as root (sudo fairway up), or "
-		 "as the service fairway-dp",
-	    kv("missing", privilege_names(names, sizeof(names), missing)),
-	    kv("link", config->links.at[0].ifname));
-}
-
 // The interface of the default route, or "".
 static void default_interface(char *name, size_t size)
 {
@@ -116,15 +103,20 @@ static void default_interface(char *name, size_t size)
 		fclose(file);
 }
 
+static bool is_unspecified(const union socket_address *at)
+{
+	if (at->any.sa_family == AF_INET)
+		return !at->v4.sin_addr.s_addr;
+	return IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr);
+}
+
 // Where a daemon on another machine reaches us.
 static void reachable_address(const struct config *config, char *text)
 {
 	union socket_address at = config->listen.at[0], own;
 	in_port_t port = at.v4.sin_port;
-	bool any = at.any.sa_family == AF_INET ? !at.v4.sin_addr.s_addr
-					       : IN6_IS_ADDR_UNSPECIFIED(&at.v6.sin6_addr);
 
-	if (any) {
+	if (is_unspecified(&at)) {
 		udp_own_address(&own);
 		own.v4.sin_port = port;
 		at = own;
@@ -147,11 +139,12 @@ void print_hints(const struct config *config, const char *self)
 	reachable_address(config, address);
 	snprintf(text, sizeof(text), "daemon -beacon %s", address);
 	hint("use it from a daemon", text);
+	// named, since whoever looks may be another user with another default
 	snprintf(text, sizeof(text), "%s status --state %s (also top, nodes, drops, trace)", self,
 	    config->state);
 	hint("look at it", text);
 	default_interface(interface, sizeof(interface));
-	if (!config->links.count && *interface) {
+	if (!config->links.count && *interface && is_unspecified(&config->listen.at[0])) {
 		snprintf(text, sizeof(text), "sudo %s up --link xdp:%s (AF_XDP instead of sockets)",
 		    self, interface);
 		hint("make it faster", text);

@@ -14,7 +14,5 @@ int program_open(const char *name, char *path, size_t size, struct parse_error *
 int addresses_check(const struct config *config, struct parse_error *error);
 // That the interfaces of the links exist.
 int links_check(const struct config *config, struct parse_error *error);
-// Logs what an xdp link would lack here.
-void privileges_warn(const struct config *config);
 // What a new operator wants to know next: to stderr, as text on a terminal, else as log lines.
 void print_hints(const struct config *config, const char *self);

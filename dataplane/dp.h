@@ -25,6 +25,8 @@ enum dp_exit {
 enum { COMPANION = 0 }; // place of the sock link in the list of links
 
 struct dp {
+	int argc; // the command line, to be read again on SIGHUP
+	char **argv;
 	struct config config;
 	bool fall_back; // go on with sock alone when another link cannot be opened
 	struct memory memory;

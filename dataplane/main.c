@@ -24,7 +24,7 @@ enum { MAINTAIN_MS = 1000, STATUS_MAX = 512 };
 static const char *const extra_calls[] = {
     "socket", "bind", "connect", "unlink", "bpf", "openat", "readlink", "uname", NULL};
 
-static int options_read(struct dp *dp, int argc, char **argv)
+static int options_read(struct config *config, bool *falls_back, int argc, char **argv)
 {
 	const char *fall_back = NULL;
 	const struct config_option options[] = {
@@ -41,7 +41,7 @@ static int options_read(struct dp *dp, int argc, char **argv)
 	};
 	struct config_errors errors = {.count = 0};
 	struct config_line line;
-	int rc = config_read(&dp->config, &command, argc, argv, &line, &errors);
+	int rc = config_read(config, &command, argc, argv, &line, &errors);
 
 	if (rc == 0 && fall_back && strcmp(fall_back, "sock") != 0) {
 		config_error_add(&errors,
@@ -57,7 +57,7 @@ static int options_read(struct dp *dp, int argc, char **argv)
 	}
 	if (rc < 0)
 		fprintf(stderr, "%s\n", errors.text);
-	dp->fall_back = fall_back != NULL;
+	*falls_back = fall_back != NULL;
 	return rc;
 }
 
@@ -197,6 +197,16 @@ static void netlink_drain(struct dp *dp)
 		;
 }
 
+// Of what a reload changes, the control plane puts all but the log level into the memory.
+static void log_level_reload(const struct dp *dp)
+{
+	static struct config next;
+	bool falls_back;
+
+	if (options_read(&next, &falls_back, dp->argc, dp->argv) == 0)
+		log_set_level((enum log_level)next.log.level);
+}
+
 // The signal that ends us, 0 if there was none.
 static int signal_read(struct dp *dp)
 {
@@ -204,7 +214,10 @@ static int signal_read(struct dp *dp)
 
 	if (read(dp->signals, &info, sizeof(info)) != sizeof(info))
 		return 0;
-	return info.ssi_signo == SIGHUP ? 0 : (int)info.ssi_signo;
+	if (info.ssi_signo != SIGHUP)
+		return (int)info.ssi_signo;
+	log_level_reload(dp);
+	return 0;
 }
 
 static void status_tell(const struct dp *dp, char *last)
@@ -299,7 +312,9 @@ int main(int argc, char **argv)
 	int rc;
 
 	dp.lock = dp.signals = dp.netlink = dp.cp_event = dp.server.fd = dp.memory.fd = -1;
-	rc = options_read(&dp, argc, argv);
+	dp.argc = argc;
+	dp.argv = argv;
+	rc = options_read(&dp.config, &dp.fall_back, argc, argv);
 	if (rc)
 		return rc > 0 ? DP_EXIT_OK : DP_EXIT_USAGE;
 	log_setup("fairway-dp", (enum log_level)dp.config.log.level,

@@ -37,6 +37,7 @@ struct worker {
 	struct burst burst;
 	uint64_t now_ns;
 	bool busy; // the last turn held something
+	bool raw;  // serves a raw link
 	unsigned idle_turns;
 	uint64_t window_start_ns, window_count; // of the rate measured now
 	uint64_t rate;				// datagrams a second in the last window
@@ -277,7 +278,9 @@ static void worker_sleep(struct worker *w)
 static bool worker_may_sleep(struct worker *w)
 {
 	uint64_t limit = __atomic_load_n(&w->settings->busy_rate, __ATOMIC_RELAXED);
-	bool polling = limit == 0 || w->rate >= limit;
+	// Asking sockets costs a system call each time, waiting for them costs no more: without a
+	// raw link there is nothing to gain from polling.
+	bool polling = limit == 0 || (w->raw && w->rate >= limit);
 
 	if (polling != w->block->mode)
 		__atomic_store_n(&w->block->mode, polling, __ATOMIC_RELAXED);
@@ -295,7 +298,7 @@ static void *worker_run(void *arg)
 			continue;
 		}
 		block_count(w, COUNTER_POLLS_EMPTY);
-		if (++w->idle_turns < IDLE_TURNS || !worker_may_sleep(w)) {
+		if ((++w->idle_turns < IDLE_TURNS && w->raw) || !worker_may_sleep(w)) {
 			__builtin_ia32_pause();
 			continue;
 		}
@@ -327,6 +330,7 @@ static void env_open(struct worker *w)
 
 		w->queues[i] = w->cfg.index < link->queue_count ? link->queues[w->cfg.index] : NULL;
 		env->links[i].raw = w->queues[i] && link->ops->raw;
+		w->raw |= env->links[i].raw;
 		if (w->queues[i] && link->ops->buffers)
 			w->buffers[i] = link->ops->buffers(w->queues[i]);
 	}

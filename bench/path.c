@@ -213,6 +213,8 @@ static int compare(const void *a, const void *b)
 // Median nanoseconds per datagram.
 static double path_measure(struct lab *lab, uint32_t nodes)
 {
+	uint64_t median;
+
 	lab_open(lab, nodes);
 	for (int i = 0; i < VERIFIED_ROUNDS; i++)
 		batch_verify(lab);
@@ -227,7 +229,8 @@ static double path_measure(struct lab *lab, uint32_t nodes)
 	}
 	lab_close(lab);
 	qsort(lab->cost_ns, ROUNDS, sizeof(lab->cost_ns[0]), compare);
-	return (double)lab->cost_ns[ROUNDS / 2] / BATCH;
+	median = lab->cost_ns[ROUNDS / 2];
+	return (double)median / BATCH;
 }
 
 int main(int argc, char **argv)

@@ -112,7 +112,7 @@ static void format_values(char *out, size_t size, const struct config_key *key)
 
 static void print_markdown(void)
 {
-	char values[256];
+	char values[256] = "";
 
 	fputs(markdown_head, stdout);
 	printf("\n```yaml\n%s```\n\n", example);
@@ -136,7 +136,7 @@ static void print_bold(const char *text)
 
 static void print_man(void)
 {
-	char values[256];
+	char values[256] = "";
 
 	fputs(man_head, stdout);
 	for (const struct config_key *k = config_keys; k->name; k++) {

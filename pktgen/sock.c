@@ -113,13 +113,14 @@ static int sock_open(struct backend *b, const struct options *o, char *error)
 		return -ENOMEM;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->fds = malloc(b->sockets * sizeof(*s->fds));
+	for (uint32_t i = 0; s->fds && i < b->sockets; i++)
+		s->fds[i] = -1;
 	s->in_data = malloc((size_t)RECEIVE_BUFFERS * MESSAGE_MAX);
 	if (s->epoll < 0 || !s->fds || !s->in_data) {
 		snprintf(error, BACKEND_ERROR_MAX, "not enough memory or descriptors");
 		sock_close(b);
 		return -ENOMEM;
 	}
-	memset(s->fds, 0xff, b->sockets * sizeof(*s->fds));
 	for (int i = 0; i < RECEIVE_BUFFERS; i++) {
 		s->in_iov[i] = (struct iovec){s->in_data + (size_t)i * MESSAGE_MAX, MESSAGE_MAX};
 		s->in[i].msg_hdr = (struct msghdr){.msg_iov = &s->in_iov[i], .msg_iovlen = 1};

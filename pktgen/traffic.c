@@ -81,24 +81,26 @@ static int choose_destinations(struct traffic *t)
 }
 
 // Counting sort of the flows by their sender's socket.
-static void group_by_socket(struct traffic *t)
+static void group_by_socket(struct traffic *t, uint32_t sockets)
 {
 	uint32_t *start = t->socket_start;
 
 	for (uint32_t i = 0; i < t->o->flows; i++)
-		start[t->flows[i].sender % t->sockets + 1]++;
-	for (uint32_t s = 0; s < t->sockets; s++)
+		start[t->flows[i].sender % sockets + 1]++;
+	for (uint32_t s = 0; s < sockets; s++)
 		start[s + 1] += start[s];
 	for (uint32_t i = t->o->flows; i-- > 0;)
-		t->by_socket[--start[t->flows[i].sender % t->sockets + 1]] = i;
+		t->by_socket[--start[t->flows[i].sender % sockets + 1]] = i;
 	// each end has moved down to its group's beginning: entry s + 1 is now the start of group s
-	memmove(start, start + 1, t->sockets * sizeof(*start));
-	start[t->sockets] = t->o->flows;
+	memmove(start, start + 1, sockets * sizeof(*start));
+	start[sockets] = t->o->flows;
 }
 
 int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets)
 {
 	*t = (struct traffic){.o = o, .sockets = sockets, .random = o->seed * 2 + 1};
+	if (!sockets)
+		return -EINVAL;
 	t->flows = calloc(o->flows, sizeof(*t->flows));
 	t->by_socket = malloc(o->flows * sizeof(*t->by_socket));
 	t->socket_start = calloc(sockets + 1, sizeof(*t->socket_start));
@@ -106,7 +108,7 @@ int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets)
 		traffic_free(t);
 		return -ENOMEM;
 	}
-	group_by_socket(t);
+	group_by_socket(t, sockets);
 	return 0;
 }
 

@@ -37,7 +37,8 @@ struct traffic {
 	uint64_t random;
 };
 
-// -ENOMEM when the flows do not fit. `sockets` as the backend spreads nodes: node % sockets.
+// -ENOMEM when the flows do not fit. `sockets`, at least 1, as the backend spreads nodes: node %
+// sockets.
 int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets);
 void traffic_free(struct traffic *t);
 // Sequence numbers from 0 again, for the next trial. No thread may be sending or receiving.

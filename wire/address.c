@@ -67,7 +67,7 @@ static const char *hex_parse(const char *text, char end, uint16_t *out)
 
 static const char *address_parse_to(const char *text, char end, struct address *out)
 {
-	uint16_t network, repeated, high, low;
+	uint16_t network, repeated = 0, high, low;
 
 	text = decimal_parse(text, ':', &network);
 	if (text)

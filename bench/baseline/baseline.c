@@ -141,7 +141,8 @@ static _Noreturn void relay_run(int fd)
 
 static int socket_open(const char *address, const char *port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	struct sockaddr_in at = {
+	    .sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int size = SOCKET_BUFFER;
 

@@ -243,7 +243,7 @@ static unsigned mem_poll_fds(struct link_queue *q, int *fds, unsigned max)
 
 #define MEM_OPS(kind_, raw_)                                                                \
 	{                                                                                   \
-		.kind = kind_, .raw = raw_, .open = mem_open, .close = mem_close,           \
+		.kind = (kind_), .raw = (raw_), .open = mem_open, .close = mem_close,       \
 		.maintain = mem_maintain, .stats = mem_stats, .describe = mem_describe,     \
 		.rx = mem_rx, .tx = mem_tx, .tx_copy = mem_tx_copy, .release = mem_release, \
 		.flush = mem_flush, .poll_fds = mem_poll_fds,                               \

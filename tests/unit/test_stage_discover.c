@@ -246,7 +246,7 @@ static void ring_full(void **state)
 	while (lab_punt(&lab, &punt, stun, sizeof(stun)))
 		;
 	lab_begin(&lab, LAB_SOCK);
-	d = lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+	(void)lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
 	lab_run(&lab, 5);
 	assert_true(lab_punt(&lab, &punt, stun, sizeof(stun)));
 }

@@ -45,18 +45,21 @@ static void socket_reclaim(struct xdp_umem *u, struct xdp_socket *s)
 	s->tx_held -= n;
 }
 
-// In copy mode a wake-up sends a limited number of frames and says EAGAIN when there are more.
+static uint32_t tx_consumer(const struct xdp_socket *s)
+{
+	return __atomic_load_n(s->tx.consumer, __ATOMIC_RELAXED);
+}
+
+// In copy mode a wake-up sends a limited number of frames and says EAGAIN when there are more. In
+// zero-copy mode the driver takes them later, and may want to be woken again meanwhile.
 static void socket_kick(struct xdp_socket *s, struct xdp_counts *counts)
 {
-	for (int turn = 0; turn < XDP_KICK_MAX; turn++) {
-		uint32_t before = __atomic_load_n(s->tx.consumer, __ATOMIC_RELAXED);
+	for (int turn = 0; turn < XDP_KICK_MAX && xsk_ring_prod__needs_wakeup(&s->tx); turn++) {
+		uint32_t before = tx_consumer(s);
 
-		if (!xsk_ring_prod__needs_wakeup(&s->tx) ||
-		    sendto(s->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0) {
-			s->tx_waiting = false;
-			return;
-		}
-		if (errno == EAGAIN && __atomic_load_n(s->tx.consumer, __ATOMIC_RELAXED) != before)
+		if (sendto(s->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
+			break;
+		if (errno == EAGAIN && tx_consumer(s) != before)
 			continue;
 		if (errno == EAGAIN || errno == EBUSY || errno == ENOBUFS)
 			return; // the frames stay in the ring for the next flush
@@ -64,6 +67,7 @@ static void socket_kick(struct xdp_socket *s, struct xdp_counts *counts)
 		s->tx_waiting = errno == ENETDOWN; // else the interface is gone
 		return;
 	}
+	s->tx_waiting = tx_consumer(s) != *s->tx.producer;
 }
 
 static unsigned socket_rx(struct link_queue *q, struct xdp_socket *s, struct dgram *d, unsigned max)

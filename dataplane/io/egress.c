@@ -6,6 +6,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ enum {
 struct link_facts {
 	uint32_t ifindex, flags, parent, mtu, vlan;
 	bool foreign_parent; // the parent is in another network namespace
-	bool is_vlan;
+	bool is_vlan, ethernet;
 	const uint8_t *mac;
 };
 
@@ -57,6 +58,8 @@ static struct link_facts read_facts(const struct nlmsghdr *h)
 	const struct rtattr *a = IFLA_RTA(info);
 	int left = IFLA_PAYLOAD(h);
 	struct link_facts f = {.ifindex = info->ifi_index, .flags = info->ifi_flags};
+
+	f.ethernet = info->ifi_type == ARPHRD_ETHER || info->ifi_type == ARPHRD_LOOPBACK;
 
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFLA_ADDRESS && RTA_PAYLOAD(a) == ETH_ALEN)
@@ -122,6 +125,7 @@ static bool own_facts(struct egress_watch *w, const struct link_facts *f)
 		       (f->mac && memcmp(w->mac, f->mac, sizeof(w->mac)) != 0);
 
 	w->present = true;
+	w->ethernet = f->ethernet;
 	w->up = up;
 	w->mtu = f->mtu;
 	if (f->mac)

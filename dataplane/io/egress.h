@@ -18,6 +18,7 @@ struct egress_watch {
 	bool stale;	      // something changed and was not read yet
 	// Of the interface itself, as last seen.
 	bool present, up; // up: administratively and with carrier
+	bool ethernet;	  // frames have Ethernet headers
 	uint8_t mac[6];
 	uint32_t mtu;
 };

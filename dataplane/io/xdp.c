@@ -107,6 +107,10 @@ static int watch_start(struct xdp_link *x, struct link_error *err)
 	if (rc)
 		return xdp_fail(
 		    err, rc, "reading the state of %s (rtnetlink): %s", x->ifname, strerror(-rc));
+	if (!x->watch.ethernet)
+		return xdp_fail(err, -EINVAL,
+		    "%s carries no Ethernet frames: leave it out, the sock link serves it",
+		    x->ifname);
 	if (!x->watch.up)
 		return xdp_fail(err, -ENETDOWN, "%s is down or has no carrier: ip link set %s up",
 		    x->ifname, x->ifname);

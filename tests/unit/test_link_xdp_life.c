@@ -178,6 +178,8 @@ static void test_errors(void **state)
 	expect_error("fw0:2x", -EINVAL, "QUEUES is a number");
 	expect_error("fw9", -ENODEV, "there is no interface fw9");
 	expect_error("fw0:5", -EINVAL, "fw0 has 4 receive queues, 5 were asked for");
+	if (lab.tun)
+		expect_error("fwt", -EINVAL, "fwt carries no Ethernet frames");
 	lab_ours(&lab, "ip link set fw0 down");
 	expect_error("fw0", -ENETDOWN, "ip link set fw0 up");
 	lab_ours(&lab, "ip link set fw0 up");

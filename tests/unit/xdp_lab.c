@@ -116,6 +116,7 @@ bool lab_open(struct xdp_lab *lab)
 			"ip link set fw1 up");
 	lab->vlans = system("ip link add link fw0 name fw0.v type vlan id 1 2>/dev/null && "
 			    "ip link del fw0.v") == 0; // NOLINT(cert-env33-c)
+	lab->tun = system("ip tuntap add dev fwt mode tun 2>/dev/null") == 0; // NOLINT
 	lab->tap = lab_packet_socket("fw0");
 	enter(lab->theirs);
 	lab->wire = lab_packet_socket("fw1");

@@ -21,6 +21,7 @@ struct xdp_lab {
 	int tap;	  // packet socket on fw0: what the kernel got
 	int wire;	  // packet socket on fw1: sends and receives frames as the peer
 	bool vlans;	  // this kernel has VLAN interfaces
+	bool tun;	  // there is an interface fwt without Ethernet headers
 	char skip[200];	  // why the lab cannot be made
 	struct local *locals;
 	struct egress *egress;

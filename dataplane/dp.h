@@ -45,7 +45,10 @@ struct dp {
 // what it did and why. 0 or a negative errno.
 int dp_memory_open(struct dp *dp);
 
-// dp_links.c. How many workers the configuration asks for.
+// dp_links.c. With fall_back and without the privileges for them, the links other than sock are
+// taken off the configuration, which the number of workers follows.
+void dp_links_reduce(struct dp *dp);
+// How many workers the configuration asks for.
 unsigned dp_workers_wanted(const struct config *config);
 // Opens sock, then the others. Logs errors. 0 or enum dp_exit.
 int dp_links_open(struct dp *dp);

@@ -109,16 +109,16 @@ static int link_open(struct dp *dp, const char *kind, const char *spec)
 	return 0;
 }
 
-// What to do about a raw link that could not be opened.
-static void link_advise(int rc)
+void dp_links_reduce(struct dp *dp)
 {
-	uint64_t missing = privilege_missing(PRIVILEGE_XDP);
+	uint64_t missing = privilege_missing(PRIVILEGE_XDP & ~CAP_BIT(CAP_PERFMON));
 	char names[128];
 
-	if ((rc == -EPERM || rc == -EACCES) && missing)
-		log_error("AF_XDP needs more privileges; run as root or grant them, or leave out "
-			  "--link to serve on sock",
-		    kv("missing", privilege_names(names, sizeof(names), missing)));
+	if (!dp->fall_back || dp->config.links.count == 0 || missing == 0)
+		return;
+	log_warn("serving on sock alone: AF_XDP needs more privileges; run as root or grant them",
+	    kv("missing", privilege_names(names, sizeof(names), missing)));
+	dp->config.links.count = 0;
 }
 
 int dp_links_open(struct dp *dp)
@@ -128,16 +128,13 @@ int dp_links_open(struct dp *dp)
 	for (uint32_t i = 0; i < dp->config.links.count; i++) {
 		const struct config_link *l = &dp->config.links.at[i];
 		char spec[IFNAMSIZ + 16];
-		int rc;
 
 		if (l->queues)
 			snprintf(spec, sizeof(spec), "%s:%u", l->ifname, l->queues);
 		else
 			snprintf(spec, sizeof(spec), "%s", l->ifname);
-		rc = link_open(dp, "xdp", spec);
-		if (rc == 0)
+		if (link_open(dp, "xdp", spec) == 0)
 			continue;
-		link_advise(rc);
 		if (!dp->fall_back)
 			return DP_EXIT_LINK;
 		log_warn("going on without this link: its interface is served by sock, slower",

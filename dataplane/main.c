@@ -220,14 +220,14 @@ static int signal_read(struct dp *dp)
 	return 0;
 }
 
-static void status_tell(const struct dp *dp, char *last)
+static void status_tell(const struct dp *dp, char last[STATUS_MAX])
 {
-	char text[STATUS_MAX];
+	char text[STATUS_MAX] = "";
 
 	dp_describe(dp, text, sizeof(text));
 	if (strcmp(text, last) == 0)
 		return;
-	strcpy(last, text);
+	memcpy(last, text, sizeof(text));
 	log_info("serving", kv("at", text));
 	notify_status(text);
 }
@@ -284,6 +284,7 @@ static int start(struct dp *dp)
 	rc = directory_open(dp, root ? &user : NULL);
 	if (rc)
 		return rc;
+	dp_links_reduce(dp);
 	dp->worker_count = dp_workers_wanted(&dp->config);
 	if (dp_memory_open(dp))
 		return DP_EXIT_FAILURE;

@@ -4,13 +4,12 @@
 #include "wire/beacon.h"
 #include "wire/inet.h"
 
-// The relay datagrams of a burst and what the node table says of them: senders first, then
-// destinations, looked up together so that their cache misses overlap.
+// The relay datagrams of a burst and their nodes: senders first, then destinations, looked up
+// together so that their cache misses overlap.
 struct relay_batch {
 	unsigned n;
 	struct dgram *d[BURST_MAX];
 	uint32_t ids[2 * BURST_MAX];
-	struct node_lookup nodes;
 };
 
 static_assert(2 * BURST_MAX <= LOOKUP_MAX, "one look-up a burst");
@@ -138,18 +137,19 @@ static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_
 
 void stage_relay(struct burst *b, struct stage_env *env)
 {
+	struct node_lookup nodes;
 	struct relay_batch r;
 
 	relay_collect(b, &r);
 	if (r.n == 0)
 		return;
-	node_lookup_run(env->nodes, r.ids, 2 * r.n, &r.nodes);
+	node_lookup_run(env->nodes, r.ids, 2 * r.n, &nodes);
 	for (unsigned i = 0; i < r.n; i++) {
 		struct dgram *d = r.d[i];
-		enum drop why = relay_sender(d, env, node_lookup_entry(&r.nodes, i), b->now_ns);
+		enum drop why = relay_sender(d, env, node_lookup_entry(&nodes, i), b->now_ns);
 
 		if (!why)
-			why = relay_dest(d, env, node_lookup_entry(&r.nodes, r.n + i));
+			why = relay_dest(d, env, node_lookup_entry(&nodes, r.n + i));
 		if (why)
 			dgram_drop(d, why);
 		else

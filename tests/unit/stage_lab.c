@@ -212,7 +212,7 @@ bool lab_punt(struct stage_lab *lab, struct punt_record *record, void *payload, 
 struct inet_udp lab_check_frame(const struct dgram *d)
 {
 	const uint8_t *ip, *udp;
-	struct inet_udp h;
+	struct inet_udp h = {0};
 	uint64_t pseudo;
 	uint16_t check;
 

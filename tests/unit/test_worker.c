@@ -319,7 +319,7 @@ static void trace_filters(void **state)
 static void trace_link_drop(void **state)
 {
 	struct trace_reader reader = memory_trace_reader(&lab.memory, 0);
-	struct traced got[16];
+	struct traced got[16] = {0};
 	struct mem_sent sent;
 
 	(void)state;

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/admission.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+// Facts as letters: K known, I same IP, P same port, B key bound, M the key shown is the bound one,
+// F full, s silent for longer than admission.silence.
+struct fact {
+	enum admission_policy policy;
+	enum admission_proof proof;
+	const char *facts;
+	enum admission_verdict want;
+	bool challenge;
+};
+
+#define OPEN   ADMISSION_OPEN
+#define SIGNED ADMISSION_SIGNED
+
+static const struct fact table[] = {
+    // open, as unmodified daemons come
+    {OPEN, PROOF_NONE, "", ADMIT_LEARN, false},
+    {OPEN, PROOF_NONE, "F", REFUSE_FULL, false},
+    {OPEN, PROOF_NONE, "KFIP", ADMIT_REFRESH, false},
+    {OPEN, PROOF_NONE, "KIP", ADMIT_REFRESH, false},
+    {OPEN, PROOF_NONE, "KI", ADMIT_LEARN, false}, // NAT rebind
+    {OPEN, PROOF_NONE, "KFI", ADMIT_LEARN, false},
+    {OPEN, PROOF_NONE, "K", REFUSE_OCCUPIED, false}, // take-over
+    {OPEN, PROOF_NONE, "Ks", ADMIT_LEARN, false},
+    {OPEN, PROOF_NONE, "KP", REFUSE_OCCUPIED, false}, // the port alone is nothing
+    {OPEN, PROOF_NONE, "KB", REFUSE_OCCUPIED, false},
+    {OPEN, PROOF_NONE, "KBs", ADMIT_LEARN, false},
+    {OPEN, PROOF_NONE, "KBI", ADMIT_LEARN, false},
+    // open, with a key that is never signed with
+    {OPEN, PROOF_KEY, "", ADMIT_LEARN, false},
+    {OPEN, PROOF_KEY, "K", REFUSE_OCCUPIED, false},
+    {OPEN, PROOF_KEY, "KBM", REFUSE_OCCUPIED, false},
+    {OPEN, PROOF_KEY, "KIP", ADMIT_REFRESH, false},
+    // open, asking for a challenge
+    {OPEN, PROOF_STALE, "", ADMIT_LEARN, true},
+    {OPEN, PROOF_STALE, "KBM", REFUSE_OCCUPIED, true},
+    {OPEN, PROOF_STALE, "KIPBM", ADMIT_REFRESH, false},
+    {OPEN, PROOF_STALE, "KIP", ADMIT_REFRESH, true},
+    // open, signed
+    {OPEN, PROOF_SIGNED, "", ADMIT_LEARN_BIND, false},
+    {OPEN, PROOF_SIGNED, "F", REFUSE_FULL, false},
+    {OPEN, PROOF_SIGNED, "KI", ADMIT_LEARN_BIND, false},
+    {OPEN, PROOF_SIGNED, "KIP", ADMIT_LEARN_BIND, false},
+    {OPEN, PROOF_SIGNED, "KBM", ADMIT_LEARN, false},	// from anywhere at once
+    {OPEN, PROOF_SIGNED, "K", REFUSE_OCCUPIED, false},	// a fresh key proves nothing
+    {OPEN, PROOF_SIGNED, "KB", REFUSE_OCCUPIED, false}, // another's key neither
+    {OPEN, PROOF_SIGNED, "KBs", ADMIT_LEARN, false},
+    // signed, without a signature
+    {SIGNED, PROOF_NONE, "", REFUSE_UNPROVEN, false},
+    {SIGNED, PROOF_NONE, "KIPB", ADMIT_REFRESH, false},
+    {SIGNED, PROOF_NONE, "KIP", REFUSE_UNPROVEN, false}, // learnt while the policy was open
+    {SIGNED, PROOF_NONE, "KIB", REFUSE_UNPROVEN, false},
+    {SIGNED, PROOF_NONE, "KBs", REFUSE_UNPROVEN, false}, // silence helps nobody
+    {SIGNED, PROOF_KEY, "", REFUSE_UNPROVEN, true},
+    {SIGNED, PROOF_KEY, "KBM", REFUSE_UNPROVEN, true},
+    {SIGNED, PROOF_KEY, "KIBM", REFUSE_UNPROVEN, true},
+    {SIGNED, PROOF_KEY, "KIPBM", ADMIT_REFRESH, false},
+    {SIGNED, PROOF_KEY, "KB", REFUSE_KEY, false},
+    {SIGNED, PROOF_STALE, "", REFUSE_UNPROVEN, true},
+    // signed, with a signature
+    {SIGNED, PROOF_SIGNED, "", ADMIT_LEARN_BIND, false},
+    {SIGNED, PROOF_SIGNED, "F", REFUSE_FULL, false},
+    {SIGNED, PROOF_SIGNED, "KBM", ADMIT_LEARN, false},
+    {SIGNED, PROOF_SIGNED, "KIPBM", ADMIT_LEARN, false},
+    {SIGNED, PROOF_SIGNED, "KB", REFUSE_KEY, false},
+    {SIGNED, PROOF_SIGNED, "KBs", REFUSE_KEY, false},
+    {SIGNED, PROOF_SIGNED, "KBI", REFUSE_KEY, false},
+    {SIGNED, PROOF_SIGNED, "K", REFUSE_OCCUPIED, false},
+    {SIGNED, PROOF_SIGNED, "Ks", ADMIT_LEARN_BIND, false},
+};
+
+static struct admission_facts facts_of(const struct fact *f)
+{
+	return (struct admission_facts){
+	    .policy = f->policy,
+	    .proof = f->proof,
+	    .known = strchr(f->facts, 'K'),
+	    .same_addr = strchr(f->facts, 'I'),
+	    .same_port = strchr(f->facts, 'P'),
+	    .key_bound = strchr(f->facts, 'B'),
+	    .key_matches = strchr(f->facts, 'M'),
+	    .full = strchr(f->facts, 'F'),
+	    .silence_ns = 90,
+	    .silent_ns = strchr(f->facts, 's') ? 90 : 89,
+	};
+}
+
+static void test_decisions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct admission_facts f = facts_of(&table[i]);
+		enum admission_verdict v = admission_decide(&f);
+
+		if (v != table[i].want || admission_challenges(&f) != table[i].challenge)
+			fail_msg("line %zu (%s): %s, challenge %d", i, table[i].facts,
+			    admission_verdict_name(v), admission_challenges(&f));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decisions)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

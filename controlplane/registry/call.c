@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/registry/call.h"
+
+#include "controlplane/registry/frame.h"
+#include "wire/bytes.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct call_row *const tables[] = {call_identity_rows, call_profile_rows,
+    call_lookup_rows, call_trust_rows, call_network_rows, call_member_rows, call_policy_rows,
+    call_admin_rows, call_find_rows};
+
+static const struct call_row *row_find(const char *type)
+{
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (const struct call_row *row = tables[i]; row->type; row++)
+			if (!strcmp(row->type, type))
+				return row;
+	return NULL;
+}
+
+// Clients of the field see these texts only (wire-registry.md 2.0.2).
+static bool is_shown(const char *error)
+{
+	static const char *const shown[] = {"rate limited", "enterprise feature", "expired",
+	    "already", "not a member", "cannot", "too many", "too long", "not found", "invalid",
+	    "required"};
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (strstr(error, shown[i]))
+			return true;
+	return false;
+}
+
+void call_fail(struct call *c, const char *format, ...)
+{
+	va_list args;
+
+	if (c->failed)
+		return;
+	va_start(args, format);
+	vsnprintf(c->error, sizeof(c->error), format, args);
+	va_end(args);
+	c->failed = true;
+}
+
+static void frame_begin(struct call *c)
+{
+	static const uint8_t header[FRAME_HEADER];
+
+	out_reset(&c->out, FRAME_REPLY_MAX);
+	out_bytes(&c->out, header, sizeof(header));
+	out_open(&c->out, NULL, '{');
+}
+
+static void frame_finish(struct call *c)
+{
+	out_close(&c->out, '}');
+	if (!c->out.failed)
+		store_be32((uint8_t *)c->out.text, (uint32_t)(c->out.len - FRAME_HEADER));
+}
+
+static void answer_begin(struct call *c)
+{
+	char type[80];
+
+	frame_begin(c);
+	snprintf(type, sizeof(type), "%s_ok", c->row->type);
+	out_text(&c->out, "type", type);
+}
+
+static void answer_error(struct registry *r, struct call *c)
+{
+	frame_begin(c);
+	out_text(&c->out, "type", "error");
+	out_text(&c->out, "error", is_shown(c->error) ? c->error : "request failed");
+	r->count[REGISTRY_ERRORS]++;
+}
+
+static enum call_step finish(struct registry *r, struct call *c)
+{
+	if (c->failed && *c->error)
+		answer_error(r, c);
+	frame_finish(c);
+	if (c->out.failed) {
+		c->failed = true;
+		snprintf(c->error, sizeof(c->error), "answer too long: ask for less");
+		answer_error(r, c);
+		frame_finish(c);
+	}
+	if (c->row && c->row->flags & CALL_WRITES)
+		c->ticket = store_ticket(r->store);
+	r->count[REGISTRY_REQUESTS]++;
+	return CALL_DONE;
+}
+
+// Whoever signs is where its connection comes from.
+static void note_proof(struct registry *r, struct call *c)
+{
+	struct dir_node *n = directory_live(&r->nodes, c->signer);
+	bool dirty = false;
+
+	if (!n)
+		return;
+	memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
+	directory_touch(&r->nodes, n, c->t.now_s);
+	if (!n->proven) {
+		n->proven = true;
+		dirty = true;
+	}
+	if (c->conn && c->conn->node == n->id) {
+		n->at = c->conn->at;
+		c->conn->node = 0;
+		dirty = true;
+	}
+	if (dirty)
+		save_node(r, n);
+}
+
+static enum call_step proceed(struct registry *r, struct call *c)
+{
+	if (c->proven)
+		note_proof(r, c);
+	if (c->row->flags & CALL_WRITES && store_is_full(r->store))
+		call_fail(c, "too many changes wait for the disk");
+	if (!c->failed) {
+		answer_begin(c);
+		c->row->handle(r, c);
+	}
+	return finish(r, c);
+}
+
+// Neither signature nor token: the signature's error counts.
+static enum call_step refuse(struct registry *r, struct call *c, const char *why)
+{
+	const char *token = field_text(c->in, "admin_token");
+
+	if (c->row->flags & CALL_OR_ADMIN && *token && *r->config.admin_token) {
+		struct call probe = {.in = c->in};
+
+		if (call_is_admin(r, &probe)) {
+			c->admin = true;
+			return proceed(r, c);
+		}
+	}
+	call_fail(c, "%s", why);
+	return finish(r, c);
+}
+
+// Writes the challenge's text. False when it would be longer than anybody's.
+static bool challenge_build(struct call *c)
+{
+	const char *p = c->row->challenge;
+	size_t len = 0;
+
+	while (*p && len < sizeof(c->text)) {
+		char field[32];
+		const char *end;
+		size_t room = sizeof(c->text) - len;
+
+		if (*p != '{') {
+			c->text[len++] = *p++;
+			continue;
+		}
+		end = strchr(p, '}');
+		snprintf(field, sizeof(field), "%.*s", (int)(end - p - 1), p + 1);
+		p = end + 1;
+		if (field[0] == '?' || field[0] == '$') {
+			const char *value = field_text(c->in, field + 1);
+
+			if (*value || field[0] == '$')
+				len += (size_t)snprintf(
+				    c->text + len, room, "%s%s", field[0] == '?' ? ":" : "", value);
+		} else {
+			len += (size_t)snprintf(c->text + len, room, "%u", field_u32(c->in, field));
+		}
+	}
+	c->text_len = len;
+	return len < sizeof(c->text);
+}
+
+// The signer's key: from the directory, or the request. False with the error.
+static bool find_key(struct registry *r, struct call *c)
+{
+	const struct dir_node *n;
+
+	if (c->row->flags & CALL_KEY_INSIDE)
+		return field_base64(c->in, "public_key", c->key, sizeof(c->key)) == 0;
+	c->signer = field_u32(c->in, c->row->signer);
+	n = directory_live(&r->nodes, c->signer);
+	if (!n) {
+		call_fail(c, "node %u: node not found", c->signer);
+		return false;
+	}
+	memcpy(c->key, n->key, sizeof(c->key));
+	return true;
+}
+
+static enum call_step begin_signed(struct registry *r, struct call *c)
+{
+	int rc = field_base64(c->in, "signature", c->sig, sizeof(c->sig));
+
+	if (rc == -ENOENT && c->row->flags & CALL_OPTIONAL)
+		return proceed(r, c);
+	if (!find_key(r, c))
+		return finish(r, c);
+	if (rc == -ENOENT)
+		return refuse(r, c, "signature required for authenticated node");
+	if (rc == -EINVAL)
+		return refuse(r, c, "invalid signature encoding: no standard base64");
+	if (rc || !challenge_build(c))
+		return refuse(r, c, "signature verification failed");
+	c->tag = sig_cache_tag(&r->sigs, c->key, c->text, c->text_len, c->sig);
+	if (!sig_cache_has(&r->sigs, c->tag))
+		return CALL_VERIFY;
+	r->count[REGISTRY_REMEMBERED]++;
+	c->proven = true;
+	return proceed(r, c);
+}
+
+enum call_step call_begin(struct registry *r, struct call *c)
+{
+	const char *type = field_text(c->in, "type");
+
+	c->registry = r;
+	c->row = row_find(type);
+	if (!c->row) {
+		r->count[REGISTRY_UNKNOWN]++;
+		call_fail(c, "unknown message type: \"%.*s\"", ECHO_MAX, type);
+		// masked whatever the type spells
+		snprintf(c->error, sizeof(c->error), "unknown message type");
+		return finish(r, c);
+	}
+	if (c->row->check) {
+		answer_begin(c);
+		c->row->check(r, c);
+		if (c->failed)
+			return finish(r, c);
+	}
+	if (c->row->flags & CALL_SIGNED)
+		return begin_signed(r, c);
+	if (c->row->flags & CALL_ADMIN && !call_is_admin(r, c))
+		return finish(r, c);
+	return proceed(r, c);
+}
+
+void call_verified(struct registry *r, struct call *c, bool valid)
+{
+	const struct dir_node *n = directory_live(&r->nodes, c->signer);
+
+	// The key may have changed while the signature was verified.
+	if (valid && c->signer && (!n || memcmp(n->key, c->key, sizeof(c->key)) != 0))
+		valid = false;
+	if (!valid) {
+		r->count[REGISTRY_FORGED]++;
+		refuse(r, c, "signature verification failed");
+		return;
+	}
+	r->count[REGISTRY_VERIFIED]++;
+	sig_cache_add(&r->sigs, c->tag);
+	c->proven = true;
+	proceed(r, c);
+}
+
+void call_delivered(struct registry *r, uint32_t node, uint64_t seq)
+{
+	struct dir_node *n = directory_find(&r->nodes, node);
+
+	for (uint32_t i = 0; n && n->inbox && i < n->inbox->count;) {
+		struct inbox_entry *e = &n->inbox->at[i];
+
+		if (e->kind != INBOX_INVITE && e->seq <= seq)
+			registry_take(r, n, e);
+		else
+			i++;
+	}
+}
+
+void call_free(struct call *c)
+{
+	json_decref(c->in);
+	out_free(&c->out);
+}
+
+struct dir_node *call_node(struct registry *r, struct call *c, const char *field)
+{
+	uint32_t id = field_u32(c->in, field);
+	struct dir_node *n = directory_live(&r->nodes, id);
+
+	if (!n)
+		call_fail(c, "node %u: node not found", id);
+	return n;
+}
+
+struct network *call_network(struct registry *r, struct call *c)
+{
+	uint16_t id = field_u16(c->in, "network_id");
+	struct network *net = network_find(&r->networks, id);
+
+	if (!net)
+		call_fail(c, "network %u: network not found", id);
+	return net;
+}
+
+static bool same_secret(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+
+	return len == strlen(b) && bytes_equal_secret(a, b, len);
+}
+
+bool call_is_admin(struct registry *r, struct call *c)
+{
+	if (!*r->config.admin_token) {
+		call_fail(c, "network creation is disabled");
+		return false;
+	}
+	if (!same_secret(r->config.admin_token, field_text(c->in, "admin_token"))) {
+		call_fail(c, "invalid admin token");
+		return false;
+	}
+	c->admin = true;
+	return true;
+}
+
+bool call_has_role(struct registry *r, struct call *c, const struct network *net, enum role least)
+{
+	const char *token = field_text(c->in, "admin_token");
+	uint32_t actor = field_u32(c->in, "node_id");
+	const struct member *m;
+
+	if (*token && ((*r->config.admin_token && same_secret(r->config.admin_token, token)) ||
+			  (net->admin_token && same_secret(net->admin_token, token)))) {
+		c->admin = true;
+		return true;
+	}
+	if (actor == 0) {
+		call_fail(c, "rbac: node_id required for role-based authorization");
+		return false;
+	}
+	if (!c->proven) {
+		call_fail(c, "rbac: signature or admin token required");
+		return false;
+	}
+	m = member_find(net, c->signer);
+	if (!m || m->role < least) {
+		call_fail(c, "rbac: node %u has role \"%s\", requires %s", actor,
+		    role_name(m ? m->role : ROLE_NONE), role_name(least));
+		return false;
+	}
+	return true;
+}
+
+void call_audit(
+    struct call *c, const char *action, uint32_t node, uint16_t network, const char *format, ...)
+{
+	char actor[ENDPOINT_TEXT_MAX + 32], details[200];
+	va_list args;
+
+	if (c->admin)
+		snprintf(actor, sizeof(actor), "admin");
+	else if (c->proven && c->signer)
+		snprintf(actor, sizeof(actor), "node %u", c->signer);
+	else if (endpoint_format(&c->from, actor, sizeof(actor)) < 0)
+		actor[0] = 0;
+	va_start(args, format);
+	vsnprintf(details, sizeof(details), format, args);
+	va_end(args);
+	save_audit(c->registry, &(struct audit){.unix_s = c->t.unix_s,
+				    .action = action,
+				    .actor = actor,
+				    .details = details,
+				    .node = node,
+				    .network = network});
+}

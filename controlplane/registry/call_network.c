@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/registry/call.h"
+#include "controlplane/registry/document.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Networks: list, create, join, leave, rename, delete (wire-registry.md 2.C).
+
+static void do_list_networks(struct registry *r, struct call *c)
+{
+	struct json_out *o = &c->out;
+	const struct network *net;
+
+	out_open(o, "networks", '[');
+	out_open(o, NULL, '{');
+	out_int(o, "id", 0);
+	out_text(o, "name", "backbone");
+	out_int(o, "members", r->nodes.live);
+	out_text(o, "join_rule", "open");
+	out_bool(o, "enterprise", false);
+	out_int(o, "created", r->created);
+	out_close(o, '}');
+	for (net = network_after(&r->networks, 0); net;
+	     net = network_after(&r->networks, net->id)) {
+		out_open(o, NULL, '{');
+		out_int(o, "id", net->id);
+		out_text(o, "name", net->name);
+		out_int(o, "members", net->count);
+		out_text(o, "join_rule", join_rule_name(net->rule));
+		out_bool(o, "enterprise", net->enterprise);
+		out_int(o, "created", net->created);
+		if (net->max_members)
+			out_int(o, "max_members", net->max_members);
+		if (net->enterprise && net->description)
+			out_text(o, "description", net->description);
+		if (net->rules) {
+			out_bool(o, "managed", true);
+			out_raw(o, "rules", net->rules);
+		}
+		if (net->expr_policy)
+			out_bool(o, "has_expr_policy", true);
+		out_close(o, '}');
+	}
+	out_close(o, ']');
+}
+
+// What a new network is to be, checked. False with the error; `rules` and `policy` are to be freed.
+struct plan {
+	const char *name;
+	uint8_t rule;
+	bool enterprise;
+	char *rules, *policy;
+};
+
+static bool plan_read(struct call *c, struct plan *p)
+{
+	const char *rule = field_text(c->in, "join_rule"), *token = field_text(c->in, "token");
+	char why[160] = "";
+
+	*p = (struct plan){
+	    .name = field_text(c->in, "name"), .enterprise = field_bool(c->in, "enterprise")};
+	if (!network_name_check(p->name, why, sizeof(why)))
+		call_fail(c, "%s", why);
+	else if (*rule && !join_rule_parse(rule, &p->rule))
+		call_fail(c, "invalid join_rule: open, token or invite");
+	else if (p->rule == JOIN_INVITE && !p->enterprise)
+		call_fail(
+		    c, "enterprise feature: invite-only networks require the enterprise flag");
+	else if (p->rule == JOIN_TOKEN && !*token)
+		call_fail(c, "token required: a token network without one would be open to anyone");
+	else if (strlen(token) > NETWORK_TOKEN_MAX ||
+		 strlen(field_text(c->in, "network_admin_token")) > NETWORK_TOKEN_MAX)
+		call_fail(c, "token too long (max %d)", NETWORK_TOKEN_MAX);
+	else if (!rules_read(json_object_get(c->in, "rules"), &p->rules, why, sizeof(why)) ||
+		 !policy_read(json_object_get(c->in, "expr_policy"), &p->policy, why, sizeof(why)))
+		call_fail(c, "%s", why);
+	return !c->failed;
+}
+
+static struct network *plan_create(struct registry *r, struct call *c, struct plan *p)
+{
+	struct network *net = network_add(&r->networks, 0, p->name);
+
+	if (!net) {
+		if (errno == EEXIST)
+			call_fail(c, "network \"%s\" already exists", p->name);
+		else
+			call_fail(c, "network ID space exhausted (max 65535 networks)");
+		return NULL;
+	}
+	net->rule = p->rule;
+	net->enterprise = p->enterprise;
+	net->created = c->t.unix_s;
+	net->rules = p->rules;
+	net->expr_policy = p->policy;
+	p->rules = p->policy = NULL;
+	text_set(&net->token, field_text(c->in, "token"));
+	text_set(&net->admin_token, field_text(c->in, "network_admin_token"));
+	return net;
+}
+
+static void do_create_network(struct registry *r, struct call *c)
+{
+	uint32_t creator = field_u32(c->in, "node_id");
+	struct dir_node *n = directory_live(&r->nodes, creator);
+	struct network *net = NULL;
+	struct plan p = {0};
+
+	// An administrator without a node of his own gets a network without an owner.
+	if (creator && !n)
+		call_fail(c, "node %u not registered", creator);
+	else if (plan_read(c, &p))
+		net = plan_create(r, c, &p);
+	free(p.rules);
+	free(p.policy);
+	if (!net)
+		return;
+	save_network(r, net);
+	save_meta(r);
+	if (n && !registry_join(r, net, n, ROLE_OWNER))
+		call_fail(c, "out of memory");
+	call_audit(c, "network.created", creator, net->id, "%s", net->name);
+	out_int(&c->out, "network_id", net->id);
+	out_text(&c->out, "name", net->name);
+	out_bool(&c->out, "enterprise", net->enterprise);
+	if (net->rules)
+		out_bool(&c->out, "managed", true);
+}
+
+static void check_join(struct registry *r, struct call *c)
+{
+	if (field_u16(c->in, "network_id") == 0)
+		call_fail(c, "cannot join the backbone network");
+	else
+		call_network(r, c);
+}
+
+static bool token_matches(const struct network *net, const char *token)
+{
+	size_t len = net->token ? strlen(net->token) : 0;
+
+	return len && strlen(token) == len && bytes_equal_secret(net->token, token, len);
+}
+
+static void do_join_network(struct registry *r, struct call *c)
+{
+	uint32_t id = field_u32(c->in, "node_id");
+	struct dir_node *n = directory_live(&r->nodes, id);
+	struct network *net = call_network(r, c);
+
+	if (!net)
+		return;
+	if (!n)
+		call_fail(c, "node %u not registered", id);
+	else if (net->rule == JOIN_TOKEN && !token_matches(net, field_text(c->in, "token")))
+		call_fail(c, "invalid token for network %u", net->id);
+	else if (net->rule == JOIN_INVITE)
+		call_fail(
+		    c, "invite-only networks require invite_to_network + respond_invite flow");
+	else if (member_find(net, id))
+		call_fail(c, "node %u already in network %u", id, net->id);
+	else if (net->max_members && net->count >= net->max_members)
+		call_fail(c, "network membership limit reached");
+	else if (!registry_join(r, net, n, ROLE_MEMBER))
+		call_fail(c, "out of memory");
+	if (c->failed)
+		return;
+	call_audit(c, "network.joined", id, net->id, "%s", "");
+	out_int(&c->out, "network_id", net->id);
+	out_address(&c->out, "address", net->id, id);
+	if (net->rules)
+		out_raw(&c->out, "rules", net->rules);
+	if (net->expr_policy)
+		out_raw(&c->out, "expr_policy", net->expr_policy);
+}
+
+static void check_leave(struct registry *r, struct call *c)
+{
+	if (field_u16(c->in, "network_id") == 0)
+		call_fail(c, "cannot leave the backbone network");
+	else
+		call_network(r, c);
+}
+
+static void do_leave_network(struct registry *r, struct call *c)
+{
+	uint32_t id = field_u32(c->in, "node_id");
+	struct network *net = call_network(r, c);
+	const struct member *m = net ? member_find(net, id) : NULL;
+
+	if (!net)
+		return;
+	if (!m) {
+		call_fail(c, "node %u is not a member of network %u", id, net->id);
+		return;
+	}
+	if (m->role == ROLE_OWNER && net->enterprise) {
+		call_fail(c, "cannot leave network: owner must transfer ownership first");
+		return;
+	}
+	registry_leave(r, net, id);
+	call_audit(c, "network.left", id, net->id, "%s", "");
+	out_int(&c->out, "network_id", net->id);
+}
+
+static void check_delete(struct registry *r, struct call *c)
+{
+	if (field_u16(c->in, "network_id") == 0)
+		call_fail(c, "cannot delete the backbone network");
+	else
+		call_network(r, c);
+}
+
+static void do_delete_network(struct registry *r, struct call *c)
+{
+	struct network *net = call_network(r, c);
+	uint16_t id;
+
+	if (!net || !call_has_role(r, c, net, ROLE_OWNER))
+		return;
+	id = net->id;
+	call_audit(c, "network.deleted", 0, id, "%s", net->name);
+	registry_delete_network(r, net);
+	out_int(&c->out, "network_id", id);
+}
+
+static void do_rename_network(struct registry *r, struct call *c)
+{
+	struct network *net = call_network(r, c);
+	const char *name = field_text(c->in, "name");
+	char why[160];
+	int rc;
+
+	if (!net || !call_has_role(r, c, net, ROLE_ADMIN))
+		return;
+	if (!network_name_check(name, why, sizeof(why))) {
+		call_fail(c, "%s", why);
+		return;
+	}
+	rc = network_rename(&r->networks, net, name);
+	if (rc) {
+		call_fail(c, "network \"%s\" already exists", name);
+		return;
+	}
+	save_network(r, net);
+	call_audit(c, "network.renamed", 0, net->id, "%s", name);
+	out_int(&c->out, "network_id", net->id);
+	out_text(&c->out, "name", name);
+}
+
+// On: every member has a role and somebody is the owner. Off: nobody has.
+static void set_roles(struct registry *r, struct network *net)
+{
+	for (uint32_t i = 0; i < net->count; i++) {
+		struct member *m = &net->members[i];
+
+		if (!net->enterprise)
+			m->role = ROLE_NONE;
+		else if (m->role == ROLE_NONE)
+			m->role = i == 0 && !network_owner(net) ? ROLE_OWNER : ROLE_MEMBER;
+		save_member(r, net, m);
+	}
+}
+
+static void do_set_enterprise(struct registry *r, struct call *c)
+{
+	struct network *net = call_network(r, c);
+
+	if (!net)
+		return;
+	net->enterprise = field_bool(c->in, "enterprise");
+	set_roles(r, net);
+	save_network(r, net);
+	call_audit(c, "network.enterprise", 0, net->id, net->enterprise ? "on" : "off");
+	out_int(&c->out, "network_id", net->id);
+	out_bool(&c->out, "enterprise", net->enterprise);
+}
+
+const struct call_row call_network_rows[] = {
+    {"list_networks", do_list_networks, 0, NULL, NULL, NULL},
+    {"create_network", do_create_network, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},
+    {"join_network", do_join_network, CALL_SIGNED | CALL_OR_ADMIN | CALL_WRITES, "node_id",
+	"join_network:{node_id}:{network_id}", check_join},
+    {"leave_network", do_leave_network, CALL_SIGNED | CALL_OR_ADMIN | CALL_WRITES, "node_id",
+	"leave_network:{node_id}:{network_id}", check_leave},
+    {"delete_network", do_delete_network, CALL_SIGNED | CALL_OPTIONAL | CALL_WRITES, "node_id",
+	"delete_network:{node_id}:{network_id}", check_delete},
+    {"rename_network", do_rename_network, CALL_SIGNED | CALL_OPTIONAL | CALL_WRITES, "node_id",
+	"rename_network:{node_id}:{network_id}", NULL},
+    {"set_network_enterprise", do_set_enterprise, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},
+    {0},
+};

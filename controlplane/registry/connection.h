@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "controlplane/registry/call.h"
+#include "controlplane/registry/frame.h"
+#include "controlplane/registry/server.h"
+
+// Inside of the server: a connection, its answers, its signature at work.
+
+// An answer that could not be written at once.
+struct answer {
+	struct answer *next;
+	uint64_t ticket;
+	uint32_t polled; // node whose inbox it empties, 0 = none
+	uint64_t polled_seq;
+	size_t len, sent;
+	uint8_t data[];
+};
+
+struct connection {
+	uv_tcp_t tcp;
+	uv_write_t write;
+	struct server *server;
+	struct connection *next, **link; // in server.connections
+	struct connection *wait_next, **wait_link;
+	struct endpoint from;
+	struct anchor anchor;
+	struct frame_input in;
+	size_t rest; // bytes of it that server.rest_bytes counts
+	struct answer *head, **tail;
+	size_t output; // bytes of its answers
+	uint32_t answers;
+	uint32_t heard_s, stuck_s; // CLOCK_MONOTONIC; stuck_s 0: not
+	int32_t tokens;		   // requests that it may make before the next tick
+	uint32_t tokens_at;	   // in ticks
+	bool verifying, writing, reading, paced, closing;
+	bool dead; // the handle is closed
+};
+
+struct verify_job {
+	struct verify_job *next;
+	struct connection *conn;
+	struct call call;
+	bool valid;
+};
+
+struct registry_time server_time(void);
+void connection_open(struct server *s);
+void connection_close(struct connection *c);
+// Goes on with what it has received.
+void connection_resume(struct connection *c);
+// Writes the answers that may go out.
+void connection_flush(struct connection *c);
+// Sends the answer of a call, or queues it.
+void connection_answer(struct connection *c, struct call *call);
+
+// Queues a call's signature; connection_resume() follows its answer. False: too many wait.
+bool verify_start(struct connection *c, struct call *call);
+// At the end of a turn of the loop: hands the queue to the thread pool.
+void verify_submit(struct server *s);

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/parse.h"
+#include "controlplane/registry/json_out.h"
+#include "controlplane/registry/registry.h"
+#include "controlplane/registry/sources.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+// The registry's TCP server: connections, frames, answers in order, signatures on the thread pool,
+// answers held back until the store has them. Main thread.
+
+enum {
+	SERVER_PIPELINE_MAX = 64,    // answers that wait on a connection before it is not read
+	SERVER_OUTPUT_MAX = 8 << 20, // bytes that a client may leave unread
+	SERVER_IDLE_S = 300,	     // silence after which a connection is closed
+	SERVER_STUCK_S = 30,	     // time to read an answer
+	SERVER_VERIFY_MAX = 4096,    // signatures that wait for the thread pool
+	SERVER_RATE = 500,	     // requests a second and connection
+	SERVER_BURST = 2000,
+	SERVER_REST_MAX = 64 << 20, // bytes of incomplete frames of all connections
+};
+
+struct connection;
+struct verify_job;
+
+struct server {
+	// Fill in before server_listen().
+	struct registry *registry;
+	uint32_t connection_max;
+	uint32_t source_max; // of an address; 0: no limit
+
+	uv_loop_t *loop;
+	int fd;
+	uv_tcp_t listener;
+	uv_timer_t tick;
+	uv_prepare_t prepare;
+	uv_async_t committed;
+	struct connection *connections; // all
+	struct connection *sweep;	// next to be looked at
+	struct connection *waiting;	// with answers that wait for the store
+	uint32_t count;
+	struct verify_job *jobs; // wait for the end of this turn of the loop
+	uint32_t verifying;
+	size_t rest_bytes;
+	struct sources sources;
+	struct json_out out;   // the answer that is being built
+	uint8_t buffer[65536]; // for reading; nothing is kept in it between two turns
+	uint32_t paced;	       // connections that asked too fast
+};
+
+// Binds and listens; connections wait until server_start(). May be called with privileges that are
+// given up before that. 0 or a negative errno.
+int server_listen(struct server *s, const union socket_address *at, struct parse_error *error);
+// A registry with a store: starts its thread too.
+int server_start(struct server *s, uv_loop_t *loop);
+// Closes everything. Run the loop until it is empty, then free the registry.
+void server_stop(struct server *s);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/registry/sig_cache.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_MAX = 512 };
+
+int sig_cache_init(struct sig_cache *c, uint32_t entries)
+{
+	uint32_t sets = 64;
+
+	while (sets * SIG_CACHE_WAYS < entries && sets < 1u << 24)
+		sets *= 2;
+	*c = (struct sig_cache){.set_mask = sets - 1};
+	// calloc: pages are only there once they are written
+	c->tags = calloc(sets, SIG_CACHE_WAYS * sizeof(*c->tags));
+	if (!c->tags)
+		return -ENOMEM;
+	identity_random(c->secret, sizeof(c->secret));
+	return 0;
+}
+
+void sig_cache_free(struct sig_cache *c)
+{
+	free(c->tags);
+}
+
+struct sig_tag sig_cache_tag(const struct sig_cache *c, const uint8_t key[IDENTITY_KEY_SIZE],
+    const void *text, size_t len, const uint8_t sig[IDENTITY_SIG_SIZE])
+{
+	uint8_t all[IDENTITY_KEY_SIZE + IDENTITY_SIG_SIZE + TEXT_MAX];
+	struct sig_tag t;
+
+	len = len < TEXT_MAX ? len : TEXT_MAX;
+	memcpy(all, key, IDENTITY_KEY_SIZE);
+	memcpy(all + IDENTITY_KEY_SIZE, sig, IDENTITY_SIG_SIZE);
+	memcpy(all + IDENTITY_KEY_SIZE + IDENTITY_SIG_SIZE, text, len);
+	crypto_shorthash_siphashx24(
+	    (uint8_t *)&t, all, IDENTITY_KEY_SIZE + IDENTITY_SIG_SIZE + len, c->secret);
+	t.tag |= t.tag == 0;
+	return t;
+}
+
+static uint64_t *tag_set(const struct sig_cache *c, struct sig_tag t)
+{
+	return c->tags + (t.set & c->set_mask) * SIG_CACHE_WAYS;
+}
+
+bool sig_cache_has(struct sig_cache *c, struct sig_tag t)
+{
+	const uint64_t *set = tag_set(c, t);
+
+	for (int i = 0; i < SIG_CACHE_WAYS; i++)
+		if (set[i] == t.tag) {
+			c->hits++;
+			return true;
+		}
+	c->misses++;
+	return false;
+}
+
+void sig_cache_add(struct sig_cache *c, struct sig_tag t)
+{
+	uint64_t *set = tag_set(c, t);
+
+	memmove(set + 1, set, (SIG_CACHE_WAYS - 1) * sizeof(*set));
+	set[0] = t.tag;
+}

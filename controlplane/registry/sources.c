@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/registry/sources.h"
+
+#include "crypto/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void sources_init(struct sources *s)
+{
+	*s = (struct sources){0};
+	identity_random(&s->secret, sizeof(s->secret));
+}
+
+void sources_free(struct sources *s)
+{
+	free(s->at);
+	index_free(&s->index);
+}
+
+static uint64_t net_of(const struct endpoint *e)
+{
+	return endpoint_is_v4(e) ? load_be32(e->addr + 12) : load_be64(e->addr);
+}
+
+static uint32_t hash_net(const struct sources *s, uint64_t net)
+{
+	uint64_t h = (net ^ s->secret) * 0x9e3779b97f4a7c15ULL;
+
+	return (uint32_t)((h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL >> 32);
+}
+
+static struct source *find(const struct sources *s, uint64_t net)
+{
+	uint32_t hash = hash_net(s, net), place = index_start(&s->index, hash), v;
+
+	while ((v = index_next(&s->index, hash, &place)) != 0)
+		if (s->at[v - 1].net == net)
+			return &s->at[v - 1];
+	return NULL;
+}
+
+static struct source *add(struct sources *s, uint64_t net)
+{
+	uint32_t v = s->unused;
+
+	if (!v && s->used == s->cap) {
+		uint32_t cap = s->cap ? s->cap * 2 : 64;
+		struct source *more = realloc(s->at, cap * sizeof(*more));
+
+		if (!more)
+			return NULL;
+		s->at = more;
+		s->cap = cap;
+	}
+	if (!v)
+		v = s->used + 1;
+	if (index_add(&s->index, hash_net(s, net), v))
+		return NULL;
+	if (v == s->unused)
+		s->unused = s->at[v - 1].next;
+	else
+		s->used++;
+	s->at[v - 1] = (struct source){.net = net};
+	return &s->at[v - 1];
+}
+
+bool sources_take(struct sources *s, const struct endpoint *from, uint32_t max)
+{
+	uint64_t net = net_of(from);
+	struct source *e = find(s, net);
+
+	if (e && max && e->count >= max)
+		return false;
+	if (!e)
+		e = add(s, net);
+	if (!e)
+		return false;
+	e->count++;
+	return true;
+}
+
+void sources_give(struct sources *s, const struct endpoint *from)
+{
+	uint64_t net = net_of(from);
+	struct source *e = find(s, net);
+
+	if (!e || --e->count)
+		return;
+	index_remove(&s->index, hash_net(s, net), (uint32_t)(e - s->at) + 1);
+	e->next = s->unused;
+	s->unused = (uint32_t)(e - s->at) + 1;
+}

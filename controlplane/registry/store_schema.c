@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/registry/store_schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+// "FAIR": tells our files from those of other programs (PRAGMA application_id).
+#define APPLICATION_ID 0x46414952
+
+const char *const store_statements[STORE_OP_COUNT] = {
+    [STORE_NODE] =
+	"INSERT OR REPLACE INTO node(id,key,live,public,task_exec,proven,ratcheted,endpoint,"
+	"hostname,owner,external_id,tags,lan_addrs,endpoints,version,polo,rotations,created,"
+	"rotated,expires) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,"
+	"?19,?20)",
+    [STORE_NODE_GONE] = "UPDATE node SET live=0,hostname=NULL,endpoint=NULL WHERE id=?1",
+    [STORE_NODE_FORGET] = "DELETE FROM node WHERE id=?1",
+    [STORE_PAIR] = "INSERT OR REPLACE INTO pair(low,high,sides) VALUES(?1,?2,?3)",
+    [STORE_PAIR_FORGET] = "DELETE FROM pair WHERE low=?1 AND high=?2",
+    [STORE_NETWORK] =
+	"INSERT OR REPLACE INTO network(id,name,rule,enterprise,token,admin_token,max_members,"
+	"ports,description,rules,expr_policy,created) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
+	"?12)",
+    [STORE_NETWORK_FORGET] = "DELETE FROM network WHERE id=?1",
+    [STORE_MEMBER] = "INSERT OR REPLACE INTO member(network,node,role,tags) VALUES(?1,?2,?3,?4)",
+    [STORE_MEMBER_FORGET] = "DELETE FROM member WHERE network=?1 AND node=?2",
+    [STORE_INBOX] = "INSERT OR REPLACE INTO inbox(seq,node,kind,sender,network,accept,at,text) "
+		    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+    [STORE_INBOX_FORGET] = "DELETE FROM inbox WHERE seq=?1",
+    [STORE_META] = "INSERT OR REPLACE INTO meta(name,value) VALUES(?1,?2)",
+    [STORE_AUDIT] =
+	"INSERT INTO audit(at,action,node,network,actor,details) VALUES(?1,?2,?3,?4,?5,?6)",
+};
+
+const char *const store_selects[STORE_OP_COUNT] = {
+    [STORE_META] = "SELECT name,value FROM meta",
+    [STORE_NODE] =
+	"SELECT id,key,live,public,task_exec,proven,ratcheted,endpoint,hostname,owner,external_id,"
+	"tags,lan_addrs,endpoints,version,polo,rotations,created,rotated,expires FROM node "
+	"ORDER BY id",
+    [STORE_PAIR] = "SELECT low,high,sides FROM pair",
+    [STORE_NETWORK] = "SELECT id,name,rule,enterprise,token,admin_token,max_members,ports,"
+		      "description,rules,expr_policy,created FROM network ORDER BY id",
+    [STORE_MEMBER] = "SELECT network,node,role,tags FROM member ORDER BY network,node",
+    [STORE_INBOX] = "SELECT seq,node,kind,sender,network,accept,at,text FROM inbox ORDER BY seq",
+};
+
+static const char schema[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY,value) WITHOUT ROWID;"
+    "CREATE TABLE node(id INTEGER PRIMARY KEY,key BLOB NOT NULL,live INT,public INT,task_exec INT,"
+    "proven INT,ratcheted INT,endpoint TEXT,hostname TEXT,owner TEXT,external_id TEXT,tags TEXT,"
+    "lan_addrs TEXT,endpoints TEXT,version TEXT,polo INT,rotations INT,created INT,rotated INT,"
+    "expires INT);"
+    "CREATE TABLE pair(low INT,high INT,sides INT,PRIMARY KEY(low,high)) WITHOUT ROWID;"
+    "CREATE TABLE network(id INTEGER PRIMARY KEY,name TEXT NOT NULL,rule INT,enterprise INT,"
+    "token TEXT,admin_token TEXT,max_members INT,ports TEXT,description TEXT,rules TEXT,"
+    "expr_policy TEXT,created INT);"
+    "CREATE TABLE member(network INT,node INT,role INT,tags TEXT,PRIMARY KEY(network,node)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE inbox(seq INTEGER PRIMARY KEY,node INT,kind INT,sender INT,network INT,"
+    "accept INT,at INT,text TEXT);"
+    "CREATE TABLE audit(id INTEGER PRIMARY KEY AUTOINCREMENT,at INT,action TEXT,node INT,"
+    "network INT,actor TEXT,details TEXT);";
+
+static int pragma_int(sqlite3 *db, const char *name, int *value)
+{
+	char sql[64];
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	snprintf(sql, sizeof(sql), "PRAGMA %s", name);
+	rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	*value = rc == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? 0 : -EIO;
+}
+
+static int damaged(sqlite3 *db, const char *path, struct parse_error *error)
+{
+	parse_error_set(error,
+	    "%s is damaged (%s): restore a backup (fairway registry backup makes them), or move "
+	    "it away to start with an empty registry",
+	    path, sqlite3_errmsg(db));
+	return -EINVAL;
+}
+
+static int check_integrity(sqlite3 *db, const char *path, struct parse_error *error)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+	bool good;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	good =
+	    rc == SQLITE_ROW && !sqlite3_stricmp((const char *)sqlite3_column_text(stmt, 0), "ok");
+	sqlite3_finalize(stmt);
+	return good ? 0 : damaged(db, path, error);
+}
+
+static int create_schema(sqlite3 *db, const char *path, struct parse_error *error)
+{
+	char sql[sizeof(schema) + 160];
+
+	snprintf(sql, sizeof(sql),
+	    "BEGIN IMMEDIATE;%sPRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT", schema,
+	    APPLICATION_ID, STORE_SCHEMA);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	parse_error_set(error, "%s: cannot create the tables: %s", path, sqlite3_errmsg(db));
+	return -EIO;
+}
+
+static int check_schema(sqlite3 *db, const char *path, struct parse_error *error)
+{
+	int application, version, tables;
+
+	if (pragma_int(db, "schema_version", &tables) ||
+	    pragma_int(db, "application_id", &application) ||
+	    pragma_int(db, "user_version", &version))
+		return damaged(db, path, error);
+	if (tables == 0 && application == 0)
+		return create_schema(db, path, error);
+	if (application != APPLICATION_ID) {
+		parse_error_set(error,
+		    "%s is an SQLite file of another program: choose another --registry-store",
+		    path);
+		return -EINVAL;
+	}
+	if (version > STORE_SCHEMA) {
+		parse_error_set(error,
+		    "%s was written by a newer Fairway (schema %d, this one knows %d): update "
+		    "Fairway, or restore a backup from before",
+		    path, version, STORE_SCHEMA);
+		return -EINVAL;
+	}
+	return check_integrity(db, path, error);
+}
+
+int store_open_database(const char *path, sqlite3 **out, struct parse_error *error)
+{
+	static const char setup[] =
+	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=5000;"
+	    "PRAGMA wal_autocheckpoint=4000;PRAGMA journal_size_limit=67108864";
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(
+	    path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (rc != SQLITE_OK) {
+		parse_error_set(error, "cannot open %s: %s", path, sqlite3_errmsg(db));
+		sqlite3_close(db);
+		return -EIO;
+	}
+	sqlite3_extended_result_codes(db, 1);
+	rc = check_schema(db, path, error);
+	if (!rc && sqlite3_exec(db, setup, NULL, NULL, NULL) != SQLITE_OK)
+		rc = damaged(db, path, error);
+	if (rc) {
+		sqlite3_close(db);
+		return rc;
+	}
+	*out = db;
+	return 0;
+}

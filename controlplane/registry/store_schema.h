@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "controlplane/registry/store.h"
+
+#include <sqlite3.h>
+
+// The tables of the store and the statement of each operation. Arguments are bound in order.
+extern const char *const store_statements[STORE_OP_COUNT];
+// Reads a table back in the order of its operation's arguments; NULL for operations that are not
+// loaded.
+extern const char *const store_selects[STORE_OP_COUNT];
+
+// Opens for writing, checks identity, version and integrity, creates or migrates the schema.
+// 0 or a negative errno with `error`.
+int store_open_database(const char *path, sqlite3 **out, struct parse_error *error);

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""kill -9 of the registry under load: what was acknowledged is there afterwards."""
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from netlab import BUILD
+from registry_client import Client, Closed, Node, Refused
+
+HOST = BUILD / "tests" / "registry_host"
+KILLS = int(os.environ.get("REGISTRY_KILLS", "100"))
+
+
+class Registry:
+    def __init__(self, folder):
+        self.store = str(folder / "registry.db")
+        self.address = ("127.0.0.1", 20000 + os.getpid() % 20000)
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [HOST, "%s:%d" % self.address, self.store, "adm"], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
+
+    def kill(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+        self.process.wait(10)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def registry(tmp_path):
+    r = Registry(tmp_path)
+    r.start()
+    yield r
+    if r.process.poll() is None:
+        r.kill()
+
+
+class Load(threading.Thread):
+    """Registers, names, tags and trusts until the connection breaks; notes what was acknowledged."""
+
+    def __init__(self, registry, number, known):
+        super().__init__()
+        self.registry, self.number, self.known = registry, number, known
+        self.failure = None
+
+    def run(self):
+        try:
+            self.work(Client(self.registry.address, timeout=5))
+        except (Closed, OSError):
+            pass
+        except Exception as e:  # a finding, shown by the main thread
+            self.failure = e
+
+    def work(self, client):
+        before = None
+        while True:
+            serial = len(self.known)
+            node = Node(self.number * 10**6 + serial + 1)
+            node.register(client)
+            entry = {"node": node, "id": node.id}
+            self.known.append(entry)
+            name = f"n{self.number}-{serial}"
+            node.ask(client, "set_hostname", f"set_hostname:{node.id}", node_id=node.id,
+                     hostname=name)
+            entry["hostname"] = name
+            node.own(client, "set_tags", tags=["load", f"t{self.number}"])
+            entry["tags"] = ["load", f"t{self.number}"]
+            if before:
+                node.pair(client, "report_trust", before)
+                before.pair(client, "report_trust", node)
+                entry["trusts"] = before
+            before = node
+
+
+def check(client, entry):
+    node = entry["node"]
+    reply = client.ask("lookup", node_id=entry["id"])
+    assert reply["public_key"] == node.public_key
+    if "hostname" in entry:
+        assert reply.get("hostname") == entry["hostname"]
+    if "tags" in entry:
+        assert reply.get("tags") == entry["tags"]
+    if "trusts" in entry:
+        assert client.ask("check_trust", node_id=node.id, peer_id=entry["trusts"].id)["trusted"]
+
+
+def test_kill_under_load(registry):
+    known = [[] for _ in range(4)]
+    chance = random.Random(4)
+    started = time.monotonic()
+    kills = 0
+    while kills < KILLS and time.monotonic() - started < 120:
+        loads = [Load(registry, i + 1, known[i]) for i in range(4)]
+        for load in loads:
+            load.start()
+        time.sleep(0.05 + chance.random() * 0.25)
+        registry.kill()
+        kills += 1
+        for load in loads:
+            load.join(10)
+            assert not load.is_alive()
+            assert load.failure is None, load.failure
+        registry.start()
+        # all of the last second's, a sample of the rest
+        client = Client(registry.address)
+        for entries in known:
+            for entry in entries[-40:] + chance.sample(entries, min(10, len(entries))):
+                check(client, entry)
+        client.close()
+    everything = [e for entries in known for e in entries]
+    client = Client(registry.address)
+    for at, entry in enumerate(everything):
+        if at % 1500 == 1499:  # within the pace of a connection
+            client = Client(registry.address)
+        check(client, entry)
+    ids = [e["id"] for e in everything]
+    assert len(set(ids)) == len(ids)
+    print(f"{kills} kills, {len(ids)} nodes acknowledged, none lost")
+    assert kills == KILLS and len(ids) > kills
+
+
+def test_restart_keeps_everything(registry):
+    client = Client(registry.address)
+    a, b = Node(1), Node(2)
+    a.register(client, lan_addrs=["10.0.0.1:4000"], version="v1.9.0")
+    b.register(client)
+    network = client.ask("create_network", node_id=a.id, name="lab", join_rule="token", token="s",
+                         admin_token="adm")["network_id"]
+    b.ask(client, "join_network", f"join_network:{b.id}:{network}", node_id=b.id,
+          network_id=network, token="s")
+    a.ask(client, "request_handshake", f"handshake:{a.id}:{b.id}", from_node_id=a.id,
+          to_node_id=b.id, justification="hi")
+    registry.kill(signal.SIGTERM)
+    registry.start()
+    client = Client(registry.address)
+    assert a.own(client, "heartbeat")["type"] == "heartbeat_ok"
+    reply = a.resolve(client, b)
+    assert reply["real_addr"] == "127.0.0.1:4000"
+    assert b.resolve(client, a)["lan_addrs"] == ["10.0.0.1:4000"]
+    assert b.own(client, "poll_handshakes")["requests"][0]["justification"] == "hi"
+    assert client.ask("lookup", node_id=a.id)["networks"] == [0, network]
+    with pytest.raises(Refused, match="invalid token for network"):
+        a.ask(client, "join_network", f"join_network:{a.id}:{network}", node_id=a.id,
+              network_id=network, token="t")
+
+
+def test_damaged_store_is_refused(registry):
+    registry.kill()
+    with open(registry.store, "r+b") as file:
+        file.seek(0)
+        file.write(b"not a database at all" * 10)
+    before = open(registry.store, "rb").read()
+    process = subprocess.run([HOST, "%s:%d" % registry.address, registry.store, "adm"],
+                             capture_output=True, text=True, timeout=20)
+    assert process.returncode == 1
+    assert "is damaged" in process.stderr and "restore a backup" in process.stderr
+    assert open(registry.store, "rb").read() == before

@@ -48,6 +48,29 @@ static void bucket(void **state)
 	}
 }
 
+// Four buckets a set: a newcomer takes the fullest one's place and starts full, wherever that lies;
+// the others stay.
+static void bucket_places(void **state)
+{
+	(void)state;
+	for (unsigned fullest = 0; fullest < SET_WAYS; fullest++) {
+		struct bucket_set set = {{0}, {0}, {0}};
+
+		for (uint32_t tag = 1; tag <= SET_WAYS; tag++)
+			*bucket_find(&set, tag) = tag - 1 == fullest ? 500 : 1000 + tag;
+		for (uint32_t tag = 1; tag <= SET_WAYS; tag++)
+			assert_int_equal(
+			    *bucket_find(&set, tag), tag - 1 == fullest ? 500 : 1000 + tag);
+		assert_int_equal(*bucket_find(&set, 77), 0);
+		*bucket_find(&set, 77) = 2000;
+		for (uint32_t tag = 1; tag <= SET_WAYS; tag++) {
+			if (tag - 1 != fullest)
+				assert_int_equal(*bucket_find(&set, tag), 1000 + tag);
+		}
+		assert_int_equal(*bucket_find(&set, 77), 2000);
+	}
+}
+
 // Discovers from an address in the burst; how many were answered.
 static unsigned discovers(const char *from, unsigned count, uint64_t now_ns)
 {
@@ -192,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bucket),
+	    cmocka_unit_test(bucket_places),
 	    cmocka_unit_test(flood),
 	    cmocka_unit_test(who_is_one_source),
 	    cmocka_unit_test(senders),

@@ -338,6 +338,22 @@ static void trace_link_drop(void **state)
 		;
 }
 
+// Each turn ends in a quiescent state, also an empty one.
+static void turns_are_quiescent(void **state)
+{
+	struct quiescent_snapshot snapshot;
+
+	(void)state;
+	block->tid = (int32_t)getpid();
+	for (int i = 0; i < 3; i++) {
+		quiescent_take(&lab.memory, &snapshot);
+		assert_false(quiescent_passed(&lab.memory, &snapshot));
+		worker_turn(worker);
+		assert_true(quiescent_passed(&lab.memory, &snapshot));
+	}
+	block->tid = 0;
+}
+
 static bool wait_for(const uint64_t *word, uint64_t least)
 {
 	for (int i = 0; i < 10000; i++) {
@@ -396,6 +412,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(trace, setup, teardown),
 	    cmocka_unit_test_setup_teardown(trace_filters, setup, teardown),
 	    cmocka_unit_test_setup_teardown(trace_link_drop, setup, teardown),
+	    cmocka_unit_test_setup_teardown(turns_are_quiescent, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread_polls, setup, teardown),
 	};

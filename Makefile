@@ -20,7 +20,7 @@ deps:
 	@scripts/deps
 
 run: deps all
-	@$(BUILD)/fairway up
+	@$(BUILD)/fairway up --registry embedded
 
 demo: deps all
 	@scripts/demo --build $(BUILD)

@@ -14,7 +14,8 @@
 
 // What may be in a state directory. Sockets and locks are removed or reused by who makes them.
 static const char *const ours[] = {
-    ".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock", "notify.sock", NULL};
+    ".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock", "notify.sock",
+    "registry.db", "registry.db-wal", "registry.db-shm", NULL};
 
 static int make_directories(const char *path)
 {

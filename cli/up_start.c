@@ -111,9 +111,9 @@ static bool is_unspecified(const union socket_address *at)
 }
 
 // Where a daemon on another machine reaches us.
-static void reachable_address(const struct config *config, char *text)
+static void reachable_address(const union socket_address *listen, char *text)
 {
-	union socket_address at = config->listen.at[0], own;
+	union socket_address at = *listen, own;
 	in_port_t port = at.v4.sin_port;
 
 	if (is_unspecified(&at)) {
@@ -134,10 +134,14 @@ static void hint(const char *what, const char *how)
 
 void print_hints(const struct config *config, const char *self)
 {
-	char address[64], text[512], interface[IFNAMSIZ];
+	char address[64], registry[64], text[512], interface[IFNAMSIZ];
 
-	reachable_address(config, address);
-	snprintf(text, sizeof(text), "daemon -beacon %s", address);
+	reachable_address(&config->listen.at[0], address);
+	reachable_address(&config->registry_listen, registry);
+	if (config->registry.mode == CONFIG_REGISTRY_EMBEDDED)
+		snprintf(text, sizeof(text), "daemon -registry %s -beacon %s", registry, address);
+	else
+		snprintf(text, sizeof(text), "daemon -beacon %s", address);
 	hint("use it from a daemon", text);
 	// named, since whoever looks may be another user with another default
 	snprintf(text, sizeof(text), "%s status --state %s (also top, nodes, drops, trace)", self,

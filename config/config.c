@@ -39,14 +39,32 @@ static void default_state(char *out, size_t size)
 		snprintf(out, size, "/tmp/fairway-%u", (unsigned)geteuid());
 }
 
-static const char *default_listen(void)
+static bool has_ip6(void)
 {
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		return "0.0.0.0:9001";
+		return false;
 	close(fd);
-	return access("/proc/net/if_inet6", R_OK) ? "0.0.0.0:9001" : "[::]:9001";
+	return access("/proc/net/if_inet6", R_OK) == 0;
+}
+
+// A state directory of our own choice is gone after a reboot.
+static void default_store(struct config *config)
+{
+	const char *home = getenv("HOME");
+	char runtime[CONFIG_PATH_MAX];
+
+	default_state(runtime, sizeof(runtime));
+	if (strcmp(runtime, config->state) != 0 || (geteuid() != 0 && !home))
+		snprintf(config->registry_store, sizeof(config->registry_store), "%s/registry.db",
+		    config->state);
+	else if (geteuid() == 0)
+		snprintf(config->registry_store, sizeof(config->registry_store),
+		    "/var/lib/fairway/registry.db");
+	else
+		snprintf(config->registry_store, sizeof(config->registry_store),
+		    "%s/.local/state/fairway/registry.db", home);
 }
 
 void config_defaults(struct config *config)
@@ -146,7 +164,13 @@ int config_finish(struct config *config, const char *file, struct config_errors 
 		free(cwd);
 	}
 	if (!config->listen.count)
-		config_set(config, config_key_find("listen"), default_listen(), NULL);
+		config_set(config, config_key_find("listen"),
+		    has_ip6() ? "[::]:9001" : "0.0.0.0:9001", NULL);
+	if (!config->registry_listen.any.sa_family)
+		config_set(config, config_key_find("registry-listen"),
+		    has_ip6() ? "[::]:9000" : "0.0.0.0:9000", NULL);
+	if (!*config->registry_store)
+		default_store(config);
 	check_rules(config, file, errors);
 	return errors->count == before ? 0 : -EINVAL;
 }

@@ -25,7 +25,11 @@ enum {
 enum config_admission { CONFIG_ADMISSION_OPEN, CONFIG_ADMISSION_SIGNED };
 // Same values as enum sender_check in shm/layout.h.
 enum config_sender_check { CONFIG_SENDER_IP, CONFIG_SENDER_ENDPOINT, CONFIG_SENDER_OFF };
-enum config_registry { CONFIG_REGISTRY_NONE };
+enum config_registry_mode {
+	CONFIG_REGISTRY_NONE,
+	CONFIG_REGISTRY_EMBEDDED,
+	CONFIG_REGISTRY_CLIENT
+};
 enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
 enum config_tristate { CONFIG_AUTO, CONFIG_ON, CONFIG_OFF };
 
@@ -61,6 +65,11 @@ struct config_ports {
 	uint16_t first, last;
 };
 
+struct config_registry {
+	int mode;		 // enum config_registry_mode
+	union socket_address at; // client only
+};
+
 // Where a key's value comes from.
 struct config_origin {
 	enum { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ARGUMENT } from;
@@ -74,7 +83,10 @@ struct config {
 	struct config_cpus cpus;
 	char state[CONFIG_PATH_MAX];
 	char user[32]; // "" = fairway, else nobody
-	int registry;  // enum config_registry
+	struct config_registry registry;
+	union socket_address registry_listen;
+	char registry_store[256], registry_admin_token_file[256];
+	uint64_t registry_connections, registry_source_connections;
 	struct {
 		int policy; // enum config_admission
 		uint64_t silence_ns, ttl_ns;
@@ -114,6 +126,8 @@ enum config_type {
 	CONFIG_DURATION,
 	CONFIG_CHOICE,
 	CONFIG_TEXT,
+	CONFIG_ADDRESS,
+	CONFIG_REGISTRY,
 	CONFIG_PORTS,
 	CONFIG_LISTEN,
 	CONFIG_LINKS,

@@ -61,7 +61,9 @@ static const char *argument_name(const struct config_key *key)
 		return "SIZE";
 	case CONFIG_DURATION:
 		return "TIME";
+	case CONFIG_REGISTRY:
 	case CONFIG_LISTEN:
+	case CONFIG_ADDRESS:
 		return "ADDR:PORT";
 	case CONFIG_LINKS:
 		return "LINK";
@@ -72,6 +74,8 @@ static const char *argument_name(const struct config_key *key)
 	case CONFIG_PORTS:
 		return "FIRST-LAST";
 	case CONFIG_TEXT:
+		if (strstr(key->name, "file") || strstr(key->name, "store"))
+			return "FILE";
 		return strcmp(key->name, "state") ? "NAME" : "DIR";
 	case CONFIG_CHOICE:
 		return "WORD";

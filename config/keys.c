@@ -37,9 +37,25 @@ const struct config_key config_keys[] = {
     {"user", .type = CONFIG_TEXT, AT(user), .value = "",
 	.help = "who serves when started as root; empty: `fairway` if that user exists, else "
 		"`nobody`"},
-    {"registry", AT(registry), CHOICE("none"), .value = "none",
-	.help = "where node identities come from",
-	.hint = "other values come with the registry, which this version does not have yet"},
+    {"registry", .type = CONFIG_REGISTRY, AT(registry), .value = "none",
+	.help = "where node identities come from: `embedded` from this relay, which then is the "
+		"network's registry; `ADDR:PORT` from the registry there, at which the relay "
+		"announces itself; `none`"},
+    {"registry-listen", .type = CONFIG_ADDRESS, AT(registry_listen),
+	.computed = "`[::]:9000`, `0.0.0.0:9000` without IPv6",
+	.help = "address and TCP port of the embedded registry"},
+    {"registry-store", .type = CONFIG_TEXT, AT(registry_store),
+	.computed = "`registry.db` in `state`; if that is the default directory, in "
+		    "`/var/lib/fairway` for root, else `~/.local/state/fairway`",
+	.help = "file of the embedded registry"},
+    {"registry-admin-token-file", .type = CONFIG_TEXT, AT(registry_admin_token_file), .value = "",
+	.help = "file whose first line is the token of administrative requests; empty: they are "
+		"refused"},
+    {"registry-connections", AT(registry_connections), COUNT(1, 4000000), .value = "1000000",
+	.help = "most connections to the embedded registry"},
+    {"registry-source-connections", AT(registry_source_connections), COUNT(0, 4000000),
+	.value = "20000",
+	.help = "most connections of an IPv4 address or IPv6 /64 network; 0: no limit"},
     {"admission.policy", "admission", AT(admission.policy), CHOICE("open", "signed"),
 	.value = "open", .reload = true,
 	.help =

@@ -212,6 +212,35 @@ static int set_ports(struct config_ports *field, const char *text, struct parse_
 	return 0;
 }
 
+static int set_registry(struct config_registry *field, const char *text, struct parse_error *error)
+{
+	*field = (struct config_registry){0};
+	if (!strcmp(text, "none"))
+		return 0;
+	if (!strcmp(text, "embedded")) {
+		field->mode = CONFIG_REGISTRY_EMBEDDED;
+		return 0;
+	}
+	if (parse_address(text, false, &field->at, NULL)) {
+		parse_error_set(
+		    error, "\"%s\" is no registry: write none, embedded or ADDR:PORT", text);
+		return -EINVAL;
+	}
+	field->mode = CONFIG_REGISTRY_CLIENT;
+	return 0;
+}
+
+static void format_registry(char *out, size_t size, const struct config_registry *field)
+{
+	static const char *const modes[] = {"none", "embedded"};
+	char text[64];
+
+	if (field->mode == CONFIG_REGISTRY_CLIENT)
+		snprintf(out, size, "\"%s\"", format_address(text, &field->at));
+	else
+		snprintf(out, size, "%s", modes[field->mode]);
+}
+
 int config_set(struct config *config, const struct config_key *key, const char *text,
     struct parse_error *error)
 {
@@ -228,6 +257,10 @@ int config_set(struct config *config, const struct config_key *key, const char *
 		return set_choice(key, field, text, error);
 	case CONFIG_TEXT:
 		return set_text(key, field, text, error);
+	case CONFIG_ADDRESS:
+		return parse_address(text, false, field, error);
+	case CONFIG_REGISTRY:
+		return set_registry(field, text, error);
 	case CONFIG_PORTS:
 		return set_ports(field, text, error);
 	case CONFIG_LISTEN:
@@ -297,6 +330,12 @@ char *config_format(
 		break;
 	case CONFIG_TEXT:
 		snprintf(out, size, "%s", *(const char *)field ? (const char *)field : "\"\"");
+		break;
+	case CONFIG_ADDRESS:
+		snprintf(out, size, "\"%s\"", format_address(text, field));
+		break;
+	case CONFIG_REGISTRY:
+		format_registry(out, size, field);
 		break;
 	case CONFIG_PORTS:
 		if (ports->first)

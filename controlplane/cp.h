@@ -5,6 +5,7 @@
 #include "controlplane/admin.h"
 #include "controlplane/announce.h"
 #include "controlplane/attach.h"
+#include "controlplane/embedded.h"
 #include "controlplane/endpoints.h"
 #include "controlplane/hub.h"
 #include "controlplane/nexthops.h"
@@ -52,6 +53,7 @@ struct cp {
 	struct verifier verifier;
 	struct rtnl rtnl;
 	struct admin admin;
+	struct embedded embedded;
 	struct trace trace;
 	uv_timer_t tick;
 	uv_signal_t on_term, on_int, on_hup;

@@ -22,9 +22,11 @@ static const struct config_command command = {
     .keys = true,
 };
 
-// Beside the common ones: attaching again, reading the configuration anew, going away.
-static const char *const calls[] = {
-    "socket", "connect", "openat", "newfstatat", "fstat", "unlink", "kill", "statx", NULL};
+// Beside the common ones: attaching again, reading the configuration anew, going away; and what
+// SQLite does with its files.
+static const char *const calls[] = {"socket", "connect", "openat", "newfstatat", "fstat", "unlink",
+    "kill", "statx", "fdatasync", "access", "faccessat2", "readlink", "lstat", "stat", "fchmod",
+    "fchown", "getcwd", NULL};
 
 static int on_attached(void *ctx)
 {
@@ -137,6 +139,9 @@ static int open_state(struct cp *cp, struct parse_error *error)
 		parse_error_set(error, "netlink: %s", strerror(-rc));
 		return rc;
 	}
+	rc = embedded_open(&cp->embedded, &cp->config, who, error);
+	if (rc)
+		return rc;
 	notify_open();
 	return privilege_drop(who, 0, 0, error);
 }
@@ -154,6 +159,10 @@ static int run(struct cp *cp)
 		return EXIT_FAILED;
 	}
 	loop_prepare(cp);
+	if (embedded_start(&cp->embedded, &cp->loop, &error) != 0) {
+		log_error("cannot start", kv("reason", (const char *)error.text));
+		return EXIT_FAILED;
+	}
 	admin_start(&cp->admin, &cp->loop);
 	rtnl_start(&cp->rtnl, &cp->loop);
 	if (privilege_filter(calls, &error) != 0) {
@@ -166,6 +175,7 @@ static int run(struct cp *cp)
 	admin_stop(&cp->admin);
 	attach_stop(&cp->attach);
 	rtnl_stop(&cp->rtnl);
+	embedded_stop(&cp->embedded);
 	uv_run(&cp->loop, UV_RUN_NOWAIT);
 	return cp->exit_status;
 }

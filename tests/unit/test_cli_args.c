@@ -46,9 +46,8 @@ static void wrong_lines(void **state)
 		"fairway up: --workers: \"x\" is no whole number\n"
 		"fairway up: --ttl: \"0\" is out of range: 1 to 255\n"},
 	    {"up --registry etcd", EXIT_USAGE,
-		"fairway up: --registry: \"etcd\" is not known: write none; other values come with "
-		"the "
-		"registry, which this version does not have yet\n"},
+		"fairway up: --registry: \"etcd\" is no registry: write none, "
+		"embedded or ADDR:PORT\n"},
 	    {"up --json", EXIT_USAGE,
 		"fairway up: there is no option --json: \"fairway up --help\" lists them\n"},
 	    {"status --jsn", EXIT_USAGE,

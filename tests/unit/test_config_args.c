@@ -49,9 +49,8 @@ static void wrong_lines(void **state)
 	    {"extra", "\"extra\" is not expected: \"prog --help\" says what is"},
 	    {"-- --json", "\"--json\" is not expected: \"prog --help\" says what is"},
 	    {"--admission maybe", "--admission: \"maybe\" is not known: write open or signed"},
-	    {"--registry nats",
-		"--registry: \"nats\" is not known: write none; other values come with "
-		"the registry, which this version does not have yet"},
+	    {"--registry nats", "--registry: \"nats\" is no registry: write none, "
+				"embedded or ADDR:PORT"},
 	    {"--listen 9001", "--listen: \"9001\" names no port: write IP:PORT, IPv6 as [IP]:PORT"},
 	    {"--workers x --ttl 0", "--workers: \"x\" is no whole number\n"
 				    "--ttl: \"0\" is out of range: 1 to 255"},

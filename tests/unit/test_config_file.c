@@ -38,9 +38,8 @@ static void wrong_files(void **state)
 		"f.yaml:1:21: admission.policy: \"closed\" is not known: write open or signed"},
 	    {"sender-check: maybe\n",
 		"f.yaml:1:15: sender-check: \"maybe\" is not known: write ip, endpoint or off"},
-	    {"registry: sqlite\n",
-		"f.yaml:1:11: registry: \"sqlite\" is not known: write none; other "
-		"values come with the registry, which this version does not have yet"},
+	    {"registry: sqlite\n", "f.yaml:1:11: registry: \"sqlite\" is no registry: write none, "
+				   "embedded or ADDR:PORT"},
 	    {"sock: {buffer: 1K}\n", "f.yaml:1:16: sock.buffer: \"1K\" is out of range: 64K to 1G"},
 	    {"gossip:\n  extra-ports: 9-1\n", "f.yaml:2:16: gossip.extra-ports: \"9-1\" is no "
 					      "range of ports: write FIRST-LAST within 1 "

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/embedded.h"
+
+#include "base/log.h"
+#include "base/state.h"
+#include "controlplane/registry/connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int read_token(const char *path, char *token, size_t size, struct parse_error *error)
+{
+	FILE *file = fopen(path, "re");
+	int rc = file ? 0 : -errno;
+
+	if (file && !fgets(token, (int)size, file))
+		token[0] = 0;
+	if (file)
+		fclose(file);
+	token[strcspn(token, "\r\n")] = 0;
+	if (!rc && *token)
+		return 0;
+	parse_error_set(error, "registry-admin-token-file %s: %s", path,
+	    rc ? strerror(-rc) : "its first line is empty, write the token there");
+	return rc ? rc : -EINVAL;
+}
+
+static int make_directory(
+    const char *store, const struct privilege_user *user, struct parse_error *error)
+{
+	char path[256];
+	char *slash;
+
+	snprintf(path, sizeof(path), "%s", store);
+	slash = strrchr(path, '/');
+	if (!slash || slash == path)
+		return 0;
+	*slash = 0;
+	return state_open(path, user, error);
+}
+
+int embedded_open(struct embedded *e, const struct config *config,
+    const struct privilege_user *user, struct parse_error *error)
+{
+	struct registry_config rc = {.capacity = (uint32_t)config->nodes_capacity};
+	int status = 0;
+
+	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED)
+		return 0;
+	e->config = config;
+	if (*config->registry_admin_token_file)
+		status = read_token(config->registry_admin_token_file, rc.admin_token,
+		    sizeof(rc.admin_token), error);
+	if (!status)
+		status = make_directory(config->registry_store, user, error);
+	if (!status && registry_init(&e->registry, &rc)) {
+		parse_error_set(error, "out of memory for the registry");
+		status = -ENOMEM;
+	}
+	if (status)
+		return status;
+	e->server = (struct server){.registry = &e->registry,
+	    .connection_max = (uint32_t)config->registry_connections,
+	    .source_max = (uint32_t)config->registry_source_connections};
+	return server_listen(&e->server, &config->registry_listen, error);
+}
+
+int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *error)
+{
+	char text[64];
+	int rc;
+
+	if (!e->config)
+		return 0;
+	rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
+	if (rc)
+		return rc;
+	rc = server_start(&e->server, loop);
+	if (rc) {
+		parse_error_set(error, "the registry cannot serve: %s", strerror(-rc));
+		return rc;
+	}
+	e->on = true;
+	log_info("registry serving",
+	    kv("address", format_address(text, &e->config->registry_listen)),
+	    kv("admin", *e->registry.config.admin_token ? "token" : "off"));
+	return 0;
+}
+
+void embedded_stop(struct embedded *e)
+{
+	if (!e->on)
+		return;
+	server_stop(&e->server);
+	e->on = false;
+}

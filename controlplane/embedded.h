@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/privilege.h"
+#include "config/config.h"
+#include "controlplane/registry/server.h"
+
+#include <stdbool.h>
+
+// The registry inside of fairway-cp, when `registry` is `embedded`. Main thread.
+struct embedded {
+	bool on;
+	const struct config *config;
+	struct registry registry;
+	struct server server;
+};
+
+// With privileges: reads the token file, makes the store's directory for `user` (NULL: ours) and
+// listens. 0, also when there is no embedded registry, or a negative errno.
+int embedded_open(struct embedded *e, const struct config *config,
+    const struct privilege_user *user, struct parse_error *error);
+// Without them: loads the store and serves.
+int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *error);
+// Writes what waits. The loop must run until it has no more handles.
+void embedded_stop(struct embedded *e);

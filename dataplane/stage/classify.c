@@ -4,7 +4,10 @@
 #include "wire/inet.h"
 #include "wire/stun.h"
 
-enum { NO_LOCAL = -1 };
+enum {
+	NO_LOCAL = -1,
+	STUN_CLASS_INDICATION = 0x10, // in the second byte; responses differ in the first
+};
 
 static bool local_matches(const struct local *l, const struct endpoint *at)
 {
@@ -145,8 +148,8 @@ static enum drop classify_other(struct dgram *d)
 		if (d->len >= need)
 			need += 4u * load_be16(p + BEACON_SYNC_SIZE - 2);
 		break;
-	case 0: // also the first byte of each STUN request and indication
-		if (!stun_is_message(p, d->len))
+	case 0: // of a beacon message never, of a STUN request always
+		if (!stun_is_message(p, d->len) || p[1] & STUN_CLASS_INDICATION)
 			return DROP_UNKNOWN_TYPE;
 		d->type = DGRAM_TYPE_STUN;
 		return DROP_NONE;

@@ -278,6 +278,10 @@ static void messages(void **state)
 	    {"notify", {10, 1}, 2, DROP_UNKNOWN_TYPE, 10, 0, 0},
 	    {"STUN", {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 20, DROP_NONE, DGRAM_TYPE_STUN, 0, 0},
 	    {"STUN, short", {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 19, DROP_UNKNOWN_TYPE, 0, 0, 0},
+	    {"STUN indication", {0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 20, DROP_UNKNOWN_TYPE, 0,
+		0, 0},
+	    {"STUN response", {1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 20, DROP_NONE, 1, 0x01000021,
+		0}, // a Discover as good as any
 	    {"no cookie", {0, 1}, 20, DROP_UNKNOWN_TYPE, 0, 0, 0},
 	    {"tunnel frame", {'P', 'I', 'L', 'S'}, 60, DROP_TUNNEL_FRAME, 'P', 0, 0},
 	    {"garbage", {0xff}, 100, DROP_UNKNOWN_TYPE, 0xff, 0, 0},

@@ -35,6 +35,7 @@ static const char usage_text[] =
     "  --trial SECONDS      ndr: time of one trial (2)\n"
     "  --kind KIND          garbage: random, discover (new node ids), spoofed (relays with\n"
     "                       the nodes' ids from a foreign address) (random)\n"
+    "  --register-rate N    Discovers a second before relay, latency and ndr (20000)\n"
     "  --no-register        the nodes are registered already\n"
     "  --reflected          the other side is no relay: it sends each frame back unchanged\n"
     "  --seed N             of all random choices (1)\n"
@@ -58,6 +59,7 @@ enum option_id {
 	O_TRAIN,
 	O_RATE,
 	O_SECONDS,
+	O_REGISTER_RATE,
 	O_SOCKETS,
 	O_LOSS,
 	O_TRIAL,
@@ -83,6 +85,7 @@ static const struct option long_options[] = {
     {"train", required_argument, NULL, O_TRAIN},
     {"rate", required_argument, NULL, O_RATE},
     {"seconds", required_argument, NULL, O_SECONDS},
+    {"register-rate", required_argument, NULL, O_REGISTER_RATE},
     {"sockets", required_argument, NULL, O_SOCKETS},
     {"loss", required_argument, NULL, O_LOSS},
     {"trial", required_argument, NULL, O_TRIAL},
@@ -203,6 +206,9 @@ static void parse_one(struct options *o, int id, const char *option, const char 
 	case O_RATE:
 		o->rate = number(option, value, 0, 1e9);
 		break;
+	case O_REGISTER_RATE:
+		o->register_rate = number(option, value, 1, 1e9);
+		break;
 	case O_SECONDS:
 		o->seconds = number(option, value, 0.01, 3600);
 		break;
@@ -242,6 +248,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	    .train = 1,
 	    .sockets = 16,
 	    .rate = 10000,
+	    .register_rate = 20000,
 	    .seconds = 5,
 	    .loss = 0.001,
 	    .trial_seconds = 2,

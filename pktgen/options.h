@@ -21,13 +21,14 @@ struct options {
 	uint32_t nodes;
 	uint32_t first_id;
 	uint32_t flows;
-	uint32_t size;	  // frame bytes inside the relay message
-	uint32_t train;	  // consecutive datagrams of one flow
-	uint32_t sockets; // sock: how many the nodes are spread over
-	double rate;	  // datagrams per second, 0 = as fast as possible
-	double seconds;	  // of sending
-	double zipf;	  // exponent of the destinations' distribution, 0 = uniform
-	double loss;	  // ndr: highest accepted share, 0.001 = 0.1 %
+	uint32_t size;	      // frame bytes inside the relay message
+	uint32_t train;	      // consecutive datagrams of one flow
+	uint32_t sockets;     // sock: how many the nodes are spread over
+	double rate;	      // datagrams per second, 0 = as fast as possible
+	double register_rate; // Discovers per second before relay, latency and ndr
+	double seconds;	      // of sending
+	double zipf;	      // exponent of the destinations' distribution, 0 = uniform
+	double loss;	      // ndr: highest accepted share, 0.001 = 0.1 %
 	double trial_seconds;
 	uint64_t seed;
 	enum garbage garbage;

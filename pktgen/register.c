@@ -51,7 +51,7 @@ static void register_all(struct registration *r, const struct options *o, struct
 {
 	struct pace pace;
 
-	pace_start(&pace, o->rate, 3600);
+	pace_start(&pace, o->mode == MODE_REGISTER ? o->rate : o->register_rate, 3600);
 	for (uint32_t place = 0; place < b->sockets; place++) {
 		uint32_t mine = (o->nodes - place + b->sockets - 1) / b->sockets, k = 0;
 

@@ -18,7 +18,7 @@ OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
 def load(nets, **options):
     """Traffic among nodes on the router's host."""
     return Load(nets.lab, nets.router, "relay", BEACON, **{"from": "10.0.0.254", "nodes": 64,
-                                                          "rate": 5000, "seconds": 5, **options})
+                                                          "rate": 1000, "seconds": 5, **options})
 
 
 def xdp_attached(nets):
@@ -181,9 +181,9 @@ def test_floods_leave_legitimate_flows_alone(lab, link, kind):
     lab.address(nets.router, "r9", "10.9.0.1/24")
     lab.route(attacker, "default", "via", "10.9.0.1")
     relay = start_relay(nets, link)
-    traffic = load(nets, rate=4000, seconds=4, sockets=16)
+    traffic = load(nets, rate=1000, seconds=4, sockets=16)
     registered(relay, 64)
-    flood = Load(lab, attacker, "garbage", BEACON, kind=kind, rate=40000, seconds=3, nodes=64)
+    flood = Load(lab, attacker, "garbage", BEACON, kind=kind, rate=20000, seconds=3, nodes=64)
     assert flood.result()["sent"] > 0
     assert traffic.result()["loss"] <= 0.05
     drops = {d["name"]: d["count"] for d in relay.ask("drops")["drops"]}
@@ -196,6 +196,6 @@ def test_floods_leave_legitimate_flows_alone(lab, link, kind):
 def test_three_hundred_thousand_nodes(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link, *OPEN, "--police-punt-rate", "0")
-    traffic = load(nets, nodes=300000, flows=100000, rate=30000, seconds=3)
+    traffic = load(nets, nodes=300000, flows=100000, register_rate=30000, rate=4000, seconds=3)
     assert traffic.result(90)["loss"] == 0
     assert relay.ask("status")["nodes"] == 300000

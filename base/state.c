@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 // What may be in a state directory. Sockets and locks are removed or reused by who makes them.
-static const char *const ours[] = {
-    ".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock", "notify.sock",
-    "registry.db", "registry.db-wal", "registry.db-shm", NULL};
+static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock",
+    "notify.sock", "registry.db", "registry.db-wal", "registry.db-shm", "registry.db-backup",
+    "registry.token", NULL};
 
 static int make_directories(const char *path)
 {

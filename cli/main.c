@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/commands.h"
+#include "cli/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,9 @@ const struct command commands[] = {
     {"links", "network links and their state", run_show},
     {"drops", "datagrams that were not sent, by reason", run_show},
     {"trace", "decoded datagrams with their verdicts, live", run_trace},
+    {"registry", "the embedded registry: its state, lists, backup", run_registry},
+    {"networks", "the networks of the embedded registry", run_registry_list},
+    {"find", "nodes of the embedded registry by their tags", run_registry_list},
     {"config", "check the configuration", run_config},
     {"version", "the version", run_version},
     {0},

@@ -3,6 +3,7 @@
 #include "base/notify.h"
 #include "cli/commands.h"
 #include "cli/supervise.h"
+#include "cli/up_registry.h"
 #include "cli/up_start.h"
 
 #include <errno.h>
@@ -133,7 +134,7 @@ static void reload(void *context)
 // The child reads the same file and command line, and the directory that we settled on.
 static char **child_argv(const struct up *up, enum child_kind kind, char *path)
 {
-	char **argv = calloc((size_t)up->argc + 5, sizeof(*argv));
+	char **argv = calloc((size_t)up->argc + 9, sizeof(*argv));
 	int n = 0;
 
 	if (!argv)
@@ -143,6 +144,12 @@ static char **child_argv(const struct up *up, enum child_kind kind, char *path)
 		argv[n++] = up->argv[i];
 	argv[n++] = (char *)"--state";
 	argv[n++] = (char *)up->config.state;
+	argv[n++] = (char *)"--registry-store";
+	argv[n++] = (char *)up->config.registry_store;
+	if (*up->config.registry_admin_token_file) {
+		argv[n++] = (char *)"--registry-admin-token-file";
+		argv[n++] = (char *)up->config.registry_admin_token_file;
+	}
 	if (kind == CHILD_DP) {
 		argv[n++] = (char *)"--link-fallback";
 		argv[n] = (char *)"sock";
@@ -180,6 +187,9 @@ static int prepare(struct up *up, struct parse_error *error)
 		rc = privilege_find_user(config->user, &user, error);
 	if (!rc)
 		rc = state_open(config->state, root ? &user : NULL, error);
+	if (rc)
+		return rc;
+	rc = registry_prepare(config, root ? &user : NULL, error);
 	if (rc)
 		return rc;
 	lock = state_lock(config->state, "lock", error);

@@ -29,6 +29,13 @@ static const struct {
     {"settings", admin_settings},
     {"reload", admin_reload},
     {"trace", admin_trace},
+    {"find", admin_find},
+    {"registry-status", admin_registry_status},
+    {"registry-nodes", admin_registry_nodes},
+    {"registry-networks", admin_registry_networks},
+    {"registry-trust", admin_registry_trust},
+    {"registry-audit", admin_registry_audit},
+    {"registry-backup", admin_registry_backup},
 };
 
 json_t *admin_fail(struct admin_error *err, const char *hint, const char *format, ...)

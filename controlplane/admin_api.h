@@ -12,7 +12,8 @@ typedef json_t *admin_handler(
 
 admin_handler admin_ping, admin_version, admin_status, admin_stats, admin_drops, admin_workers,
     admin_links, admin_nodes, admin_node, admin_peers, admin_routes, admin_settings, admin_reload,
-    admin_trace;
+    admin_trace, admin_find, admin_registry_status, admin_registry_nodes, admin_registry_networks,
+    admin_registry_trust, admin_registry_audit, admin_registry_backup;
 
 // For struct admin, with ctx = struct cp.
 json_t *admin_answer(

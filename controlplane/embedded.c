@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int read_token(const char *path, char *token, size_t size, struct parse_error *error)
 {
@@ -94,4 +95,35 @@ void embedded_stop(struct embedded *e)
 		return;
 	server_stop(&e->server);
 	e->on = false;
+}
+
+static void run_backup(uv_work_t *work)
+{
+	struct embedded *e = work->data;
+
+	// the thread owns path and error until it is done
+	unlink(e->backup.path);
+	store_backup(e->config->registry_store, e->backup.path, &e->backup.error);
+}
+
+static void backup_done(uv_work_t *work, int status)
+{
+	struct embedded *e = work->data;
+
+	e->backup.state = status || *e->backup.error.text ? BACKUP_FAILED : BACKUP_DONE;
+	log_info("backup of the registry ended", kv("path", (const char *)e->backup.path),
+	    kv("error", (const char *)e->backup.error.text));
+}
+
+int embedded_backup(struct embedded *e)
+{
+	struct backup *b = &e->backup;
+
+	if (b->state == BACKUP_RUNS)
+		return -EBUSY;
+	b->state = BACKUP_RUNS;
+	b->error.text[0] = 0;
+	snprintf(b->path, sizeof(b->path), "%s-backup", e->config->registry_store);
+	b->work.data = e;
+	return uv_queue_work(e->server.loop, &b->work, run_backup, backup_done);
 }

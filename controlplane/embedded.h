@@ -7,12 +7,21 @@
 
 #include <stdbool.h>
 
+// A copy of the store, made on the thread pool.
+struct backup {
+	enum { BACKUP_NONE, BACKUP_RUNS, BACKUP_DONE, BACKUP_FAILED } state;
+	char path[300];
+	struct parse_error error;
+	uv_work_t work;
+};
+
 // The registry inside of fairway-cp, when `registry` is `embedded`. Main thread.
 struct embedded {
 	bool on;
 	const struct config *config;
 	struct registry registry;
 	struct server server;
+	struct backup backup;
 };
 
 // With privileges: reads the token file, makes the store's directory for `user` (NULL: ours) and
@@ -23,3 +32,5 @@ int embedded_open(struct embedded *e, const struct config *config,
 int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *error);
 // Writes what waits. The loop must run until it has no more handles.
 void embedded_stop(struct embedded *e);
+// Starts a copy of the store to STORE-backup, in the place of the one before. 0 or -EBUSY.
+int embedded_backup(struct embedded *e);

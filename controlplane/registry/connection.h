@@ -37,8 +37,8 @@ struct connection {
 	bool dead; // the handle is closed
 };
 
-struct verify_job {
-	struct verify_job *next;
+struct signature_job {
+	struct signature_job *next;
 	struct connection *conn;
 	struct call call;
 	bool valid;

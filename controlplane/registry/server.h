@@ -25,7 +25,7 @@ enum {
 };
 
 struct connection;
-struct verify_job;
+struct signature_job;
 
 struct server {
 	// Fill in before server_listen().
@@ -43,7 +43,7 @@ struct server {
 	struct connection *sweep;	// next to be looked at
 	struct connection *waiting;	// with answers that wait for the store
 	uint32_t count;
-	struct verify_job *jobs; // wait for the end of this turn of the loop
+	struct signature_job *jobs; // wait for the end of this turn of the loop
 	uint32_t verifying;
 	size_t rest_bytes;
 	struct sources sources;

@@ -8,23 +8,23 @@
 
 enum { VERIFY_BATCH = 8 };
 
-struct verify_batch {
+struct signature_batch {
 	uv_work_t work;
 	struct server *server;
-	struct verify_job *jobs;
+	struct signature_job *jobs;
 };
 
 bool verify_start(struct connection *c, struct call *call)
 {
 	struct server *s = c->server;
-	struct verify_job *job;
+	struct signature_job *job;
 
 	if (s->verifying >= SERVER_VERIFY_MAX)
 		return false;
 	job = malloc(sizeof(*job));
 	if (!job)
 		return false;
-	*job = (struct verify_job){.next = s->jobs, .conn = c, .call = *call};
+	*job = (struct signature_job){.next = s->jobs, .conn = c, .call = *call};
 	s->jobs = job;
 	s->verifying++;
 	c->verifying = true;
@@ -33,14 +33,14 @@ bool verify_start(struct connection *c, struct call *call)
 
 static void run(uv_work_t *work)
 {
-	const struct verify_batch *b = work->data;
+	const struct signature_batch *b = work->data;
 
-	for (struct verify_job *j = b->jobs; j; j = j->next)
+	for (struct signature_job *j = b->jobs; j; j = j->next)
 		j->valid =
 		    identity_verify(j->call.key, j->call.text, j->call.text_len, j->call.sig);
 }
 
-static void finish(struct server *s, struct verify_job *job)
+static void finish(struct server *s, struct signature_job *job)
 {
 	struct connection *c = job->conn;
 
@@ -66,12 +66,12 @@ static void finish(struct server *s, struct verify_job *job)
 
 static void done(uv_work_t *work, int status)
 {
-	struct verify_batch *b = work->data;
-	struct verify_job *job = b->jobs;
+	struct signature_batch *b = work->data;
+	struct signature_job *job = b->jobs;
 
 	(void)status;
 	while (job) {
-		struct verify_job *next = job->next;
+		struct signature_job *next = job->next;
 
 		finish(b->server, job);
 		job = next;
@@ -82,14 +82,14 @@ static void done(uv_work_t *work, int status)
 void verify_submit(struct server *s)
 {
 	while (s->jobs) {
-		struct verify_batch *b = malloc(sizeof(*b));
-		struct verify_job **last = &s->jobs;
+		struct signature_batch *b = malloc(sizeof(*b));
+		struct signature_job **last = &s->jobs;
 
 		if (!b)
 			return; // at the end of the next turn
 		for (int i = 0; i < VERIFY_BATCH && *last; i++)
 			last = &(*last)->next;
-		*b = (struct verify_batch){.server = s, .jobs = s->jobs};
+		*b = (struct signature_batch){.server = s, .jobs = s->jobs};
 		s->jobs = *last;
 		*last = NULL;
 		b->work.data = b;

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/registry.h"
+
+#include "cli/commands.h"
+#include "cli/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// fairway registry SUBCOMMAND, fairway networks, fairway find.
+
+enum { LIMIT_DEFAULT = 100, TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
+
+static const char *json_flag, *limit_text, *after_text, *network_text, *node_text;
+
+static const struct config_option options[] = {
+    {"json", NULL, "print the relay's answer as JSON", &json_flag},
+    {"limit", "N", "at most so many (default 100)", &limit_text},
+    {"after", "KEY", "go on behind this one", &after_text},
+    {"network", "ID", "find: only members of this network", &network_text},
+    {"node", "ID", "trust: only of this node", &node_text}, {0}};
+
+static const struct column node_columns[] = {{"node", "node", CELL_TEXT},
+    {"hostname", "hostname", CELL_TEXT}, {"endpoint", "endpoint", CELL_TEXT},
+    {"live", "live", CELL_YES}, {"public", "public", CELL_YES}, {"proven", "proven", CELL_YES},
+    {"last seen", "last_seen_s", CELL_AGE}, {"version", "version", CELL_TEXT},
+    {"tags", "tags_text", CELL_TEXT}, {0}};
+static const struct column network_columns[] = {{"network", "network", CELL_TEXT},
+    {"name", "name", CELL_TEXT}, {"join rule", "join_rule", CELL_TEXT},
+    {"members", "members", CELL_NUMBER}, {"at most", "max_members", CELL_NUMBER},
+    {"enterprise", "enterprise", CELL_YES}, {"managed", "managed", CELL_YES},
+    {"policy", "policy", CELL_YES}, {0}};
+static const struct column trust_columns[] = {{"node", "node", CELL_TEXT},
+    {"peer", "peer", CELL_TEXT}, {"trusted", "trusted", CELL_YES}, {"by node", "by_node", CELL_YES},
+    {"by peer", "by_peer", CELL_YES}, {0}};
+static const struct column audit_columns[] = {{"id", "id", CELL_TEXT},
+    {"unix time", "unix_s", CELL_TEXT}, {"action", "action", CELL_TEXT},
+    {"node", "node", CELL_TEXT}, {"network", "network", CELL_TEXT}, {"actor", "actor", CELL_TEXT},
+    {"details", "details", CELL_TEXT}, {0}};
+
+static const struct list {
+	const char *name, *request, *member;
+	const struct column *columns;
+	const char *empty;
+} lists[] = {
+    {"nodes", "registry-nodes", "nodes", node_columns, "no node has registered yet"},
+    {"networks", "registry-networks", "networks", network_columns,
+	"no networks beside the backbone: pilotctl network create makes one"},
+    {"trust", "registry-trust", "trust", trust_columns, "no node trusts another yet"},
+    {"audit", "registry-audit", "audit", audit_columns, "nothing has changed yet"},
+    {"find", "find", "nodes", node_columns, "no node has these tags"},
+};
+
+// Tables hold texts.
+static void join_tags(json_t *list)
+{
+	size_t i, k;
+	json_t *entry, *tag;
+
+	json_array_foreach(list, i, entry)
+	{
+		char text[400] = "";
+		size_t len = 0;
+
+		json_array_foreach(json_object_get(entry, "tags"), k, tag) if (len < sizeof(text))
+		    len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", k ? "," : "",
+			json_string_value(tag));
+		if (*text)
+			json_object_set_new(entry, "tags_text", json_string(text));
+	}
+}
+
+// A number of an option; false when it has complained.
+static bool add_number(
+    const struct command *self, json_t *request, const char *name, const char *text)
+{
+	struct parse_error error;
+	uint64_t value;
+
+	if (!text)
+		return true;
+	if (parse_uint(text, 1, UINT32_MAX, &value, &error)) {
+		complain(self, error.text);
+		return false;
+	}
+	json_object_set_new(request, name, json_integer((json_int_t)value));
+	return true;
+}
+
+static int show_list(
+    const struct command *self, const struct list *list, const struct config_line *line, int first)
+{
+	json_t *request = json_pack("{s:s,s:i}", "request", list->request, "limit", LIMIT_DEFAULT);
+	json_t *tags = json_array(), *result;
+	const char *next;
+	int status = EXIT_USAGE;
+
+	for (int i = first; i < line->operand_count; i++)
+		json_array_append_new(tags, json_string(line->operands[i]));
+	json_object_set_new(request, "tags", tags);
+	if (after_text)
+		json_object_set_new(request, "after", json_string(after_text));
+	if (!add_number(self, request, "limit", limit_text) ||
+	    !add_number(self, request, "network", network_text) ||
+	    !add_number(self, request, "node", node_text)) {
+		json_decref(request);
+		return status;
+	}
+	result = ask(self, request, &status);
+	if (!result)
+		return status;
+	if (json_flag) {
+		print_json(result);
+		return EXIT_OK;
+	}
+	join_tags(json_object_get(result, list->member));
+	if (json_array_size(json_object_get(result, list->member)))
+		table_print(stdout, list->columns, json_object_get(result, list->member));
+	else
+		printf("%s\n", list->empty);
+	next = member_text(result, "next", NULL);
+	if (next)
+		printf("there may be more: --after %s goes on\n", next);
+	json_decref(result);
+	return EXIT_OK;
+}
+
+static int show_status(const struct command *self)
+{
+	static const char *const rows[] = {"nodes", "known", "next_node", "trust",
+	    "trust_one_sided", "networks", "connections", "verifying"};
+	json_t *result, *commits, *count;
+	const char *name;
+	char text[32];
+	int status;
+
+	result = ask(self, json_pack("{s:s}", "request", "registry-status"), &status);
+	if (!result)
+		return status;
+	if (json_flag) {
+		print_json(result);
+		return EXIT_OK;
+	}
+	printf("%-18s %s\n%-18s %s\n", "listen", member_text(result, "listen", ""), "store",
+	    member_text(result, "store", ""));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		printf("%-18s %s\n", rows[i], format_count(text, member_count(result, rows[i])));
+	commits = json_object_get(result, "commits");
+	printf("%-18s %s, %.1f ms each, at most %.1f ms\n", "commits",
+	    format_count(text, member_count(commits, "batches")),
+	    member_real(commits, "mean_s") * 1e3, member_real(commits, "max_s") * 1e3);
+	json_object_foreach(
+	    json_object_get(result, "counters"), name, count) if (json_integer_value(count))
+	    printf("%-18s %s\n", name, format_count(text, (uint64_t)json_integer_value(count)));
+	json_decref(result);
+	return EXIT_OK;
+}
+
+static int fail_file(const struct command *self, const char *path)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s: %s", path, strerror(errno));
+	complain(self, text);
+	return EXIT_FAILED;
+}
+
+// A new file that only its owner reads, or -1.
+static int create_file(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+static int make_token(const struct command *self, const char *path)
+{
+	uint8_t bytes[TOKEN_BYTES];
+	char text[2 * TOKEN_BYTES + 2];
+	int fd;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return fail_file(self, "getrandom");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(text + 2 * i, 4, "%02x\n", bytes[i]);
+	fd = create_file(path);
+	if (fd < 0 || write(fd, text, sizeof(text) - 1) != (ssize_t)sizeof(text) - 1)
+		return fail_file(self, path);
+	close(fd);
+	printf("%s holds a new token: start with --registry embedded "
+	       "--registry-admin-token-file %s,\nand give it to administrators (pilotctl reads "
+	       "PILOT_ADMIN_TOKEN)\n",
+	    path, path);
+	return EXIT_OK;
+}
+
+static int copy_file(const struct command *self, const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out;
+	ssize_t n = 1;
+
+	if (in < 0)
+		return fail_file(self, from);
+	out = create_file(to);
+	if (out < 0) {
+		close(in);
+		return fail_file(self, to);
+	}
+	while (n > 0)
+		n = copy_file_range(in, NULL, out, NULL, 1 << 24, 0);
+	if (n == 0 && fsync(out))
+		n = -1;
+	close(in);
+	close(out);
+	return n < 0 ? fail_file(self, to) : EXIT_OK;
+}
+
+// The relay makes the copy beside its store, where it may write; we put it where it is wanted.
+static int make_backup(const struct command *self, const char *to)
+{
+	json_t *result;
+	char from[400];
+	int status;
+
+	result = ask(self, json_pack("{s:s}", "request", "registry-backup"), &status);
+	while (result && !strcmp(member_text(json_object_get(result, "backup"), "state",
+				     member_text(result, "state", "")),
+			     "running")) {
+		json_decref(result);
+		usleep(BACKUP_POLL_MS * 1000);
+		result = ask(self, json_pack("{s:s}", "request", "registry-status"), &status);
+	}
+	if (!result)
+		return status;
+	snprintf(
+	    from, sizeof(from), "%s", member_text(json_object_get(result, "backup"), "path", ""));
+	if (strcmp(member_text(json_object_get(result, "backup"), "state", ""), "done") != 0) {
+		complain(self, member_text(json_object_get(result, "backup"), "error", "failed"));
+		json_decref(result);
+		return EXIT_FAILED;
+	}
+	json_decref(result);
+	status = copy_file(self, from, to);
+	if (status == EXIT_OK) {
+		unlink(from);
+		printf("%s is a copy of the registry: to restore it, stop the relay and put it in "
+		       "the store's place\n",
+		    to);
+	}
+	return status;
+}
+
+static const struct list *find_list(const char *name)
+{
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		if (!strcmp(lists[i].name, name))
+			return &lists[i];
+	return NULL;
+}
+
+// `fairway networks` and `fairway find TAG...`
+int run_registry_list(const struct command *self, int argc, char **argv)
+{
+	char name[32];
+	const struct config_command shape = {.name = name,
+	    .summary = self->summary,
+	    .operands = strcmp(self->name, "find") ? NULL : "TAG...",
+	    .options = options};
+	struct config_line line;
+	int status;
+
+	snprintf(name, sizeof(name), "fairway %s", self->name);
+	if (read_line(self, &shape, argc, argv, &line, &status))
+		return status;
+	if (shape.operands && !line.operand_count && !network_text) {
+		complain(self, "name what is looked for: fairway find TAG... [--network ID]");
+		return EXIT_USAGE;
+	}
+	return show_list(self, find_list(self->name), &line, 0);
+}
+
+int run_registry(const struct command *self, int argc, char **argv)
+{
+	const struct config_command shape = {.name = "fairway registry",
+	    .summary = self->summary,
+	    .operands = "status|nodes|networks|trust|audit|backup FILE|token FILE",
+	    .options = options};
+	struct config_line line;
+	const char *what;
+	int status;
+
+	if (read_line(self, &shape, argc, argv, &line, &status))
+		return status;
+	what = line.operand_count ? line.operands[0] : "status";
+	if (line.operand_count == 2 && !strcmp(what, "backup"))
+		return make_backup(self, line.operands[1]);
+	if (line.operand_count == 2 && !strcmp(what, "token"))
+		return make_token(self, line.operands[1]);
+	if (line.operand_count <= 1 && !strcmp(what, "status"))
+		return show_status(self);
+	if (line.operand_count == 1 && find_list(what) && strcmp(what, "find") != 0)
+		return show_list(self, find_list(what), &line, 1);
+	complain(self,
+	    "write fairway registry status, nodes, networks, trust, audit, backup FILE or "
+	    "token FILE");
+	return EXIT_USAGE;
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "cli/commands.h"
+
+// Commands about the embedded registry.
+int run_registry(const struct command *self, int argc, char **argv);
+int run_registry_list(const struct command *self, int argc, char **argv);

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The AF_XDP link under the real binaries: several interfaces, and what happens to them."""
+import struct
+
+import pytest
+
+from netlab import Node, Relay, eventually, run
+
+BEACON = ("10.0.1.1", 9001)
+BURST, BUFFERS = 50, 8192
+
+
+class Cables:
+    """Hosts a and b, each on an interface of its own of the relay."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.relay_host = lab.host("relay")
+        self.hosts = {}
+        for number, name in enumerate("ab", 1):
+            host = self.hosts[name] = lab.host(name)
+            lab.cable(self.relay_host, f"w{number}", host, "e")
+            lab.address(self.relay_host, f"w{number}", f"10.0.{number}.1/24")
+            lab.address(host, "e", f"10.0.{number}.2/24")
+            lab.route(host, "default", "via", f"10.0.{number}.1")
+
+    def relay(self, *arguments):
+        return Relay(self.lab, self.relay_host, "--listen", "10.0.1.1:9001", "--workers", "1",
+                     "--link", "xdp:w1", "--link", "xdp:w2", "--registry", "none", *arguments)
+
+    def nodes(self, relay):
+        made = [Node(self.lab, self.hosts[name], number, BEACON)
+                for name, number in (("a", 101), ("b", 102))]
+        for node in made:
+            node.discover()
+        eventually(lambda: relay.ask("status")["nodes"] == 2)
+        return made
+
+
+@pytest.fixture
+def cables(lab):
+    return Cables(lab)
+
+
+def counter(relay, name):
+    return relay.ask("stats")["counters"][name]
+
+
+def exchange(a, b, first):
+    for number in range(first, first + BURST):
+        a.relay(102, struct.pack(">I", number))
+        b.relay(101, struct.pack(">I", number))
+    for number in range(first, first + BURST):
+        assert b.delivered() == (101, struct.pack(">I", number))
+        assert a.delivered() == (102, struct.pack(">I", number))
+
+
+def test_between_two_interfaces(cables):
+    """More frames than the worker has buffers: each one finds its way back to the pool."""
+    relay = cables.relay("--police-sender-rate", "0")
+    a, b = cables.nodes(relay)
+    exchange(a, b, 0)
+    before = counter(relay, "companion")
+    for first in range(BURST, BUFFERS + 3 * BURST, BURST):
+        exchange(a, b, first)
+    assert counter(relay, "companion") == before
+    assert not any(d["count"] for d in relay.ask("drops")["drops"])
+    assert relay.stop() == 0
+
+
+def test_interface_goes_away(cables):
+    """The other interface serves on, and so does the process."""
+    relay = cables.relay()
+    a, _ = cables.nodes(relay)
+    run("ip", "-n", cables.relay_host, "link", "delete", "w2")
+    again = Node(cables.lab, cables.hosts["a"], 103, BEACON)
+    again.discover()
+    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    a.relay(102, b"to nowhere")
+    a.relay(103, b"still here")
+    assert again.delivered() == (101, b"still here")
+    assert relay.stop() == 0
+
+
+def test_interface_is_as_before(cables):
+    relay = cables.relay()
+    assert "prog/xdp" in run("ip", "-n", cables.relay_host, "link", "show", "w1").stdout
+    assert relay.stop() == 0
+    for interface in ("w1", "w2"):
+        assert "xdp" not in run("ip", "-n", cables.relay_host, "link", "show", interface).stdout

@@ -5,7 +5,8 @@ DEBUG_BUILD ?= build-debug
 PREFIX ?= /usr/local
 MESON_ARGS ?=
 
-.PHONY: all deps run demo test unit netns debug docs lint format fuzz bench install clean
+.PHONY: all deps run demo test unit netns debug docs lint format fuzz bench perf perf-update \
+	install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -53,6 +54,12 @@ fuzz: deps
 
 bench: deps all
 	@bench/run --build $(BUILD)
+
+perf: all
+	@bench/perf/gate.py --build $(BUILD) $(PERF_ARGS)
+
+perf-update: all
+	@bench/perf/gate.py --build $(BUILD) --update
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild

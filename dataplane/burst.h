@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdalign.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // A burst is the unit of work: up to BURST_MAX received datagrams that the stages process
@@ -62,6 +63,8 @@ struct dgram {
 };
 
 static_assert(sizeof(struct dgram) <= 128, "two cache lines");
+static_assert(offsetof(struct dgram, src) + sizeof(struct endpoint) <= CACHE_LINE,
+    "classify and the sender check stay on the first");
 
 struct burst {
 	uint64_t now_ns; // CLOCK_MONOTONIC at reception

@@ -212,9 +212,8 @@ static void rate_measure(struct worker *w, unsigned n)
 	w->window_start_ns = w->now_ns;
 }
 
-unsigned worker_turn(struct worker *w)
+unsigned worker_turn_at(struct worker *w, uint64_t now)
 {
-	uint64_t now = clock_mono_ns();
 	unsigned n = 0;
 
 	if (w->busy)
@@ -233,6 +232,11 @@ unsigned worker_turn(struct worker *w)
 	rate_measure(w, n);
 	w->busy = n > 0;
 	return n;
+}
+
+unsigned worker_turn(struct worker *w)
+{
+	return worker_turn_at(w, clock_mono_ns());
 }
 
 static void block_count(struct worker *w, enum counter c)
@@ -352,6 +356,8 @@ int worker_open(struct worker **out, const struct worker_config *cfg)
 		free(w);
 		return rc;
 	}
+	if (cfg->police_secret)
+		memcpy(w->env.police.secret, cfg->police_secret, sizeof(w->env.police.secret));
 	env_open(w);
 	w->inject = memory_inject_consumer(cfg->memory, cfg->index);
 	w->tracer.out = memory_trace_writer(cfg->memory, cfg->index);

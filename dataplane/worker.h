@@ -16,10 +16,11 @@ struct worker_config {
 	const struct memory *memory; // outlives the worker
 	struct link *const *links;   // opened; outlive the worker
 	unsigned link_count;
-	unsigned companion; // index of the sock link
-	int event_fd;	    // ours: wakes the worker. Not owned
-	int cp_event_fd;    // wakes the control plane. Not owned
-	int cpu;	    // core to pin to, -1 = none
+	unsigned companion;	       // index of the sock link
+	int event_fd;		       // ours: wakes the worker. Not owned
+	int cp_event_fd;	       // wakes the control plane. Not owned
+	int cpu;		       // core to pin to, -1 = none
+	const uint64_t *police_secret; // POLICE_SECRET_WORDS, copied; NULL = random
 };
 
 // Main thread. 0 or a negative errno.
@@ -32,3 +33,5 @@ void worker_close(struct worker *w);
 // One turn of the loop without sleeping; returns the number of datagrams received and injected.
 // For tests and benchmarks, which then do not start the thread.
 unsigned worker_turn(struct worker *w);
+// The same at a given CLOCK_MONOTONIC time in nanoseconds, which must not go back.
+unsigned worker_turn_at(struct worker *w, uint64_t now_ns);

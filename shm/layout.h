@@ -146,6 +146,8 @@ static_assert(sizeof(struct endpoint) == 18, "endpoint");
 static_assert(sizeof(struct local) == 32, "local");
 static_assert(sizeof(struct egress) == 16, "egress");
 static_assert(sizeof(struct peer) == 64, "peer");
+static_assert(
+    sizeof(struct relay_settings) == 19 * 8, "nothing but words: workers copy it as such");
 
 // Datagram classes that are punted; each has its own token bucket in every worker.
 enum punt_class {
@@ -183,6 +185,21 @@ struct worker_block {
 };
 
 static_assert(sizeof(struct worker_block) <= 4096, "the workers region has a page for each");
+
+// What two threads write shares no cache line.
+#define WORKER_BLOCK_LINE(field) (offsetof(struct worker_block, field) / CACHE_LINE)
+#define WORKER_BLOCK_STARTS(field) \
+	static_assert(offsetof(struct worker_block, field) % CACHE_LINE == 0, #field)
+WORKER_BLOCK_STARTS(quiescent);
+WORKER_BLOCK_STARTS(punt_head);
+WORKER_BLOCK_STARTS(punt_tail);
+WORKER_BLOCK_STARTS(inject_head);
+WORKER_BLOCK_STARTS(inject_tail);
+WORKER_BLOCK_STARTS(trace_head);
+static_assert(sizeof(struct worker_block) % CACHE_LINE == 0, "blocks share no line either");
+static_assert(WORKER_BLOCK_LINE(mode) == WORKER_BLOCK_LINE(quiescent), "one line a turn");
+#undef WORKER_BLOCK_LINE
+#undef WORKER_BLOCK_STARTS
 
 // A punted datagram, as a record in the punt ring; the payload follows.
 struct punt_record {

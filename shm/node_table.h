@@ -33,6 +33,7 @@ struct node_bucket {
 };
 
 static_assert(sizeof(struct node_bucket) == 64, "one cache line");
+static_assert(offsetof(struct node_bucket, entries) % 16 == 0, "entries are atomic words");
 
 // At the start of the nodes region; sizes are counts of elements. Writer of the first part: dp when
 // the memory is new. Offsets in bytes from the start of the region, multiples of 4096.
@@ -48,6 +49,9 @@ struct node_table_header {
 	alignas(64) uint64_t node_count; // local and remote
 	uint64_t remote_count;
 };
+
+static_assert(offsetof(struct node_table_header, state) % 64 == 0, "read at every look-up");
+static_assert(offsetof(struct node_table_header, node_count) % 64 == 0, "written at every change");
 
 // A process's own view with checked sizes. Copyable.
 struct node_table {

@@ -38,6 +38,7 @@ enum {
 	SENDER_SETS = 2048, // 128 KiB: stays in the second-level cache
 	SET_WAYS = 4,
 	SEEN_EPOCH_S = 8,
+	POLICE_SECRET_WORDS = 3,
 };
 
 // Buckets, four to a cache line. A newcomer takes the place of the fullest bucket, the one that
@@ -47,6 +48,8 @@ struct bucket_set {
 	uint32_t tag[SET_WAYS]; // 0 = free
 	uint32_t pad[SET_WAYS];
 };
+
+static_assert(sizeof(struct bucket_set) == CACHE_LINE, "one line a look");
 
 // The bucket of a tag, which is not 0; a full one if it had none. Without branches: with more
 // senders than buckets nobody could predict them.
@@ -69,11 +72,11 @@ static inline uint64_t *bucket_find(struct bucket_set *set, uint32_t tag)
 struct police {
 	struct rate_limit source, sender, punt[PUNT_CLASS_COUNT];
 	uint64_t punt_full_at[PUNT_CLASS_COUNT];
-	uint64_t secret[3];	    // so that nobody can choose sources that share a set
-	struct bucket_set *sources; // SOURCE_SETS, by keyed hash of the address
-	struct bucket_set *senders; // SENDER_SETS, by node index
-	uint64_t *seen;		    // a bit per node index: last_seen is done in this epoch
-	size_t seen_size;	    // bytes
+	uint64_t secret[POLICE_SECRET_WORDS]; // so that nobody can choose sources that share a set
+	struct bucket_set *sources;	      // SOURCE_SETS, by keyed hash of the address
+	struct bucket_set *senders;	      // SENDER_SETS, by node index
+	uint64_t *seen;	  // a bit per node index: last_seen is done in this epoch
+	size_t seen_size; // bytes
 	uint32_t seen_epoch;
 };
 

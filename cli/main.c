@@ -87,9 +87,11 @@ int run_version(const struct command *self, int argc, char **argv)
 	if (read_line(self, &shape, argc, argv, &line, &status))
 		return status;
 	if (json)
-		print_json(json_pack("{s:s}", "version", FAIRWAY_VERSION));
+		print_json(
+		    json_pack("{s:s,s:b}", "version", FAIRWAY_VERSION, "dpdk", FAIRWAY_DPDK));
 	else
-		printf("fairway %s\n", FAIRWAY_VERSION);
+		printf("fairway %s (links: sock, xdp%s)\n", FAIRWAY_VERSION,
+		    FAIRWAY_DPDK ? ", dpdk" : "; built without dpdk");
 	return EXIT_OK;
 }
 

@@ -77,7 +77,7 @@ int links_check(const struct config *config, struct parse_error *error)
 	for (uint32_t i = 0; i < config->links.count; i++) {
 		const char *name = config->links.at[i].ifname;
 
-		if (if_nametoindex(name))
+		if (!*name || if_nametoindex(name))
 			continue;
 		parse_error_set(error,
 		    "link xdp:%s: there is no interface \"%s\": \"ip link\" lists them", name,

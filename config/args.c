@@ -74,9 +74,12 @@ static void set_key(
 	} else {
 		if (origin->from != CONFIG_FROM_ARGUMENT)
 			config_clear_list(a->config, key);
-		while ((item = strsep(&rest, ",")))
+		// a dpdk device's own arguments are separated by commas too
+		while (rest && strncmp(rest, "dpdk:", 5) && (item = strsep(&rest, ",")))
 			if (*item)
 				set_item(a, key, name, item);
+		if (rest)
+			set_item(a, key, name, rest);
 	}
 	*origin = (struct config_origin){.from = CONFIG_FROM_ARGUMENT};
 }

@@ -33,10 +33,11 @@ enum config_registry_mode {
 enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
 enum config_tristate { CONFIG_AUTO, CONFIG_ON, CONFIG_OFF };
 
-// An xdp link; the sock link is always there and not listed.
+// An xdp or dpdk link; the sock link is always there and not listed.
 struct config_link {
-	char ifname[IFNAMSIZ];
-	uint32_t queues; // 0 = all of the interface
+	char ifname[IFNAMSIZ]; // xdp; "" for dpdk
+	char device[128];      // dpdk: what DPDK calls the device, with its arguments
+	uint32_t queues;       // xdp: 0 = all of the interface
 };
 
 // Lists: `count` entries of `at` are used.
@@ -110,6 +111,12 @@ struct config {
 		uint64_t busy_poll_us; // 0 = off
 		uint64_t frames;       // per worker, a power of two
 	} xdp;
+	struct {
+		char eal[256];
+		char tap[IFNAMSIZ]; // "auto", "off" or a name
+		uint64_t queues;
+		uint64_t frames; // per queue
+	} dpdk;
 	uint64_t busy_rate;   // datagrams per second and worker; 0 = always polls
 	uint64_t sock_buffer; // bytes
 	uint64_t ttl;

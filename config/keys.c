@@ -23,8 +23,8 @@ const struct config_key config_keys[] = {
 	.help = "addresses and UDP ports that the relay serves; repeat it for several"},
     {"link", .type = CONFIG_LINKS, AT(links), .value = "",
 	.help = "network cards to take over the datagrams of, `xdp:IFACE[:QUEUES]` (AF_XDP; all "
-		"queues if none are said); repeat it for several. The sock link (`sock`) is always "
-		"there"},
+		"queues if none are said) or `dpdk:DEVICE[,ARGUMENTS]` (PCI address or virtual "
+		"device); repeat it for several. The sock link (`sock`) is always there"},
     {"workers", AT(workers), COUNT(0, 64), .value = "0",
 	.help = "workers of the data plane, one core each; 0: as many as the links have queues, at "
 		"most the cores; with sock alone up to 4"},
@@ -102,6 +102,17 @@ const struct config_key config_keys[] = {
 	.help = "microseconds that a system call may poll the card for; 0: off"},
     {"xdp.frames", AT(xdp.frames), COUNT(1024, 1 << 20), .value = "8192",
 	.help = "packet buffers of a worker (4 KiB each), a power of two"},
+    {"dpdk.queues", AT(dpdk.queues), COUNT(1, 64), .value = "1",
+	.help = "queues of each dpdk link, one a worker; the card spreads flows over them (RSS)"},
+    {"dpdk.frames", AT(dpdk.frames), COUNT(4096, 1 << 20), .value = "8192",
+	.help = "packet buffers of a queue of a dpdk link (2.3 KiB each at an MTU of 1500)"},
+    {"dpdk.tap", .type = CONFIG_TEXT, AT(dpdk.tap), .value = "auto",
+	.help = "the host's interface on a dpdk link, for all that is not relay traffic: its name, "
+		"`auto` (`fairway0` and up; none for devices without a cable) or `off`. One that "
+		"is there already (`ip tuntap add`) is used and stays"},
+    {"dpdk.eal", .type = CONFIG_TEXT, AT(dpdk.eal), .value = "",
+	.help = "further arguments of DPDK's environment layer, as `--socket-mem 512`; write "
+		"`--dpdk-eal=...` on the command line"},
     {"busy-rate", AT(busy_rate), COUNT(0, NO_LIMIT), .value = "50000", .reload = true,
 	.help =
 	    "datagrams a second above which a worker polls instead of sleeping; 0: always polls"},

@@ -84,6 +84,31 @@ static int append_named(const struct config_key *key, void *field, const void *i
 	return rc;
 }
 
+static int add_dpdk(
+    const struct config_key *key, void *field, const char *text, struct parse_error *error)
+{
+	struct config_link link = {0};
+	const char *device = text + 5;
+
+	if (!FAIRWAY_DPDK) {
+		parse_error_set(error,
+		    "\"%s\": this build has no dpdk links: install libdpdk-dev and "
+		    "libnftables-dev and build again, or write xdp:IFACE[:QUEUES]",
+		    text);
+		return -EINVAL;
+	}
+	if (!*device || *device == ',' || strlen(device) >= sizeof(link.device)) {
+		parse_error_set(error,
+		    "\"%s\" names no device: write dpdk:0000:03:00.0 or dpdk:net_tap0,iface=NAME, "
+		    "at "
+		    "most %zu characters",
+		    text, sizeof(link.device) - 1);
+		return -EINVAL;
+	}
+	memcpy(link.device, device, strlen(device));
+	return append_named(key, field, &link, text, error);
+}
+
 static int add_link(
     const struct config_key *key, void *field, const char *text, struct parse_error *error)
 {
@@ -94,14 +119,11 @@ static int add_link(
 
 	if (!strcmp(text, "sock"))
 		return 0;
-	if (!strncmp(text, "dpdk:", 5)) {
+	if (!strncmp(text, "dpdk:", 5))
+		return add_dpdk(key, field, text, error);
+	if (strncmp(text, "xdp:", 4) || !*name || *name == ':') {
 		parse_error_set(error,
-		    "\"%s\": this version has no dpdk links: write xdp:IFACE[:QUEUES] or sock",
-		    text);
-		return -EINVAL;
-	}
-	if (strncmp(text, "xdp:", 4) != 0 || !*name || *name == ':') {
-		parse_error_set(error, "\"%s\" is no link: write xdp:IFACE[:QUEUES] or sock", text);
+		    "\"%s\" is no link: write xdp:IFACE[:QUEUES], dpdk:DEVICE or sock", text);
 		return -EINVAL;
 	}
 	colon = strchrnul(name, ':');
@@ -274,6 +296,8 @@ int config_set(struct config *config, const struct config_key *key, const char *
 	return -EINVAL;
 }
 
+enum { ITEM_MAX = 144 };
+
 static char *format_item(char *out, const struct config_key *key, const void *item)
 {
 	const struct config_link *link = item;
@@ -282,6 +306,8 @@ static char *format_item(char *out, const struct config_key *key, const void *it
 		snprintf(out, 64, "%u", *(const uint32_t *)item);
 	else if (key->type != CONFIG_LINKS)
 		format_address(out, item);
+	else if (*link->device)
+		snprintf(out, ITEM_MAX, "dpdk:%s", link->device);
 	else if (link->queues)
 		snprintf(out, 64, "xdp:%s:%u", link->ifname, link->queues);
 	else
@@ -294,7 +320,7 @@ static void format_list(char *out, size_t size, const struct config_key *key, co
 	struct list_shape shape = shape_of(key);
 	uint32_t count = *(const uint32_t *)field;
 	size_t len = 0;
-	char text[64];
+	char text[ITEM_MAX];
 
 	for (uint32_t i = 0; i < count && len < size; i++) {
 		const char *item = (const char *)field + shape.items_offset + i * shape.item_size;

@@ -17,7 +17,14 @@ enum { SOCK_WORKERS_MAX = 4 };
 const struct link_ops *link_ops_find(const char *kind)
 {
 	static const struct link_ops *const all[] = {
-	    &link_sock_ops, &link_xdp_ops, &link_mem_ops, &link_mem_payload_ops};
+		&link_sock_ops,
+		&link_xdp_ops,
+		&link_mem_ops,
+		&link_mem_payload_ops,
+#if FAIRWAY_DPDK
+		&link_dpdk_ops,
+#endif
+	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (strcmp(all[i]->kind, kind) == 0)
@@ -58,7 +65,9 @@ unsigned dp_workers_wanted(const struct config *config)
 		return config->workers < WORKER_MAX ? (unsigned)config->workers : WORKER_MAX;
 	for (uint32_t i = 0; i < config->links.count; i++) {
 		const struct config_link *l = &config->links.at[i];
-		unsigned n = l->queues ? l->queues : interface_queues(l->ifname);
+		unsigned n = *l->device	 ? (unsigned)config->dpdk.queues
+			     : l->queues ? l->queues
+					 : interface_queues(l->ifname);
 
 		most = n > most ? n : most;
 	}
@@ -78,7 +87,10 @@ static int link_open(struct dp *dp, const char *kind, const char *spec)
 	    .worker_count = (uint16_t)dp->worker_count,
 	    .locals = dp->memory.locals,
 	    .egress = dp->memory.egress,
-	    .frame_count = (uint32_t)c->xdp.frames,
+	    .frame_count = (uint32_t)(strcmp(kind, "dpdk") == 0 ? c->dpdk.frames : c->xdp.frames),
+	    .dpdk_eal = c->dpdk.eal,
+	    .dpdk_tap = c->dpdk.tap,
+	    .dpdk_queues = (uint16_t)c->dpdk.queues,
 	    .busy_poll_us = (uint32_t)c->xdp.busy_poll_us,
 	    .zero_copy = (uint8_t)c->xdp.zero_copy,
 	    .native = (uint8_t)c->xdp.mode,
@@ -127,13 +139,15 @@ int dp_links_open(struct dp *dp)
 		return DP_EXIT_LINK;
 	for (uint32_t i = 0; i < dp->config.links.count; i++) {
 		const struct config_link *l = &dp->config.links.at[i];
-		char spec[IFNAMSIZ + 16];
+		char spec[sizeof(l->device) + 16];
 
-		if (l->queues)
+		if (*l->device)
+			snprintf(spec, sizeof(spec), "%s", l->device);
+		else if (l->queues)
 			snprintf(spec, sizeof(spec), "%s:%u", l->ifname, l->queues);
 		else
 			snprintf(spec, sizeof(spec), "%s", l->ifname);
-		if (link_open(dp, "xdp", spec) == 0)
+		if (link_open(dp, *l->device ? "dpdk" : "xdp", spec) == 0)
 			continue;
 		if (!dp->fall_back)
 			return DP_EXIT_LINK;

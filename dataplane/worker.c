@@ -36,8 +36,9 @@ struct worker {
 	struct tx_lists lists;
 	struct burst burst;
 	uint64_t now_ns;
-	bool busy; // the last turn held something
-	bool raw;  // serves a raw link
+	bool busy;   // the last turn held something
+	bool raw;    // serves a raw link
+	bool polled; // a link has no way to wake it
 	unsigned idle_turns;
 	uint64_t window_start_ns, window_count; // of the rate measured now
 	uint64_t rate;				// datagrams a second in the last window
@@ -284,17 +285,29 @@ static bool worker_may_sleep(struct worker *w)
 	uint64_t limit = __atomic_load_n(&w->settings->busy_rate, __ATOMIC_RELAXED);
 	// Asking sockets costs a system call each time, waiting for them costs no more: without a
 	// raw link there is nothing to gain from polling.
-	bool polling = limit == 0 || (w->raw && w->rate >= limit);
+	bool polling = limit == 0 || w->polled || (w->raw && w->rate >= limit);
 
 	if (polling != w->block->mode)
 		__atomic_store_n(&w->block->mode, polling, __ATOMIC_RELAXED);
 	return !polling;
 }
 
+// Tells the links that the thread starts or ends.
+static void links_tell(struct worker *w, bool start)
+{
+	for (unsigned i = 0; i < w->cfg.link_count; i++) {
+		const struct link_ops *ops = w->cfg.links[i]->ops;
+
+		if (w->queues[i] && (start ? ops->thread_start : ops->thread_end))
+			(start ? ops->thread_start : ops->thread_end)(w->queues[i]);
+	}
+}
+
 static void *worker_run(void *arg)
 {
 	struct worker *w = arg;
 
+	links_tell(w, true);
 	quiescent_online(w->block, (int32_t)syscall(SYS_gettid));
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		if (worker_turn(w)) {
@@ -310,6 +323,7 @@ static void *worker_run(void *arg)
 		w->idle_turns = 0;
 	}
 	quiescent_offline(w->block);
+	links_tell(w, false);
 	return NULL;
 }
 
@@ -337,6 +351,7 @@ static void env_open(struct worker *w)
 		w->raw |= env->links[i].raw;
 		if (w->queues[i] && link->ops->buffers)
 			w->buffers[i] = link->ops->buffers(w->queues[i]);
+		w->polled |= w->queues[i] && link->ops->polled;
 	}
 }
 

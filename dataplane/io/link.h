@@ -46,11 +46,15 @@ struct link_config {
 	uint8_t zero_copy;	// 0 auto, 1 require, 2 never
 	uint8_t native;		// 0 auto, 1 require native, 2 generic only
 	uint32_t socket_buffer; // bytes of SO_RCVBUF and SO_SNDBUF for sock
+	const char *dpdk_eal;	// further arguments of DPDK's environment layer, or NULL
+	const char *dpdk_tap;	// the host's interface of a dpdk link: "auto", "off" or its name
+	uint16_t dpdk_queues;	// queues of a dpdk link; never more than workers
 };
 
 struct link_ops {
 	const char *kind;
-	uint8_t raw; // 1: Ethernet frames, headers built by encap; 0: UDP payloads
+	uint8_t raw;	// 1: Ethernet frames, headers built by encap; 0: UDP payloads
+	uint8_t polled; // 1: input wakes nobody, so a worker with such a queue never sleeps
 	// Main thread, with privileges. 0 or a negative errno with err filled in. A text with 0 is
 	// advice: it works, but could do better.
 	int (*open)(struct link *link, const struct link_config *cfg, struct link_error *err);
@@ -81,6 +85,9 @@ struct link_ops {
 	unsigned (*poll_fds)(struct link_queue *q, int *fds, unsigned max);
 	// Optional. Identifies the buffers of a queue: those of equal queues are interchangeable.
 	const void *(*buffers)(const struct link_queue *q);
+	// Worker, or NULL. Its first and last call, for libraries that want to know their threads.
+	void (*thread_start)(struct link_queue *q);
+	void (*thread_end)(struct link_queue *q);
 };
 
 struct link {
@@ -95,6 +102,7 @@ struct link {
 extern const struct link_ops link_xdp_ops;
 extern const struct link_ops link_sock_ops;
 extern const struct link_ops link_mem_ops;
+extern const struct link_ops link_dpdk_ops; // only in builds with FAIRWAY_DPDK
 
 // Finds the operations by kind; NULL when this build has none of that name.
 const struct link_ops *link_ops_find(const char *kind);

@@ -126,15 +126,23 @@ static void every_command_has_help(void **state)
 	assert_int_equal(run(""), EXIT_USAGE);
 }
 
+#if FAIRWAY_DPDK
+#define VERSION_LINE "fairway " FAIRWAY_VERSION " (links: sock, xdp, dpdk)\n"
+#define VERSION_JSON "{\n  \"version\": \"" FAIRWAY_VERSION "\",\n  \"dpdk\": true\n}\n"
+#else
+#define VERSION_LINE "fairway " FAIRWAY_VERSION " (links: sock, xdp; built without dpdk)\n"
+#define VERSION_JSON "{\n  \"version\": \"" FAIRWAY_VERSION "\",\n  \"dpdk\": false\n}\n"
+#endif
+
 static void versions(void **state)
 {
 	(void)state;
 	assert_int_equal(run("version"), EXIT_OK);
-	assert_string_equal(output, "fairway " FAIRWAY_VERSION "\n");
+	assert_string_equal(output, VERSION_LINE);
 	assert_int_equal(run("--version"), EXIT_OK);
-	assert_string_equal(output, "fairway " FAIRWAY_VERSION "\n");
+	assert_string_equal(output, VERSION_LINE);
 	assert_int_equal(run("version --json"), EXIT_OK);
-	assert_string_equal(output, "{\n  \"version\": \"" FAIRWAY_VERSION "\"\n}\n");
+	assert_string_equal(output, VERSION_JSON);
 }
 
 static void configurations(void **state)

@@ -90,6 +90,13 @@ static void lists(void **state)
 	assert_int_equal(read_line(&with_keys, "--cpus 0-2,4 --link xdp:a --link sock"), 0);
 	assert_int_equal(config.cpus.count, 4);
 	assert_int_equal(config.links.count, 1);
+#if FAIRWAY_DPDK
+	assert_int_equal(read_line(&with_keys, "--link xdp:a,dpdk:net_tap0,iface=b,mac=fixed"), 0);
+	assert_int_equal(config.links.count, 2);
+	assert_string_equal(config.links.at[0].ifname, "a");
+	assert_string_equal(config.links.at[1].ifname, "");
+	assert_string_equal(config.links.at[1].device, "net_tap0,iface=b,mac=fixed");
+#endif
 }
 
 static void write_file(char *path, const char *text)

@@ -20,6 +20,16 @@ static const char *read_text(const char *text)
 	return errors.text;
 }
 
+#if FAIRWAY_DPDK
+#define NO_DEVICE                                                                             \
+	" names no device: write dpdk:0000:03:00.0 or dpdk:net_tap0,iface=NAME, at most 127 " \
+	"characters"
+#else
+#define NO_DEVICE                                                                      \
+	": this build has no dpdk links: install libdpdk-dev and libnftables-dev and " \
+	"build again, or write xdp:IFACE[:QUEUES]"
+#endif
+
 static void wrong_files(void **state)
 {
 	static const struct {
@@ -57,15 +67,14 @@ static void wrong_files(void **state)
 	    {"listen: [[192.0.2.1:1]]\n",
 		"f.yaml:1:10: listen: entries of this list are plain values"},
 	    {"link: eth0\n",
-		"f.yaml:1:7: link: \"eth0\" is no link: write xdp:IFACE[:QUEUES] or sock"},
+		"f.yaml:1:7: link: \"eth0\" is no link: write xdp:IFACE[:QUEUES], dpdk:DEVICE or "
+		"sock"},
 	    {"link: xdp:\n", "f.yaml:1:10: mapping values are not allowed in this context: check "
 			     "indentation and colons"},
 	    {"link: [xdp:eth0:0]\n",
 		"f.yaml:1:8: link: \"xdp:eth0:0\": the number of queues must be 1 to "
 		"64, or left out for all"},
-	    {"link: dpdk:0\n", "f.yaml:1:7: link: \"dpdk:0\": this version has no dpdk links: "
-			       "write xdp:IFACE[:QUEUES] or "
-			       "sock"},
+	    {"link: [\"dpdk:,x\"]\n", "f.yaml:1:8: link: \"dpdk:,x\"" NO_DEVICE},
 	    {"link: xdp:a-name-that-is-too-long\n",
 		"f.yaml:1:7: link: \"xdp:a-name-that-is-too-long\": interface names have at most "
 		"15 "

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/io/dpdk_internal.h"
+
+#include <errno.h>
+#include <rte_lcore.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int dpdk_fail(struct link_error *err, int rc, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(err->text, sizeof(err->text), format, list);
+	va_end(list);
+	return rc;
+}
+
+static void dpdk_close(struct link *link)
+{
+	struct dpdk_link *d = link->priv;
+
+	if (!d)
+		return;
+	dpdk_host_close(d);
+	dpdk_port_close(d, link->queues);
+	free(d);
+	link->priv = NULL;
+	link->queue_count = 0;
+}
+
+static int open_steps(struct link *link, struct dpdk_link *d, struct link_error *err)
+{
+	int rc;
+
+	if (!*d->device)
+		return dpdk_fail(
+		    err, -EINVAL, "no device: dpdk:0000:03:00.0 or dpdk:net_tap0,iface=NAME");
+	rc = dpdk_eal_start(&d->cfg, err);
+	if (rc == 0)
+		rc = dpdk_port_probe(d, err);
+	if (rc == 0)
+		rc = dpdk_host_open(d, err);
+	if (rc == 0)
+		rc = dpdk_port_start(d, link->queues, err);
+	if (rc == 0)
+		dpdk_host_follow(d); // some cables are up only from the start on
+	return rc;
+}
+
+static int dpdk_open(struct link *link, const struct link_config *cfg, struct link_error *err)
+{
+	struct dpdk_link *d = aligned_alloc(CACHE_LINE, sizeof(*d));
+	int rc;
+
+	if (!d)
+		return dpdk_fail(err, -ENOMEM, "no memory");
+	memset(d, 0, sizeof(*d));
+	err->text[0] = 0;
+	d->cfg = *cfg;
+	d->tap = d->watch.fd = -1;
+	snprintf(d->device, sizeof(d->device), "%s", cfg->spec);
+	link->priv = d;
+	link->index = cfg->index;
+	rc = open_steps(link, d, err);
+	if (rc) {
+		dpdk_close(link);
+		return rc;
+	}
+	link->queue_count = d->queue_count;
+	snprintf(
+	    link->name, sizeof(link->name), "dpdk:%.*s", (int)strcspn(d->device, ","), d->device);
+	d->cfg.spec = d->cfg.kind = d->cfg.dpdk_eal = d->cfg.dpdk_tap = NULL; // not ours
+	if (d->queue_count < cfg->dpdk_queues)
+		dpdk_fail(err, 0,
+		    "%s has %u queues for %u workers, %u were asked for (dpdk.queues): the other "
+		    "workers serve sock only",
+		    d->device, d->queue_count, cfg->worker_count, cfg->dpdk_queues);
+	return 0;
+}
+
+static void dpdk_maintain(struct link *link)
+{
+	dpdk_host_follow(link->priv);
+}
+
+static uint64_t load_relaxed(const uint64_t *n)
+{
+	return __atomic_load_n(n, __ATOMIC_RELAXED);
+}
+
+static uint64_t sum_of(const struct link *link, size_t counter)
+{
+	uint64_t sum = 0;
+
+	for (unsigned w = 0; w < link->queue_count; w++)
+		sum += load_relaxed((const uint64_t *)&link->queues[w]->counts + counter);
+	return sum;
+}
+
+#define SUM(link, name) sum_of(link, offsetof(struct dpdk_counts, name) / sizeof(uint64_t))
+
+static void dpdk_stats(const struct link *link, struct link_stats *out)
+{
+	const struct dpdk_link *d = link->priv;
+	struct rte_eth_stats device = {0};
+
+	rte_eth_stats_get(d->port, &device);
+	*out = (struct link_stats){
+	    .rx_datagrams = SUM(link, rx_frames),
+	    .rx_bytes = SUM(link, rx_bytes),
+	    .tx_datagrams = SUM(link, tx_frames),
+	    .tx_bytes = SUM(link, tx_bytes),
+	    .tx_full = SUM(link, tx_full),
+	    .tx_errors = SUM(link, tx_errors) + device.oerrors,
+	    .rx_dropped =
+		SUM(link, host_dropped) + device.imissed + device.ierrors + device.rx_nombuf,
+	};
+}
+
+static void dpdk_describe(const struct link *link, char *text, size_t size)
+{
+	static const char *const hosts[] = {"none", "tap ", "kernel's"};
+	const struct dpdk_link *d = link->priv;
+
+	snprintf(text, size,
+	    "%s, %s, %u queues, %s, mtu %u, host interface %s%s, to host %llu, from host %llu",
+	    __atomic_load_n(&d->gone, __ATOMIC_RELAXED) ? "gone"
+	    : d->link_up				? "up"
+							: "down",
+	    d->driver, link->queue_count, dpdk_eal_memory(), d->mtu, hosts[d->host],
+	    d->host == DPDK_HOST_TAP ? d->tap_name : "", (unsigned long long)SUM(link, to_host),
+	    (unsigned long long)SUM(link, from_host));
+}
+
+static unsigned dpdk_poll_fds(struct link_queue *q, int *fds, unsigned max)
+{
+	(void)q;
+	(void)fds;
+	(void)max;
+	return 0;
+}
+
+// Buffers come fast only to threads that DPDK knows.
+static void dpdk_thread_start(struct link_queue *q)
+{
+	(void)q;
+	if (rte_lcore_id() == LCORE_ID_ANY)
+		rte_thread_register();
+}
+
+static void dpdk_thread_end(struct link_queue *q)
+{
+	(void)q;
+	if (rte_lcore_id() != LCORE_ID_ANY)
+		rte_thread_unregister();
+}
+
+const struct link_ops link_dpdk_ops = {
+    .kind = "dpdk",
+    .raw = 1,
+    .polled = 1,
+    .open = dpdk_open,
+    .close = dpdk_close,
+    .maintain = dpdk_maintain,
+    .stats = dpdk_stats,
+    .describe = dpdk_describe,
+    .rx = dpdk_rx,
+    .tx = dpdk_tx,
+    .tx_copy = dpdk_tx_copy,
+    .release = dpdk_release,
+    .flush = dpdk_flush,
+    .poll_fds = dpdk_poll_fds,
+    .thread_start = dpdk_thread_start,
+    .thread_end = dpdk_thread_end,
+};

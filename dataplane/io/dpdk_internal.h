@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "dataplane/io/egress.h"
+#include "dataplane/io/link.h"
+
+#include <net/if.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// The DPDK link: dpdk_eal.c starts DPDK's environment layer (EAL), dpdk_port.c sets a device up,
+// dpdk_host.c is the host's side of it, dpdk_queue.c is what workers run, dpdk.c binds them.
+
+#undef NS_PER_S // DPDK's is a floating-point number
+
+enum {
+	DPDK_DESCRIPTORS = 1024, // of each ring of a queue
+	DPDK_POOL_CACHE = 256,	 // free buffers that a worker keeps at hand
+	DPDK_HOST_BURST = 32,	 // frames of one turn that go to the host, or come from it
+	DPDK_HOST_US = 20,	 // between two looks at what the host sends
+	DPDK_SEGMENTS_MAX = 64,	 // of a frame that goes to the host
+};
+
+static_assert((int)RTE_PKTMBUF_HEADROOM >= (int)HEADROOM, "DPDK's headroom is the link's");
+
+// Who else works with what arrives on the device, and so gets what is no relay traffic.
+enum dpdk_host {
+	DPDK_HOST_NONE, // nobody: the engine gets every frame and drops by name what it cannot use
+	DPDK_HOST_TAP,	// an interface of ours; what the host sends there leaves by the device
+	DPDK_HOST_KERNEL, // the device copies what the kernel sees (net_af_packet); the kernel is
+			  // kept from serving relay datagrams a second time
+};
+
+struct dpdk_counts {
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes, tx_errors, tx_full;
+	uint64_t to_host, from_host; // frames, parts of the above
+	uint64_t host_dropped;	     // frames that the host did not take
+};
+
+// What one worker has of a device: a receive and a transmit queue and their buffers.
+struct link_queue {
+	uint16_t port, queue;
+	uint8_t link;
+	uint8_t host;	      // enum dpdk_host
+	bool reads_host;      // takes what the host sends; one queue of a link does
+	int tap;	      // descriptor, -1 = none
+	uint32_t room;	      // bytes of a frame that a buffer holds beside HEADROOM and TAILROOM
+	uint64_t served;      // of the link
+	uint16_t udp_max;     // of the link
+	uint32_t served_addr; // an address and port that we serve, as in a header: the last one met
+	uint16_t served_port;
+	uint64_t host_look; // TSC of the next look at what the host sends
+	uint64_t host_step;
+	struct rte_mempool *pool;
+	const struct local *locals;
+	const uint64_t *station; // of the link: its address, first byte lowest; atomic
+	const uint32_t *gone;	 // of the link: the device was removed; atomic
+	alignas(CACHE_LINE) struct dpdk_counts counts; // written by the worker
+};
+
+struct dpdk_link {
+	struct link_config cfg;
+	char device[160]; // as given: name or address, then arguments
+	char driver[32];
+	uint16_t port;
+	bool probed, started; // the device is ours; it has queues
+	uint16_t queue_count;
+	uint16_t mtu;
+	uint32_t socket; // NUMA node
+	enum dpdk_host host;
+	int tap; // descriptor, -1 = none
+	char tap_name[IFNAMSIZ];
+	uint16_t udp_max;	// longest UDP datagram that the engine takes, header included
+	uint64_t served;	// bit per local that the engine serves here
+	struct nft_ctx *filter; // holds the rules that keep the kernel from serving, or NULL
+	bool link_up;
+	struct egress_watch watch; // fd -1: the host has no interface here
+	alignas(CACHE_LINE) uint64_t station;
+	uint32_t gone;
+};
+
+// Fills in err and returns rc.
+__attribute__((format(printf, 3, 4))) int dpdk_fail(
+    struct link_error *err, int rc, const char *format, ...);
+
+// Starts the EAL with the first link; later calls return at once. The caller's signals, affinity
+// and log stay as they are. 0 or a negative errno with err.
+int dpdk_eal_start(const struct link_config *cfg, struct link_error *err);
+// "hugepages" or "no hugepages".
+const char *dpdk_eal_memory(void);
+
+// Finds and starts the device: one queue a worker, at most as many as it has. Fills in driver,
+// port, mtu, host (a guess by the driver: tap unless there is no cable). 0 or a negative errno with
+// err.
+int dpdk_port_probe(struct dpdk_link *d, struct link_error *err);
+int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link_error *err);
+// Stops and forgets it; buffers are freed.
+void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues);
+
+// Makes or takes over the tap, or filters, and starts to watch the interface. 0 or a negative errno
+// with err.
+int dpdk_host_open(struct dpdk_link *d, struct link_error *err);
+// Follows the interface and tells it the state of the device's cable.
+void dpdk_host_follow(struct dpdk_link *d);
+void dpdk_host_close(struct dpdk_link *d);
+// Worker: gives frames to the host; they are not kept. Worker: sends what the host wants sent.
+void dpdk_host_put(struct link_queue *q, struct rte_mbuf **m, unsigned n);
+void dpdk_host_take(struct link_queue *q);
+
+unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max);
+unsigned dpdk_tx(struct link_queue *q, struct dgram **d, unsigned n);
+unsigned dpdk_tx_copy(struct link_queue *q, struct dgram **d, unsigned n);
+void dpdk_release(struct link_queue *q, struct dgram **d, unsigned n);
+void dpdk_flush(struct link_queue *q);
+
+static inline void dpdk_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED); // the main thread reads it
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/io/dpdk_internal.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_ether.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FRAME_OVERHEAD = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN, MICROSECONDS = 1000000 };
+
+static int find_port(struct dpdk_link *d)
+{
+	struct rte_dev_iterator it;
+	char name[sizeof(d->device)];
+	uint16_t port;
+
+	snprintf(name, sizeof(name), "%s", d->device);
+	*strchrnul(name, ',') = 0;
+	if (rte_eth_dev_get_port_by_name(name, &d->port) == 0)
+		return 0;
+	RTE_ETH_FOREACH_MATCHING_DEV(port, d->device, &it)
+	{
+		d->port = port;
+		rte_eth_iterator_cleanup(&it);
+		return 0;
+	}
+	return -ENODEV;
+}
+
+// Devices whose other end is memory or a file: no host is there to talk to.
+static bool has_no_cable(const char *driver)
+{
+	static const char *const drivers[] = {"net_null", "net_ring", "net_pcap"};
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (strcmp(driver, drivers[i]) == 0)
+			return true;
+	return false;
+}
+
+static enum dpdk_host host_choose(const struct dpdk_link *d, const struct rte_eth_dev_info *info)
+{
+	const char *tap = d->cfg.dpdk_tap ? d->cfg.dpdk_tap : "auto";
+
+	if (strcmp(d->driver, "net_af_packet") == 0 && info->if_index)
+		return DPDK_HOST_KERNEL;
+	if (strcmp(tap, "off") == 0)
+		return DPDK_HOST_NONE;
+	return strcmp(tap, "auto") == 0 && has_no_cable(d->driver) ? DPDK_HOST_NONE : DPDK_HOST_TAP;
+}
+
+int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
+{
+	struct rte_eth_dev_info info;
+	int rc = rte_dev_probe(d->device);
+
+	if (rc && rc != -EEXIST)
+		return dpdk_fail(err, rc,
+		    "DPDK finds no device \"%s\": %s; dpdk-devbind.py --status lists PCI devices "
+		    "(bind it to vfio-pci and let user access /dev/vfio), the package librte-net-* "
+		    "holds its driver",
+		    d->device, rte_strerror(-rc));
+	if (find_port(d))
+		return dpdk_fail(err, -ENODEV, "\"%s\" is no network device", d->device);
+	d->probed = true;
+	rc = rte_eth_dev_info_get(d->port, &info);
+	if (rc)
+		return dpdk_fail(err, rc, "\"%s\": %s", d->device, rte_strerror(-rc));
+	snprintf(d->driver, sizeof(d->driver), "%s", info.driver_name);
+	d->host = host_choose(d, &info);
+	d->watch.ifindex = info.if_index;
+	d->queue_count = d->cfg.dpdk_queues ? d->cfg.dpdk_queues : 1;
+	d->queue_count = RTE_MIN(d->queue_count, d->cfg.worker_count);
+	d->queue_count = RTE_MIN(d->queue_count, info.max_rx_queues);
+	d->queue_count = RTE_MIN(d->queue_count, info.max_tx_queues);
+	if (rte_eth_dev_get_mtu(d->port, &d->mtu))
+		d->mtu = RTE_ETHER_MTU;
+	rc = rte_eth_dev_socket_id(d->port);
+	d->socket = rc < 0 ? 0 : rc;
+	return 0;
+}
+
+static int device_gone(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	struct dpdk_link *d = arg;
+
+	(void)port;
+	(void)type;
+	(void)ret;
+	__atomic_store_n(&d->gone, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+// Checksums are not offloaded: the relay updates the UDP sum from the received one, which costs
+// less than asking the card, and keeps damage visible.
+static int configure(struct dpdk_link *d, struct rte_eth_dev_info *info, struct link_error *err)
+{
+	struct rte_eth_conf conf = {.intr_conf.rmv = !!(*info->dev_flags & RTE_ETH_DEV_INTR_RMV)};
+	int rc;
+
+	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	if (d->queue_count > 1) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+		    info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+		if (!conf.rx_adv_conf.rss_conf.rss_hf)
+			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+	}
+	rc = rte_eth_dev_configure(d->port, d->queue_count, d->queue_count, &conf);
+	if (rc)
+		return dpdk_fail(err, rc, "%s does not take %u queues: %s", d->device,
+		    d->queue_count, rte_strerror(-rc));
+	info->default_txconf.offloads = conf.txmode.offloads;
+	return 0;
+}
+
+static struct link_queue *queue_make(const struct dpdk_link *d, uint16_t index)
+{
+	struct link_queue *q = aligned_alloc(CACHE_LINE, sizeof(*q));
+	char name[RTE_MEMPOOL_NAMESIZE];
+	uint32_t room = RTE_MAX(d->mtu + FRAME_OVERHEAD + TAILROOM + 1, RTE_MBUF_DEFAULT_DATAROOM);
+
+	if (!q)
+		return NULL;
+	room = RTE_ALIGN_CEIL(room, (uint32_t)CACHE_LINE);
+	snprintf(name, sizeof(name), "fw_p%u_q%u", d->port, index);
+	*q = (struct link_queue){
+	    .port = d->port,
+	    .queue = index,
+	    .link = d->cfg.index,
+	    .host = d->host,
+	    .reads_host = index == 0 && d->tap >= 0,
+	    .tap = d->tap,
+	    .room = room - TAILROOM,
+	    .host_step = rte_get_tsc_hz() / MICROSECONDS * DPDK_HOST_US,
+	    .locals = d->cfg.locals,
+	    .served = d->served,
+	    .udp_max = d->udp_max,
+	    .station = &d->station,
+	    .gone = &d->gone,
+	    .pool = rte_pktmbuf_pool_create(name, d->cfg.frame_count, DPDK_POOL_CACHE, 0,
+		RTE_PKTMBUF_HEADROOM + room, (int)d->socket),
+	};
+	if (q->pool)
+		return q;
+	free(q);
+	return NULL;
+}
+
+static int queues_make(struct dpdk_link *d, struct link_queue **queues,
+    const struct rte_eth_dev_info *info, struct link_error *err)
+{
+	uint16_t rx = DPDK_DESCRIPTORS, tx = DPDK_DESCRIPTORS;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(d->port, &rx, &tx);
+
+	for (uint16_t i = 0; rc == 0 && i < d->queue_count; i++) {
+		queues[i] = queue_make(d, i);
+		if (!queues[i])
+			return dpdk_fail(err, -ENOMEM,
+			    "no memory for %u packet buffers (dpdk.frames) of %s: reserve more "
+			    "huge pages, or without them raise -m in dpdk.eal",
+			    d->cfg.frame_count, d->device);
+		rc = rte_eth_rx_queue_setup(d->port, i, rx, d->socket, NULL, queues[i]->pool);
+		if (rc == 0)
+			rc = rte_eth_tx_queue_setup(
+			    d->port, i, tx, d->socket, &info->default_txconf);
+	}
+	return rc ? dpdk_fail(err, rc, "queues of %s: %s", d->device, rte_strerror(-rc)) : 0;
+}
+
+int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link_error *err)
+{
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(d->port, &info);
+
+	if (rc == 0)
+		rc = configure(d, &info, err);
+	if (rc == 0)
+		rc = queues_make(d, queues, &info, err);
+	if (rc)
+		return rc;
+	rc = rte_eth_dev_start(d->port);
+	if (rc)
+		return dpdk_fail(err, rc, "%s does not start: %s", d->device, rte_strerror(-rc));
+	d->started = true;
+	rte_eth_dev_callback_register(d->port, RTE_ETH_EVENT_INTR_RMV, device_gone, d);
+	rte_eth_allmulticast_enable(d->port); // neighbour discovery; devices without it get all
+	return 0;
+}
+
+void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues)
+{
+	struct rte_eth_dev_info info;
+
+	if (d->started) {
+		rte_eth_dev_callback_unregister(d->port, RTE_ETH_EVENT_INTR_RMV, device_gone, d);
+		rte_eth_dev_stop(d->port);
+	}
+	if (d->probed && rte_eth_dev_info_get(d->port, &info) == 0) {
+		rte_eth_dev_close(d->port);
+		rte_dev_remove(info.device);
+	}
+	for (unsigned i = 0; i < WORKER_MAX; i++) {
+		if (!queues[i])
+			continue;
+		rte_mempool_free(queues[i]->pool);
+		free(queues[i]);
+		queues[i] = NULL;
+	}
+	d->probed = d->started = false;
+}

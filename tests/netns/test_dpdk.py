@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""dpdk links on devices that need no card: the relay's traffic takes them, the host's still works.
+
+`af_packet`: net_af_packet on the veth; the kernel's interface stays the host's.
+`tap`: the veth in a bridge with a net_tap, as if the net_tap were the card; the host's address is on
+the tap that the link makes its own (here made beforehand, as an operator does who configures it).
+"""
+import os
+import re
+import signal
+import struct
+
+import pytest
+
+from netlab import BUILD, Relay, eventually, run
+from topology import Nets
+
+pytestmark = pytest.mark.skipif(
+    "without dpdk" in run(BUILD / "fairway", "version").stdout, reason="built without dpdk")
+LINKS = ["af_packet", "tap"]
+
+
+class DpdkNets(Nets):
+    def __init__(self, lab, link):
+        super().__init__(lab)
+        self.link = link
+        if link == "tap":
+            self.bridge()
+
+    def bridge(self):
+        host = self.relay_host
+        for words in (["link", "add", "lan", "type", "bridge"], ["link", "set", "lan", "up"],
+                      ["address", "flush", "dev", "w"],
+                      ["-6", "route", "flush", "default"], ["link", "set", "w", "master", "lan"],
+                      ["tuntap", "add", "dev", "fairway0", "mode", "tap", "user", "nobody"]):
+            run("ip", "-n", host, *words)
+        run("ip", "-n", host, "link", "set", "fairway0", "up")
+        self.lab.address(host, "fairway0", "10.0.0.1/24", "fd00::1/64")
+        self.lab.route(host, "default", "via", "10.0.0.254")
+        self.lab.route(host, "default", "via", "fd00::254")
+
+    def start(self, *arguments):
+        device = "net_tap0,iface=card" if self.link == "tap" else "net_af_packet0,iface=w"
+        relay = Relay(self.lab, self.relay_host, "--listen", "10.0.0.1:9001", "--listen",
+                      "[fd00::1]:9001", "--link", "dpdk:" + device, "--registry", "none",
+                      *arguments)
+        assert "dpdk:" in relay.process.output().split("ready ")[1]
+        if self.link == "tap":
+            # a bridge takes what is for the address of one of its ports for its own
+            run("ip", "-n", self.relay_host, "link", "set", "card", "address",
+                "02:00:00:00:00:99", "master", "lan", "up")
+        self.settle(relay)
+        return relay
+
+    def settle(self, relay):
+        """Until next hops are known: then relay datagrams leave by the dpdk link."""
+        self.ping("10.0.0.1")
+
+    def ping(self, address, *words):
+        return eventually(lambda: run("ip", "netns", "exec", self.router, "ping", "-c", "3", "-i",
+                                      "0.2", "-W", "1", *words, address, check=False
+                                      ).returncode == 0)
+
+
+def registered(nets, relay):
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    a.discover()
+    b.discover()
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    return a, b
+
+
+def companion(relay):
+    return relay.ask("stats")["counters"]["companion"]
+
+
+def companion_is_out_of_use(relay, a, b):
+    before = companion(relay)
+    a.relay(b.node, b"which way?")
+    b.delivered()
+    return companion(relay) == before
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_frames_both_ways_once_each(lab, link):
+    nets = DpdkNets(lab, link)
+    relay = nets.start()
+    a, b = registered(nets, relay)
+    for size in (0, 1, 64, 1200, 1600, 20000):
+        frame = os.urandom(size)
+        a.relay(102, frame)
+        assert b.delivered() == (101, frame)
+        b.relay(101, frame)
+        assert a.delivered() == (102, frame)
+    assert a.silent() and b.silent()
+    assert relay.stop() == 0
+    assert not re.search("level=error", relay.process.output())
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_order_of_a_flow(lab, link):
+    nets = DpdkNets(lab, link)
+    relay = nets.start()
+    a, b = registered(nets, relay)
+    a.relay(102, b"resolves the next hop")
+    b.delivered()
+    eventually(lambda: companion_is_out_of_use(relay, a, b))
+    before = companion(relay)
+    for first in range(0, 2000, 50):
+        for number in range(first, first + 50):
+            a.relay(102, struct.pack(">I", number))
+        for number in range(first, first + 50):
+            assert b.delivered() == (101, struct.pack(">I", number))
+    assert companion(relay) == before
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_host_is_reached_through_the_link(lab, link):
+    nets = DpdkNets(lab, link)
+    nets.start()
+    assert nets.ping("10.0.0.1")
+    assert nets.ping("10.0.0.1", "-s", "4000")
+    assert nets.ping("fd00::1")
+    run("ip", "-n", nets.relay_host, "neighbour", "flush", "all")
+    assert run("ip", "netns", "exec", nets.relay_host, "ping", "-c", "2", "-W", "1", "10.0.0.254")
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_no_capabilities_while_serving(lab, link):
+    nets = DpdkNets(lab, link)
+    relay = nets.start()
+    pid = relay.children()["fairway-dp"]
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        status = dict(line.split(":\t", 1) for line in file)
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+    assert status["Uid"].split()[0] != "0" and status["Seccomp"].strip() == "2"
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_after_kill_the_host_serves_as_before(lab, link):
+    nets = DpdkNets(lab, link)
+    relay = nets.start()
+    registered(nets, relay)
+    for pid in [relay.process.pid, *relay.children().values()]:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: ":9001" not in run("ip", "netns", "exec", nets.relay_host, "ss",
+                                          "-lun").stdout)
+    eventually(lambda: "fairway" not in run("ip", "netns", "exec", nets.relay_host, "nft", "list",
+                                            "tables").stdout)
+    if link == "af_packet":
+        assert nets.ping("10.0.0.1")
+    again = nets.start()
+    a, b = registered(nets, again)
+    a.relay(102, b"after")
+    assert b.delivered() == (101, b"after")

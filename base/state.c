@@ -79,6 +79,13 @@ static int hand_over(const char *path, const struct privilege_user *user, struct
 	return 0;
 }
 
+static int fail_foreign(const char *path, struct parse_error *error)
+{
+	parse_error_set(
+	    error, "state directory %s belongs to another user: name another with --state", path);
+	return -EACCES;
+}
+
 int state_open(const char *path, const struct privilege_user *user, struct parse_error *error)
 {
 	struct stat info;
@@ -95,13 +102,12 @@ int state_open(const char *path, const struct privilege_user *user, struct parse
 		return rc;
 	}
 	if (user && geteuid() == 0)
-		return hand_over(path, user, error);
-	if (!access(path, W_OK | X_OK))
-		return 0;
-	rc = -errno;
-	parse_error_set(error,
-	    "state directory %s belongs to another user: %s: name another with --state", path,
-	    strerrordesc_np(-rc));
+		rc = hand_over(path, user, error);
+	else if (info.st_uid != geteuid() || access(path, W_OK | X_OK))
+		rc = fail_foreign(path, error);
+	// whoever may write here could put another socket in the place of ours
+	if (!rc && info.st_mode & (S_IWGRP | S_IWOTH) && chmod(path, info.st_mode & 0755))
+		rc = fail_foreign(path, error);
 	return rc;
 }
 

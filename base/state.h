@@ -16,8 +16,9 @@ enum exit_status {
 	EXIT_NO_RELAY, // no relay is running there (clients)
 };
 
-// Creates `path` with mode 0700 and its parents if they are missing. As root, `user` becomes the
-// owner; a directory that holds other things than ours is refused. `user` NULL: whoever we are.
+// Creates `path` with mode 0700 and its parents if they are missing; nobody but the owner may write
+// there afterwards. As root, `user` becomes the owner; a directory that holds other things than
+// ours is refused. `user` NULL: whoever we are, and another's directory is refused.
 int state_open(const char *path, const struct privilege_user *user, struct parse_error *error);
 
 // Takes PATH/name with flock(2), for as long as the process lives, and writes our pid into it.

@@ -165,12 +165,16 @@ static void state_directory(void **state)
 {
 	char path[64], file[80], expected[256];
 	struct parse_error error;
+	struct stat info;
 	int fd;
 
 	(void)state;
 	snprintf(path, sizeof(path), "/tmp/fw-state-%d", (int)getpid());
 	assert_int_equal(state_open(path, NULL, &error), 0);
+	assert_int_equal(chmod(path, 0777), 0);
 	assert_int_equal(state_open(path, NULL, &error), 0);
+	assert_int_equal(stat(path, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0755);
 	fd = state_lock(path, "lock", &error);
 	assert_true(fd >= 0);
 	assert_int_equal(state_lock(path, "lock", &error), -EBUSY);
@@ -185,6 +189,10 @@ static void state_directory(void **state)
 	close(fd);
 	snprintf(file, sizeof(file), "%s/lock", path);
 	unlink(file);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 65534, 65534), 0);
+		assert_int_equal(state_open(path, NULL, &error), -EACCES);
+	}
 	rmdir(path);
 	assert_int_equal(state_open("/proc/no/such", NULL, &error), -ENOENT);
 }

@@ -61,9 +61,10 @@ const struct config_key config_keys[] = {
 	.help =
 	    "who may claim a node id: `open` anybody, but a live node's address is only replaced "
 	    "from the same IP; `signed` only who proves its key"},
-    {"admission.silence", AT(admission.silence_ns), TIME(1, 86400), .value = "90s", .reload = true,
+    // Both: workers write a sign of life up to 16 s late.
+    {"admission.silence", AT(admission.silence_ns), TIME(30, 86400), .value = "90s", .reload = true,
 	.help = "after so long without a sign of life another IP may take a node id"},
-    {"admission.ttl", AT(admission.ttl_ns), TIME(2, 30 * 86400), .value = "10m", .reload = true,
+    {"admission.ttl", AT(admission.ttl_ns), TIME(60, 30 * 86400), .value = "10m", .reload = true,
 	.help = "a node is forgotten so long after its last sign of life"},
     {"sender-check", AT(sender_check), CHOICE("ip", "endpoint", "off"), .value = "ip",
 	.reload = true,

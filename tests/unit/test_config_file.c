@@ -44,6 +44,8 @@ static void wrong_files(void **state)
 	    {"admission: {ttl: 10}\n", "f.yaml:1:18: admission.ttl: \"10\" is no duration: write a "
 				       "number with us, ms, s, m, h or "
 				       "d"},
+	    {"admission:\n  silence: 8s\n",
+		"f.yaml:2:12: admission.silence: \"8s\" is out of range: 30s to 24h"},
 	    {"admission: {policy: closed}\n",
 		"f.yaml:1:21: admission.policy: \"closed\" is not known: write open or signed"},
 	    {"sender-check: maybe\n",

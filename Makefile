@@ -33,7 +33,7 @@ unit: all
 	@meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite unit
 
 netns: all
-	@scripts/test-netns $(BUILD)
+	@FAIRWAY_BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/netns
 
 test: deps
 	@scripts/test

@@ -95,6 +95,7 @@ static int link_open(struct dp *dp, const char *kind, const char *spec)
 	    .zero_copy = (uint8_t)c->xdp.zero_copy,
 	    .native = (uint8_t)c->xdp.mode,
 	    .socket_buffer = (uint32_t)c->sock_buffer,
+	    .settings = dp->memory.settings,
 	};
 	struct link *link = calloc(1, sizeof(*link));
 	struct link_error err = {.text = ""};

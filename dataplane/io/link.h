@@ -49,6 +49,8 @@ struct link_config {
 	const char *dpdk_eal;	// further arguments of DPDK's environment layer, or NULL
 	const char *dpdk_tap;	// the host's interface of a dpdk link: "auto", "off" or its name
 	uint16_t dpdk_queues;	// queues of a dpdk link; never more than workers
+	// Shared memory; NULL: the kernel's defaults.
+	const struct relay_settings *settings;
 };
 
 struct link_ops {

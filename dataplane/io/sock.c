@@ -85,6 +85,34 @@ static void sock_close(struct link *link)
 	link->queue_count = 0;
 }
 
+static void socket_set_ttl(const struct sock_socket *s, int ttl)
+{
+	if (s->takes_v4)
+		setsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+	if (s->inet6)
+		setsockopt(s->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl));
+}
+
+static void ttl_follow(struct sock_link *sock)
+{
+	uint64_t ttl;
+
+	if (!sock->settings)
+		return;
+	ttl = __atomic_load_n(&sock->settings->ttl, __ATOMIC_RELAXED);
+	if (ttl == sock->ttl || ttl == 0 || ttl > 255)
+		return;
+	sock->ttl = ttl;
+	for (unsigned i = 0; i < sock->queue_count; i++) {
+		const struct link_queue *q = sock->queues[i];
+
+		for (unsigned k = 0; k < q->socket_count; k++)
+			socket_set_ttl(&q->sockets[k], (int)ttl);
+	}
+	for (unsigned i = 0; i < sock->extra_count; i++)
+		socket_set_ttl(&sock->extras[i], (int)ttl);
+}
+
 static int sock_open(struct link *link, const struct link_config *cfg, struct link_error *err)
 {
 	struct sock_link *sock = calloc(1, sizeof(*sock));
@@ -92,6 +120,7 @@ static int sock_open(struct link *link, const struct link_config *cfg, struct li
 
 	link->priv = sock;
 	if (sock) {
+		sock->settings = cfg->settings;
 		sock->locals = cfg->locals;
 		sock->link_index = cfg->index;
 		sock->queue_count = cfg->worker_count;
@@ -109,6 +138,7 @@ static int sock_open(struct link *link, const struct link_config *cfg, struct li
 		sock_close(link);
 		return code;
 	}
+	ttl_follow(sock);
 	link->ops = &link_sock_ops;
 	link->index = cfg->index;
 	link->queue_count = cfg->worker_count;
@@ -131,6 +161,7 @@ static void sock_maintain(struct link *link)
 		locals_add(sock->locals, &q->missed, SOCK_LEARN_MAX);
 		__atomic_store_n(&q->missed_full, 0, __ATOMIC_RELEASE);
 	}
+	ttl_follow(sock);
 	if (++sock->ticks % EPOCH_TICKS == 0)
 		__atomic_store_n(
 		    &sock->epoch, sock->epoch + 1 ? sock->epoch + 1 : 1, __ATOMIC_RELAXED);

@@ -158,8 +158,10 @@ struct sock_link {
 	struct link_queue *queues[WORKER_MAX];
 	struct sock_socket extras[LOCAL_MAX]; // gossip ports, one socket each, sent through by all
 	uint8_t extra_count;
-	uint32_t epoch;		       // moves on about once a minute, never 0
-	uint32_t ticks;		       // calls of maintain
+	uint32_t epoch; // moves on about once a minute, never 0
+	uint32_t ticks; // calls of maintain
+	const struct relay_settings *settings;
+	uint64_t ttl;		       // that all sockets have, 0 = the kernel's default
 	int buffer_wanted, buffer_got; // bytes of SO_RCVBUF
 };
 

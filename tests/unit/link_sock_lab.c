@@ -100,6 +100,7 @@ struct lab *lab_open(const char *const *listen, unsigned workers, unsigned extra
 		    .worker_count = (uint16_t)workers,
 		    .locals = lab->locals,
 		    .egress = lab->egress,
+		    .settings = &lab->settings,
 		    .socket_buffer = 4 << 20};
 		code = link_sock_ops.open(&lab->link, &lab->cfg, &err);
 	}
@@ -281,6 +282,24 @@ unsigned client_expect_train(int fd, unsigned number, const uint32_t *sizes)
 		at += sizes[n++];
 	} while (at < got);
 	return n;
+}
+
+int client_ttl(int fd)
+{
+	struct iovec iov = {.iov_base = scratch, .iov_len = sizeof(scratch)};
+	uint8_t control[CMSG_SPACE(sizeof(int))] = {0};
+	struct msghdr m = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof(control)};
+	int ttl = 0;
+
+	// Taken from the header when it is read: it may be asked for after the datagram came.
+	setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &(int){1}, sizeof(int));
+	assert_true(recvmsg(fd, &m, 0) >= 0);
+	assert_non_null(CMSG_FIRSTHDR(&m));
+	memcpy(&ttl, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(ttl));
+	return ttl;
 }
 
 bool has_ipv6(void)

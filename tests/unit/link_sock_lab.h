@@ -18,6 +18,7 @@
 struct lab {
 	struct local locals[LOCAL_MAX];
 	struct egress egress[EGRESS_MAX];
+	struct relay_settings settings;
 	struct link_config cfg;
 	struct link link;
 	struct dgram d[BURST_MAX];
@@ -53,6 +54,9 @@ void client_send_train(int fd, uint16_t size, unsigned count, uint32_t last);
 void client_expect(int fd, unsigned number, uint32_t len);
 // Expects datagrams from `number` on in one message and returns how many there were.
 unsigned client_expect_train(int fd, unsigned number, const uint32_t *sizes);
+
+// Receives a datagram over IPv4 and returns its time to live.
+int client_ttl(int fd);
 
 void assert_payload(const uint8_t *data, unsigned number, uint32_t len);
 bool has_ipv6(void);

@@ -334,6 +334,25 @@ static void taken_port_is_refused(void **state)
 	lab_close(lab);
 }
 
+static void ttl_follows_the_settings(void **state)
+{
+	static const unsigned ttls[] = {64, 7, 255};
+	struct lab *lab = lab_open(any6, 1, 0);
+	int client = client_open("127.0.0.1", lab->port, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		lab->settings.ttl = ttls[i];
+		lab->link.ops->maintain(&lab->link);
+		client_send(client, i, 10, 0);
+		assert_int_equal(lab_receive(lab, 0, 1), 1);
+		assert_int_equal(lab_answer(lab, 0, 1), 1);
+		assert_int_equal(client_ttl(client), ttls[i]);
+	}
+	close(client);
+	lab_close(lab);
+}
+
 static void counters_follow(void **state)
 {
 	struct lab *lab = lab_open(one4, 1, 0);
@@ -394,6 +413,7 @@ int main(void)
 	    cmocka_unit_test(refused_datagrams_have_names),
 	    cmocka_unit_test(closed_peer_does_not_stop_the_link),
 	    cmocka_unit_test(taken_port_is_refused),
+	    cmocka_unit_test(ttl_follows_the_settings),
 	    cmocka_unit_test(counters_follow),
 	    // Last: it moves the process into a network namespace of its own.
 	    cmocka_unit_test(refused_train_is_sent_singly),

@@ -171,6 +171,10 @@ int config_finish(struct config *config, const char *file, struct config_errors 
 		    has_ip6() ? "[::]:9000" : "0.0.0.0:9000", NULL);
 	if (!*config->registry_store)
 		default_store(config);
+	if (config->admission.policy == CONFIG_ADMISSION_AUTO)
+		config->admission.policy = config->registry.mode == CONFIG_REGISTRY_EMBEDDED
+					       ? CONFIG_ADMISSION_ANCHORED
+					       : CONFIG_ADMISSION_OPEN;
 	check_rules(config, file, errors);
 	return errors->count == before ? 0 : -EINVAL;
 }

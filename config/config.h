@@ -22,7 +22,13 @@ enum {
 	CONFIG_KEY_MAX = 48,
 };
 
-enum config_admission { CONFIG_ADMISSION_OPEN, CONFIG_ADMISSION_SIGNED };
+// Same values as enum admission_policy in controlplane/admission.h; AUTO only in a file.
+enum config_admission {
+	CONFIG_ADMISSION_OPEN,
+	CONFIG_ADMISSION_ANCHORED,
+	CONFIG_ADMISSION_SIGNED,
+	CONFIG_ADMISSION_AUTO
+};
 // Same values as enum sender_check in shm/layout.h.
 enum config_sender_check { CONFIG_SENDER_IP, CONFIG_SENDER_ENDPOINT, CONFIG_SENDER_OFF };
 enum config_registry_mode {

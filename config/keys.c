@@ -56,11 +56,13 @@ const struct config_key config_keys[] = {
     {"registry-source-connections", AT(registry_source_connections), COUNT(0, 4000000),
 	.value = "20000",
 	.help = "most connections of an IPv4 address or IPv6 /64 network; 0: no limit"},
-    {"admission.policy", "admission", AT(admission.policy), CHOICE("open", "signed"),
-	.value = "open", .reload = true,
+    {"admission.policy", "admission", AT(admission.policy),
+	CHOICE("open", "anchored", "signed", "auto"), .value = "auto", .reload = true,
 	.help =
 	    "who may claim a node id: `open` anybody, but a live node's address is only replaced "
-	    "from the same IP; `signed` only who proves its key"},
+	    "from the same IP; `anchored` who the embedded registry knows only from the address of "
+	    "its registry connection; `signed` only who proves its key; `auto` anchored with an "
+	    "embedded registry, else open"},
     // Both: workers write a sign of life up to 16 s late.
     {"admission.silence", AT(admission.silence_ns), TIME(30, 86400), .value = "90s", .reload = true,
 	.help = "after so long without a sign of life another IP may take a node id"},

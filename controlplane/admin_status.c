@@ -162,7 +162,7 @@ json_t *admin_status(
 	    json_integer(s ? s->nodes.table.capacity : (json_int_t)c->nodes_capacity));
 	json_object_set_new(o, "peers", json_integer(s ? peers_heard(s->memory) : 0));
 	json_object_set_new(o, "admission",
-	    json_string(c->admission.policy == CONFIG_ADMISSION_SIGNED ? "signed" : "open"));
+	    json_string(config_key_find("admission.policy")->choices[c->admission.policy]));
 	json_object_set_new(o, "sender_check",
 	    json_string(c->sender_check == CONFIG_SENDER_OFF	    ? "off"
 			: c->sender_check == CONFIG_SENDER_ENDPOINT ? "endpoint"

@@ -20,18 +20,31 @@ static enum admission_verdict decide_proven(const struct admission_facts *f)
 	return v == ADMIT_LEARN || v == ADMIT_REFRESH ? ADMIT_LEARN_BIND : v;
 }
 
+static enum admission_verdict decide_anchored(const struct admission_facts *f)
+{
+	if (f->proof == PROOF_SIGNED && f->known && f->key_bound && f->key_matches)
+		return ADMIT_LEARN;
+	if (f->anchor == ANCHOR_ELSEWHERE)
+		return REFUSE_ANCHOR;
+	if (!f->known && f->full)
+		return REFUSE_FULL;
+	return f->known && f->same_addr && f->same_port ? ADMIT_REFRESH : ADMIT_LEARN;
+}
+
 enum admission_verdict admission_decide(const struct admission_facts *f)
 {
 	bool stored = f->known && f->same_addr && f->same_port;
 
+	if (f->policy == ADMISSION_ANCHORED && f->anchor != ANCHOR_NONE)
+		return decide_anchored(f);
 	if (f->proof == PROOF_SIGNED) {
 		enum admission_verdict v = decide_proven(f);
 		// A stranger's key on an open relay is as good as no key.
-		if (v == REFUSE_KEY && f->policy == ADMISSION_OPEN)
+		if (v == REFUSE_KEY && f->policy != ADMISSION_SIGNED)
 			return decide_unproven(f);
 		return v;
 	}
-	if (f->policy == ADMISSION_OPEN)
+	if (f->policy != ADMISSION_SIGNED)
 		return decide_unproven(f);
 	if (stored && f->key_bound)
 		return ADMIT_REFRESH;
@@ -60,6 +73,7 @@ const char *admission_verdict_name(enum admission_verdict v)
 	    [REFUSE_OCCUPIED] = "occupied",
 	    [REFUSE_UNPROVEN] = "unproven",
 	    [REFUSE_KEY] = "key",
+	    [REFUSE_ANCHOR] = "anchor",
 	    [REFUSE_FULL] = "full",
 	};
 

@@ -15,7 +15,13 @@
 // not bound proves nothing about the id and counts as none.
 // signed: only a signature of the bound key changes anything; a new id, or one learnt while the
 // policy was open, is bound by the rules of `open`.
-enum admission_policy { ADMISSION_OPEN, ADMISSION_SIGNED };
+// anchored: a node that our own registry knows counts only from the address of its registry
+// connection, and from there at once; a signature of the bound key is better still. Ids that the
+// registry does not know are admitted as by `open`: there is nobody to take them from.
+enum admission_policy { ADMISSION_OPEN, ADMISSION_ANCHORED, ADMISSION_SIGNED };
+
+// Where the registry says that the node is.
+enum admission_anchor { ANCHOR_NONE, ANCHOR_HERE, ANCHOR_ELSEWHERE };
 
 enum admission_proof {
 	PROOF_NONE,
@@ -31,20 +37,22 @@ enum admission_verdict {
 	REFUSE_OCCUPIED,  // another IP address was heard less than `silence` ago
 	REFUSE_UNPROVEN,  // policy signed, no signature
 	REFUSE_KEY,	  // another key is bound
+	REFUSE_ANCHOR,	  // its registry connection comes from another address
 	REFUSE_FULL,	  // no room for a new node
 };
 
 struct admission_facts {
 	enum admission_policy policy;
 	enum admission_proof proof;
-	bool known;	     // a local node of that id is stored
-	bool same_addr;	     // source address is the stored one
-	bool same_port;	     // and the port too
-	bool key_bound;	     // the node has a key
-	bool key_matches;    // and it is the one shown
-	bool full;	     // no room for a new node
-	uint64_t silent_ns;  // since the last sign of life of the stored endpoint
-	uint64_t silence_ns; // admission.silence
+	enum admission_anchor anchor; // policy anchored only
+	bool known;		      // a local node of that id is stored
+	bool same_addr;		      // source address is the stored one
+	bool same_port;		      // and the port too
+	bool key_bound;		      // the node has a key
+	bool key_matches;	      // and it is the one shown
+	bool full;		      // no room for a new node
+	uint64_t silent_ns;	      // since the last sign of life of the stored endpoint
+	uint64_t silence_ns;	      // admission.silence
 };
 
 enum admission_verdict admission_decide(const struct admission_facts *f);

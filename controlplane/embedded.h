@@ -3,6 +3,7 @@
 
 #include "base/privilege.h"
 #include "config/config.h"
+#include "controlplane/admission.h"
 #include "controlplane/registry/server.h"
 
 #include <stdbool.h>
@@ -32,5 +33,8 @@ int embedded_open(struct embedded *e, const struct config *config,
 int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *error);
 // Writes what waits. The loop must run until it has no more handles.
 void embedded_stop(struct embedded *e);
+// Where a node's registry connection comes from, compared with the source of a datagram.
+enum admission_anchor embedded_anchor(
+    const struct embedded *e, uint32_t node, const struct endpoint *from);
 // Starts a copy of the store to STORE-backup, in the place of the one before. 0 or -EBUSY.
 int embedded_backup(struct embedded *e);

@@ -59,6 +59,8 @@ static void claim_gather(const struct endpoints *e, struct claim *c)
 
 	*f = (struct admission_facts){
 	    .policy = e->config.policy, .proof = c->proof, .silence_ns = e->config.silence_ns};
+	if (f->policy == ADMISSION_ANCHORED && e->hooks.anchor)
+		f->anchor = e->hooks.anchor(e->hooks.ctx, c->node, &c->from);
 	c->present = node_table_find(t, c->node, &c->entry);
 	f->full = !c->present && e->nodes->node_count >= t->capacity;
 	if (!c->present || !node_table_endpoint(t, c->entry, &c->stored))
@@ -89,6 +91,9 @@ static void log_refusal(struct endpoints *e, const struct claim *c, enum admissi
 		break;
 	case REFUSE_KEY:
 		e->stats->n[CP_REFUSED_KEY]++;
+		break;
+	case REFUSE_ANCHOR:
+		e->stats->n[CP_REFUSED_ANCHOR]++;
 		break;
 	default:
 		e->stats->n[CP_REFUSED_FULL]++;

@@ -37,6 +37,8 @@ struct endpoints_hooks {
 	struct emitter emit;
 	// Next hop index for an endpoint that is served from a local index; 0 = companion.
 	uint16_t (*resolve)(void *ctx, const struct endpoint *at, uint8_t local);
+	// Where the registry says that a node is; NULL: there is none.
+	enum admission_anchor (*anchor)(void *ctx, uint32_t node, const struct endpoint *from);
 	// Starts a verification, whose end calls endpoints_verified(); -EAGAIN: too many wait.
 	int (*verify)(void *ctx, const struct verify_job *job);
 	// A node is local (also called for each in every walk), or is about to be forgotten.

@@ -103,11 +103,10 @@ void session_configure(struct cp *cp)
 {
 	if (!cp->attach.up)
 		return;
-	cp->session.endpoints.config = (struct endpoints_config){
-	    .policy = cp->config.admission.policy == CONFIG_ADMISSION_SIGNED ? ADMISSION_SIGNED
-									     : ADMISSION_OPEN,
-	    .silence_ns = cp->config.admission.silence_ns,
-	    .ttl_ns = cp->config.admission.ttl_ns};
+	cp->session.endpoints.config =
+	    (struct endpoints_config){.policy = (enum admission_policy)cp->config.admission.policy,
+		.silence_ns = cp->config.admission.silence_ns,
+		.ttl_ns = cp->config.admission.ttl_ns};
 	settings_write(cp->session.memory->settings, &cp->config);
 	if (gossip_configure(cp) != 0)
 		log_error("peer relays not configured: out of memory");
@@ -133,6 +132,13 @@ nodes:
 	return rc;
 }
 
+static enum admission_anchor on_anchor(void *ctx, uint32_t node, const struct endpoint *from)
+{
+	const struct cp *cp = ctx;
+
+	return cp->embedded.on ? embedded_anchor(&cp->embedded, node, from) : ANCHOR_NONE;
+}
+
 static void open_parts(struct cp *cp)
 {
 	struct session *s = &cp->session;
@@ -140,6 +146,7 @@ static void open_parts(struct cp *cp)
 	    .ctx = cp,
 	    .emit = hub_emitter(&cp->hub),
 	    .resolve = on_resolve,
+	    .anchor = on_anchor,
 	    .verify = on_verify,
 	    .present = on_present,
 	    .forgotten = on_forgotten,

@@ -18,6 +18,8 @@
 	    "endpoint not learnt: another IP address holds the node id and is alive")             \
 	X(REFUSED_UNPROVEN, refused_unproven, "endpoint not learnt: policy signed, no signature") \
 	X(REFUSED_KEY, refused_key, "endpoint not learnt: another key is bound to the node id")   \
+	X(REFUSED_ANCHOR, refused_anchor,                                                         \
+	    "endpoint not learnt: the node's registry connection comes from another address")     \
 	X(REFUSED_FULL, refused_full, "node not stored: nodes.capacity is reached")               \
 	X(CHALLENGES, challenges, "challenges sent for signed admission")                         \
 	X(SIGNATURES_GOOD, signatures_good, "signed Discovers that verified")                     \

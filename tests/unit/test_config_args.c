@@ -48,7 +48,9 @@ static void wrong_lines(void **state)
 	    {"-x", "\"-x\": options start with two dashes: \"prog --help\" lists them"},
 	    {"extra", "\"extra\" is not expected: \"prog --help\" says what is"},
 	    {"-- --json", "\"--json\" is not expected: \"prog --help\" says what is"},
-	    {"--admission maybe", "--admission: \"maybe\" is not known: write open or signed"},
+	    {"--admission maybe",
+		"--admission: \"maybe\" is not known: write open, anchored, signed or "
+		"auto"},
 	    {"--registry nats", "--registry: \"nats\" is no registry: write none, "
 				"embedded or ADDR:PORT"},
 	    {"--listen 9001", "--listen: \"9001\" names no port: write IP:PORT, IPv6 as [IP]:PORT"},

@@ -47,7 +47,8 @@ static void wrong_files(void **state)
 	    {"admission:\n  silence: 8s\n",
 		"f.yaml:2:12: admission.silence: \"8s\" is out of range: 30s to 24h"},
 	    {"admission: {policy: closed}\n",
-		"f.yaml:1:21: admission.policy: \"closed\" is not known: write open or signed"},
+		"f.yaml:1:21: admission.policy: \"closed\" is not known: write open, "
+		"anchored, signed or auto"},
 	    {"sender-check: maybe\n",
 		"f.yaml:1:15: sender-check: \"maybe\" is not known: write ip, endpoint or off"},
 	    {"registry: sqlite\n", "f.yaml:1:11: registry: \"sqlite\" is no registry: write none, "

@@ -5,7 +5,7 @@
 #include <string.h>
 
 // Facts as letters: K known, I same IP, P same port, B key bound, M the key shown is the bound one,
-// F full, s silent for longer than admission.silence.
+// F full, H the registry says here, E elsewhere, s silent for longer than admission.silence.
 struct fact {
 	enum admission_policy policy;
 	enum admission_proof proof;
@@ -16,6 +16,7 @@ struct fact {
 
 #define OPEN   ADMISSION_OPEN
 #define SIGNED ADMISSION_SIGNED
+#define ANCHOR ADMISSION_ANCHORED
 
 static const struct fact table[] = {
     // open, as unmodified daemons come
@@ -50,6 +51,18 @@ static const struct fact table[] = {
     {OPEN, PROOF_SIGNED, "K", REFUSE_OCCUPIED, false},	// a fresh key proves nothing
     {OPEN, PROOF_SIGNED, "KB", REFUSE_OCCUPIED, false}, // another's key neither
     {OPEN, PROOF_SIGNED, "KBs", ADMIT_LEARN, false},
+    // anchored: the registry knows better than the table
+    {ANCHOR, PROOF_NONE, "", ADMIT_LEARN, false},
+    {ANCHOR, PROOF_NONE, "K", REFUSE_OCCUPIED, false},
+    {ANCHOR, PROOF_NONE, "H", ADMIT_LEARN, false},
+    {ANCHOR, PROOF_NONE, "KH", ADMIT_LEARN, false},
+    {ANCHOR, PROOF_NONE, "KIPH", ADMIT_REFRESH, false},
+    {ANCHOR, PROOF_NONE, "FH", REFUSE_FULL, false},
+    {ANCHOR, PROOF_NONE, "E", REFUSE_ANCHOR, false},
+    {ANCHOR, PROOF_NONE, "KIPE", REFUSE_ANCHOR, false},
+    {ANCHOR, PROOF_NONE, "KsE", REFUSE_ANCHOR, false},
+    {ANCHOR, PROOF_SIGNED, "KBME", ADMIT_LEARN, false},
+    {ANCHOR, PROOF_SIGNED, "E", REFUSE_ANCHOR, false},
     // signed, without a signature
     {SIGNED, PROOF_NONE, "", REFUSE_UNPROVEN, false},
     {SIGNED, PROOF_NONE, "KIPB", ADMIT_REFRESH, false},
@@ -79,6 +92,9 @@ static struct admission_facts facts_of(const struct fact *f)
 	return (struct admission_facts){
 	    .policy = f->policy,
 	    .proof = f->proof,
+	    .anchor = strchr(f->facts, 'H')   ? ANCHOR_HERE
+		      : strchr(f->facts, 'E') ? ANCHOR_ELSEWHERE
+					      : ANCHOR_NONE,
 	    .known = strchr(f->facts, 'K'),
 	    .same_addr = strchr(f->facts, 'I'),
 	    .same_port = strchr(f->facts, 'P'),

@@ -297,8 +297,8 @@ int client_ttl(int fd)
 	// Taken from the header when it is read: it may be asked for after the datagram came.
 	setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &(int){1}, sizeof(int));
 	assert_true(recvmsg(fd, &m, 0) >= 0);
-	assert_non_null(CMSG_FIRSTHDR(&m));
-	memcpy(&ttl, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(ttl));
+	assert_true(m.msg_controllen >= CMSG_LEN(sizeof(ttl)));
+	memcpy(&ttl, control + CMSG_LEN(0), sizeof(ttl));
 	return ttl;
 }
 

@@ -104,7 +104,8 @@ const struct config_key config_keys[] = {
     {"xdp.busy-poll", AT(xdp.busy_poll_us), COUNT(0, 10000), .value = "0",
 	.help = "microseconds that a system call may poll the card for; 0: off"},
     {"xdp.frames", AT(xdp.frames), COUNT(1024, 1 << 20), .value = "8192",
-	.help = "packet buffers of a worker (4 KiB each), a power of two"},
+	.help =
+	    "packet buffers of a worker (2 KiB each; 4 KiB for an MTU above 1706), a power of two"},
     {"dpdk.queues", AT(dpdk.queues), COUNT(1, 64), .value = "1",
 	.help = "queues of each dpdk link, one a worker; the card spreads flows over them (RSS)"},
     {"dpdk.frames", AT(dpdk.frames), COUNT(4096, 1 << 20), .value = "8192",

@@ -23,7 +23,7 @@
 #define XDP_MAX_TX_SKB_BUDGET 9
 #endif
 
-enum { FRAMES = 8192, FRAME_SIZE = 4096, RING = 2048, BURST = 64, TX_BUDGET = 256 };
+enum { FRAMES = 8192, FRAME_SIZE = 2048, RING = 2048, BURST = 64, TX_BUDGET = 256 };
 
 struct swap {
 	uint8_t *area;

@@ -209,6 +209,17 @@ static int queues_open(struct link *link, struct xdp_link *x, struct link_error 
 	return 0;
 }
 
+// What fits the buffers of each of its workers; those of an earlier link may be smaller.
+static uint32_t frame_limit(const struct link *link)
+{
+	uint32_t size = XDP_FRAME_LARGE;
+
+	for (unsigned w = 0; w < link->queue_count; w++)
+		if (link->queues[w]->umem->frame_size < size)
+			size = link->queues[w]->umem->frame_size;
+	return XDP_FRAME_MAX(size);
+}
+
 static int open_steps(struct link *link, struct xdp_link *x, struct link_error *err)
 {
 	int rc = spec_parse(x, x->cfg.spec, err);
@@ -225,9 +236,11 @@ static int open_steps(struct link *link, struct xdp_link *x, struct link_error *
 		return rc;
 	xdp_program_station(&x->program, x->watch.mac);
 	rc = queues_open(link, x, err);
-	if (rc == 0)
-		xdp_program_serve(&x->program, x->cfg.locals);
-	return rc;
+	if (rc)
+		return rc;
+	xdp_program_limit(&x->program, frame_limit(link));
+	xdp_program_serve(&x->program, x->cfg.locals);
+	return 0;
 }
 
 static int xdp_open(struct link *link, const struct link_config *cfg, struct link_error *err)

@@ -100,7 +100,6 @@ int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct l
 
 	if (rc)
 		return rc;
-	p->skeleton->bss->frame_max = XDP_FRAME_MAX;
 	p->skeleton->bss->generic = 1;
 	rc = -EOPNOTSUPP;
 	if (x->cfg.native != MODE_GENERIC) {
@@ -134,6 +133,11 @@ int xdp_program_bind(struct xdp_program *p, uint32_t queue, int socket_fd)
 	    bpf_map_update_elem(bpf_map__fd(p->skeleton->maps.xsks), &queue, &socket_fd, BPF_ANY);
 
 	return rc < 0 ? -errno : 0;
+}
+
+void xdp_program_limit(struct xdp_program *p, uint32_t frame_max)
+{
+	p->skeleton->bss->frame_max = frame_max;
 }
 
 void xdp_program_station(struct xdp_program *p, const uint8_t mac[6])

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define FRAME_BASE (~(uint64_t)(XDP_FRAME_SIZE - 1))
+static inline uint64_t frame_base(const struct xdp_umem *u, uint64_t address)
+{
+	return address & ~(uint64_t)(u->frame_size - 1);
+}
 
 static inline void count_add(uint64_t *counter, uint64_t n)
 {
@@ -40,7 +43,8 @@ static void socket_reclaim(struct xdp_umem *u, struct xdp_socket *s)
 	if (n == 0)
 		return;
 	for (uint32_t i = 0; i < n; i++)
-		u->free[u->free_count++] = *xsk_ring_cons__comp_addr(&s->comp, at + i) & FRAME_BASE;
+		u->free[u->free_count++] =
+		    frame_base(u, *xsk_ring_cons__comp_addr(&s->comp, at + i));
 	xsk_ring_cons__release(&s->comp, n);
 	s->tx_held -= n;
 }
@@ -87,7 +91,7 @@ static unsigned socket_rx(struct link_queue *q, struct xdp_socket *s, struct dgr
 
 		d[i].l2 = u->area + desc->addr;
 		d[i].len = desc->len;
-		d[i].handle = desc->addr & FRAME_BASE;
+		d[i].handle = frame_base(u, desc->addr);
 		d[i].link = q->link;
 		bytes += desc->len;
 		__builtin_prefetch(d[i].l2);
@@ -175,7 +179,7 @@ unsigned xdp_tx(struct link_queue *q, struct dgram **d, unsigned n)
 // The drop of a frame that cannot be copied out now, else DROP_NONE.
 static enum drop copy_obstacle(const struct link_queue *q, const struct dgram *d, unsigned room)
 {
-	if (d->len > XDP_FRAME_SIZE)
+	if (d->len > q->umem->frame_size)
 		return DROP_TX_TOO_BIG;
 	if (room == 0)
 		return DROP_TX_FULL;

@@ -2,6 +2,7 @@
 #include "dataplane/io/xdp_internal.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 enum {
 	HUGE_PAGE = 2 << 20,
 	SEND_BUFFER = 8 << 20, // bytes that copy mode may have under way in the kernel
+	VLAN_TAGS = 8,	       // bytes of two tags
 	FRAMES_MIN = 512,      // of one socket: enough for a burst in each direction
 };
 
@@ -29,14 +31,15 @@ static void umem_free(struct xdp_umem *u)
 	free(u);
 }
 
-static struct xdp_umem *umem_allocate(uint32_t frame_count)
+static struct xdp_umem *umem_allocate(uint32_t frame_count, uint32_t frame_size)
 {
 	struct xdp_umem *u = calloc(1, sizeof(*u));
-	size_t size = ((size_t)frame_count * XDP_FRAME_SIZE + HUGE_PAGE - 1) & -(size_t)HUGE_PAGE;
+	size_t size = ((size_t)frame_count * frame_size + HUGE_PAGE - 1) & -(size_t)HUGE_PAGE;
 
 	if (!u)
 		return NULL;
 	u->frame_count = u->free_count = frame_count;
+	u->frame_size = frame_size;
 	u->area_size = size;
 	u->free = calloc(frame_count, sizeof(*u->free));
 	u->area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -48,7 +51,7 @@ static struct xdp_umem *umem_allocate(uint32_t frame_count)
 	}
 	madvise(u->area, size, MADV_HUGEPAGE); // fewer TLB misses where the kernel has them
 	for (uint32_t i = 0; i < frame_count; i++)
-		u->free[i] = (uint64_t)(frame_count - 1 - i) * XDP_FRAME_SIZE;
+		u->free[i] = (uint64_t)(frame_count - 1 - i) * frame_size;
 	return u;
 }
 
@@ -57,7 +60,7 @@ static int umem_register(struct xdp_umem *u, struct xdp_socket *first, struct li
 	struct xsk_umem_config cfg = {
 	    .fill_size = XDP_RING_SIZE,
 	    .comp_size = XDP_RING_SIZE,
-	    .frame_size = XDP_FRAME_SIZE,
+	    .frame_size = u->frame_size,
 	};
 	int rc =
 	    xsk_umem__create(&u->umem, u->area, u->area_size, &first->fill, &first->comp, &cfg);
@@ -180,6 +183,13 @@ static int socket_bind(
 	return 0;
 }
 
+static uint32_t frame_size_for(uint32_t mtu)
+{
+	bool fits = mtu + ETH_HLEN + VLAN_TAGS <= XDP_FRAME_MAX(XDP_FRAME_SMALL);
+
+	return fits ? XDP_FRAME_SMALL : XDP_FRAME_LARGE;
+}
+
 int xdp_socket_open(
     struct xdp_socket *s, struct xdp_umem **umem, const struct xdp_link *x, struct link_error *err)
 {
@@ -192,7 +202,7 @@ int xdp_socket_open(
 		    "xdp.frames %u is too few for %u queues of a worker: %u a queue at least",
 		    u->frame_count, u->socket_count + 1, FRAMES_MIN);
 	if (!u) {
-		u = umem_allocate(x->cfg.frame_count);
+		u = umem_allocate(x->cfg.frame_count, frame_size_for(x->watch.mtu));
 		if (!u)
 			return xdp_fail(err, -ENOMEM,
 			    "no memory for %u packet buffers (xdp.frames)", x->cfg.frame_count);

@@ -155,6 +155,29 @@ static void test_steered_native(void **state)
 	steered(NATIVE);
 }
 
+// Buffers are small while the MTU lets them be; what a larger MTU brings later is the kernel's.
+static void test_small_buffers(void **state)
+{
+	static const struct {
+		size_t payload;
+		enum lab_place place;
+	} facts[] = {
+	    {1472, LAB_LINK}, {1728 - 42, LAB_LINK}, {1728 - 41, LAB_KERNEL}, {3000, LAB_KERNEL}};
+	struct lab_frame f;
+
+	(void)state;
+	lab_ours(&lab, "ip link set fw0 mtu 1500");
+	open_default();
+	lab_ours(&lab, "ip link set fw0 mtu 9000");
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		lab_frame_v4(&f, no_vlan, facts[i].payload);
+		lab_send(&lab, &f);
+		if (lab_find(&lab, &one, f.tag) != facts[i].place)
+			fail_msg(
+			    "%zu bytes of payload: not at %d", facts[i].payload, facts[i].place);
+	}
+}
+
 static void test_steered_generic(void **state)
 {
 	(void)state;
@@ -469,6 +492,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_steered_native, close_links),
+	    cmocka_unit_test_teardown(test_small_buffers, close_links),
 	    cmocka_unit_test_teardown(test_steered_generic, close_links),
 	    cmocka_unit_test_teardown(test_tcp_to_our_port, close_links),
 	    cmocka_unit_test_teardown(test_udp_of_peer_stack, close_links),

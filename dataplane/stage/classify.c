@@ -14,15 +14,21 @@ static bool local_matches(const struct local *l, const struct endpoint *at)
 	return __atomic_load_n(&l->valid, __ATOMIC_ACQUIRE) && endpoint_equal(&l->at, at);
 }
 
-// `hint` is the previous datagram's local index: nearly always this one's too.
-static int local_find(const struct local *locals, const struct endpoint *at, int hint)
+// By value: the address need not be in memory where this is not called.
+static __attribute__((noinline)) int local_search(const struct local *locals, struct endpoint at)
 {
-	if (hint >= 0 && local_matches(&locals[hint], at))
-		return hint;
 	for (int i = 0; i < LOCAL_MAX; i++)
-		if (local_matches(&locals[i], at))
+		if (local_matches(&locals[i], &at))
 			return i;
 	return NO_LOCAL;
+}
+
+// `hint` is the previous datagram's local index: nearly always this one's too.
+static inline int local_find(const struct local *locals, const struct endpoint *at, unsigned hint)
+{
+	if (__builtin_expect(local_matches(&locals[hint], at), 1))
+		return (int)hint;
+	return local_search(locals, *at);
 }
 
 // An address that an answer cannot go to: port 0, unspecified, multicast, IPv4 broadcast and 240/4.
@@ -37,7 +43,7 @@ static bool source_is_invalid(const struct endpoint *e)
 
 // Derives what the payload adds to the UDP sum from the received checksum, without reading the
 // payload, so that damage done on the way is still seen by the next receiver.
-static enum drop classify_checksum(
+static inline enum drop classify_checksum(
     struct dgram *d, struct tally *tally, const struct inet_udp *h, uint64_t pseudo)
 {
 	const uint8_t *udp = d->l2 + h->l4;
@@ -60,7 +66,7 @@ static enum drop classify_checksum(
 }
 
 // Almost every header is without options: the compiler unrolls the sum of a known size.
-static bool ipv4_sum_ok(const uint8_t *ip, size_t size)
+static inline bool ipv4_sum_ok(const uint8_t *ip, size_t size)
 {
 	uint64_t sum = csum_add(0, ip, IPV4_HEADER_SIZE);
 
@@ -70,7 +76,7 @@ static bool ipv4_sum_ok(const uint8_t *ip, size_t size)
 }
 
 // Addresses, TTL and IPv4 header checksum. Returns the sum of the pseudo header in `pseudo`.
-static enum drop classify_ip(
+static inline enum drop classify_ip(
     struct dgram *d, const struct inet_udp *h, struct endpoint *dst, uint64_t *pseudo)
 {
 	const uint8_t *ip = d->l2 + h->l3;
@@ -98,31 +104,48 @@ static enum drop classify_ip(
 	return d->ttl ? DROP_NONE : DROP_TTL_EXPIRED;
 }
 
-static enum drop classify_frame(struct dgram *d, struct stage_env *env, int *hint)
+static inline __attribute__((always_inline)) enum drop classify_headers(
+    struct dgram *d, struct stage_env *env, const struct inet_udp *h, unsigned hint)
 {
 	struct endpoint dst;
-	struct inet_udp h;
 	uint64_t pseudo;
 	enum drop why;
-	int rc;
+	int local;
 
-	d->flags = DGRAM_F_RAW;
-	rc = inet_udp_parse(d->l2, d->len, &h);
+	d->data = d->l2 + h->payload;
+	d->len = d->rx_len = h->udp_len - UDP_HEADER_SIZE;
+	why = classify_ip(d, h, &dst, &pseudo);
+	if (why)
+		return why;
+	local = local_find(env->locals, &dst, hint);
+	if (local == NO_LOCAL)
+		return DROP_NOT_UDP;
+	d->local = (uint8_t)local;
+	return classify_checksum(d, &env->tally, h, pseudo);
+}
+
+static __attribute__((noinline)) enum drop classify_any(
+    struct dgram *d, struct stage_env *env, unsigned hint)
+{
+	struct inet_udp h;
+	int rc = inet_udp_parse(d->l2, d->len, &h);
+
 	if (rc) {
 		d->rx_len = d->len;
 		d->data = d->l2;
 		return rc == -EPROTONOSUPPORT ? DROP_NOT_UDP : DROP_TRUNCATED;
 	}
-	d->data = d->l2 + h.payload;
-	d->len = d->rx_len = h.udp_len - UDP_HEADER_SIZE;
-	why = classify_ip(d, &h, &dst, &pseudo);
-	if (why)
-		return why;
-	*hint = local_find(env->locals, &dst, *hint);
-	if (*hint == NO_LOCAL)
-		return DROP_NOT_UDP;
-	d->local = (uint8_t)*hint;
-	return classify_checksum(d, &env->tally, &h, pseudo);
+	return classify_headers(d, env, &h, hint);
+}
+
+// The common frame has code of its own, with constants for offsets.
+static inline enum drop classify_frame(struct dgram *d, struct stage_env *env, unsigned hint)
+{
+	struct inet_udp h;
+
+	if (__builtin_expect(inet_udp_parse_plain(d->l2, d->len, &h), 1))
+		return classify_headers(d, env, &h, hint);
+	return classify_any(d, env, hint);
 }
 
 static enum drop classify_other(struct dgram *d)
@@ -188,31 +211,32 @@ static enum drop classify_message(struct dgram *d)
 
 unsigned stage_classify(struct burst *b, struct stage_env *env)
 {
-	unsigned others = 0;
-	bool raw = env->links[b->link].raw;
-	int hint = NO_LOCAL;
+	const struct dgram *end = b->d + b->count;
+	const bool raw = env->links[b->link].raw;
+	unsigned others = 0, hint = 0;
 	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i < b->count; i++) {
-		struct dgram *d = &b->d[i];
+	for (struct dgram *d = b->d; d < end; d++) {
 		enum drop why = DROP_NONE;
 
 		d->verdict = VERDICT_NONE;
 		d->drop = DROP_NONE;
-		d->flags = 0;
+		d->flags = raw ? DGRAM_F_RAW : 0;
 		d->out_link = d->link;
 		d->type = 0;
 		if (raw) {
-			if (i + 2 < b->count)
-				__builtin_prefetch(b->d[i + 2].l2);
-			why = classify_frame(d, env, &hint);
+			if (d + 2 < end)
+				__builtin_prefetch(d[2].l2);
+			why = classify_frame(d, env, hint);
 		} else {
 			d->l2 = NULL;
 			d->rx_len = d->len;
 		}
 		bytes += d->rx_len;
-		if (!why)
+		if (!why) {
+			hint = d->local;
 			why = classify_message(d);
+		}
 		if (why) {
 			dgram_drop(d, why);
 			continue;

@@ -63,6 +63,27 @@ static void fold_extremes(void **state)
 	assert_int_equal(csum_fold(csum_add(0, ones, sizeof(ones))), 0xffff);
 }
 
+static uint32_t random_next(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(*state >> 32);
+}
+
+static void fold_is_that_of_rfc1071(void **state)
+{
+	uint64_t seed = 1;
+	(void)state;
+
+	for (int i = 0; i < 100000; i++) {
+		uint64_t sum = (uint64_t)random_next(&seed) << 32 | random_next(&seed);
+		uint64_t twin = sum >>= random_next(&seed) % 64;
+
+		while (twin >> 16)
+			twin = (twin & 0xffff) + (twin >> 16);
+		assert_int_equal(csum_fold(sum), twin);
+	}
+}
+
 static void replace_of_rfc1624(void **state)
 {
 	(void)state;
@@ -161,6 +182,37 @@ static void frames_with_udp(void **state)
 		assert_int_equal(inet_udp_parse(v.data, v.len + 18, &w), 0);
 		assert_int_equal(w.udp_len, 28);
 	}
+}
+
+// The plain parser takes the frames that are plain, and says of them what the whole one says.
+static void plain_frames(void **state)
+{
+	const struct vector frames[] = {
+	    vector_load(FILE_NAME, "ipv4"), vector_load(FILE_NAME, "options-ipv4")};
+	uint64_t seed = 2;
+	unsigned plain = 0;
+	(void)state;
+
+	for (int i = 0; i < 200000; i++) {
+		struct vector v = frames[i % 4 == 0];
+		struct inet_udp w = {0}, p = {0};
+		size_t len = i % 3 ? v.len : random_next(&seed) % v.len;
+		uint8_t *copy;
+		bool taken;
+
+		v.data[ETH_OFFSET_TYPE + random_next(&seed) % 28] ^=
+		    (uint8_t)(1 << random_next(&seed) % 8);
+		copy = exact_copy(v.data, len);
+		taken = inet_udp_parse(copy, len, &w) == 0 && w.version == 4 && !w.vlan_tags &&
+			w.l4 == ETH_HEADER_SIZE + IPV4_HEADER_SIZE;
+		assert_int_equal(inet_udp_parse_plain(copy, len, &p), taken);
+		assert_true(!taken || (p.l3 == w.l3 && p.l4 == w.l4 && p.payload == w.payload &&
+					  p.version == w.version && p.udp_len == w.udp_len &&
+					  p.vlan_tags == w.vlan_tags));
+		plain += taken;
+		free(copy);
+	}
+	assert_in_range(plain, 10000, 190000);
 }
 
 static void frames_without_udp(void **state)
@@ -278,6 +330,8 @@ int main(void)
 	    cmocka_unit_test(sum_of_rfc1071),
 	    cmocka_unit_test(sum_agrees_with_naive_twin),
 	    cmocka_unit_test(fold_extremes),
+	    cmocka_unit_test(fold_is_that_of_rfc1071),
+	    cmocka_unit_test(plain_frames),
 	    cmocka_unit_test(replace_of_rfc1624),
 	    cmocka_unit_test(replace_agrees_with_recompute),
 	    cmocka_unit_test(replace_keeps_corruption),

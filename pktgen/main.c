@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "pktgen/registry.h"
 #include "pktgen/report.h"
 
 #include <errno.h>
@@ -136,8 +137,10 @@ int main(int argc, char **argv)
 	struct options o;
 	int status = 0;
 
-	options_parse(&o, argc, argv);
 	raise_descriptor_limit();
+	if (argc > 1 && !strcmp(argv[1], "registry"))
+		return registry_main(argc - 1, argv + 1);
+	options_parse(&o, argc, argv);
 	if (o.interface)
 		b.ops = &backend_xdp;
 	if (b.ops->open(&b, &o, error))

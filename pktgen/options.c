@@ -16,6 +16,7 @@ static const char usage_text[] =
     "  latency    as relay, and reports the time from sending to reception in percentiles\n"
     "  ndr        highest rate at which at most --loss of the frames is lost (RFC 2544)\n"
     "  garbage    floods with what a relay must not answer or forward\n"
+    "  registry   daemons against a registry over TCP: fairway-pktgen registry --help\n"
     "\n"
     "options\n"
     "  --to ADDR:PORT       the relay\n"

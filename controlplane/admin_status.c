@@ -95,6 +95,13 @@ static void warn_of_links(const struct cp *cp, json_t *list)
 				      "link xdp:%s is not open, sock serves its interface: the log "
 				      "of fairway-dp says why",
 				      cp->config.links.at[i].ifname));
+	for (unsigned i = 0; i < LINK_MAX; i++)
+		if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) && !links[i].up)
+			json_array_append_new(
+			    list, json_sprintf(
+				      "link %.*s is down: its interface is down, or gone (one made "
+				      "anew needs a restart of fairway-dp)",
+				      (int)sizeof(links[i].name), links[i].name));
 }
 
 static json_t *warning_list(const struct cp *cp)

@@ -109,7 +109,7 @@ def test_interface_down_and_up(lab):
     a.discover(), b.discover()
     registered(relay, 2)
     run("ip", "-n", nets.relay_host, "link", "set", "w", "down")
-    time.sleep(0.5)
+    eventually(lambda: "link xdp:w is down" in str(relay.ask("status")["warnings"]))
     run("ip", "-n", nets.relay_host, "link", "set", "w", "up")
     run("ip", "-n", nets.relay_host, "address", "replace", "fd00::1/64", "dev", "w", "nodad")
     run("ip", "-n", nets.relay_host, "route", "replace", "default", "via", "10.0.0.254")

@@ -77,7 +77,7 @@ uint32_t endpoints_alive_at(const struct node_table *t, struct node_entry entry)
 
 // Every 100 ms: goes on with the walk that forgets silent nodes and renews next hops. Bounded by
 // ENDPOINTS_SLICE buckets. Returns true when a walk ended.
-enum { ENDPOINTS_SLICE = 8192, ENDPOINTS_WALK_S = 20 };
+enum { ENDPOINTS_SLICE = 8192, ENDPOINTS_WALK_S = 60 };
 bool endpoints_tick(struct endpoints *e, uint64_t now_ns);
 // Next hops must be looked up anew: the walk starts again at full speed.
 void endpoints_reroute(struct endpoints *e);

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/stats.h"
 #include "shm/counters.h"
 
 #include <stdio.h>
 
-// Prints docs/counters.md from the declarations in shm/counters.h.
+// Prints docs/counters.md from the declarations in shm/counters.h and controlplane/stats.h.
 
 static const char head[] =
     "# Counters and drops\n"
     "\n"
-    "Generated from `shm/counters.h` (`make docs`); a unit test compares. Every worker keeps its\n"
-    "own; `fairway stats` and `fairway drops` add them up. A datagram that is neither sent nor\n"
-    "handed to the control plane has exactly one of the drops below.\n";
+    "Generated from `shm/counters.h` and `controlplane/stats.h` (`make docs`); a unit test "
+    "compares.\n"
+    "Every worker keeps its own; `fairway stats` and `fairway drops` add them up. A datagram that "
+    "is\n"
+    "neither sent nor handed to the control plane has exactly one of the drops below. The control\n"
+    "plane counts since it started: `control` in `fairway stats --json`.\n";
 
 static void table(
     const char *title, int first, int count, const char *const *names, const char *const *helps)
@@ -25,5 +29,6 @@ int main(void)
 	fputs(head, stdout);
 	table("Counters", 0, COUNTER_COUNT, counter_names, counter_helps);
 	table("Drops", 1, DROP_COUNT, drop_names, drop_helps);
+	table("Control plane", 0, CP_COUNTER_COUNT, cp_counter_names, cp_counter_helps);
 	return 0;
 }

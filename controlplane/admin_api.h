@@ -50,4 +50,5 @@ json_t *admin_page_close(struct admin_page *page, const char *name, bool more, u
 json_t *admin_endpoint(const struct endpoint *at);
 // Totals over all workers.
 uint64_t admin_counter(const struct memory *m, enum counter c);
+uint64_t admin_drop(const struct memory *m, enum drop d);
 uint64_t admin_drops_total(const struct memory *m);

@@ -16,7 +16,7 @@ uint64_t admin_counter(const struct memory *m, enum counter c)
 	return sum;
 }
 
-static uint64_t drop_total(const struct memory *m, enum drop d)
+uint64_t admin_drop(const struct memory *m, enum drop d)
 {
 	uint64_t sum = 0;
 
@@ -30,7 +30,7 @@ uint64_t admin_drops_total(const struct memory *m)
 	uint64_t sum = 0;
 
 	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)
-		sum += drop_total(m, d);
+		sum += admin_drop(m, d);
 	return sum;
 }
 
@@ -78,7 +78,7 @@ json_t *admin_stats(
 	for (int c = 0; c < COUNTER_COUNT; c++)
 		set_count(counters, counter_names[c], admin_counter(m, c));
 	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)
-		set_count(drops, drop_names[d], drop_total(m, d));
+		set_count(drops, drop_names[d], admin_drop(m, d));
 	for (int c = 0; c < CP_COUNTER_COUNT; c++)
 		set_count(control, cp_counter_names[c], cp->stats.n[c]);
 	return json_pack("{s:I,s:o,s:o,s:o,s:o}", "time_ns", (json_int_t)clock_mono_ns(),
@@ -98,7 +98,7 @@ json_t *admin_drops(
 	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)
 		json_array_append_new(list,
 		    json_pack("{s:s,s:I,s:s}", "name", drop_names[d], "count",
-			(json_int_t)drop_total(cp->session.memory, d), "help", drop_helps[d]));
+			(json_int_t)admin_drop(cp->session.memory, d), "help", drop_helps[d]));
 	return json_pack("{s:o}", "drops", list);
 }
 

@@ -104,19 +104,40 @@ static void warn_of_links(const struct cp *cp, json_t *list)
 				      (int)sizeof(links[i].name), links[i].name));
 }
 
+static void warn_count(json_t *list, uint64_t n, const char *what)
+{
+	if (n)
+		json_array_append_new(list, json_sprintf("%llu %s", (unsigned long long)n, what));
+}
+
+static void warn_if(json_t *list, bool is, const char *what)
+{
+	if (is)
+		json_array_append_new(list, json_string(what));
+}
+
 static json_t *warning_list(const struct cp *cp)
 {
+	const struct routes *r = &cp->rtnl.routes;
+	bool raw = cp->config.links.count > 0;
+	const uint64_t *n = cp->stats.n;
 	json_t *list = json_array();
-	const struct cp_stats *n = &cp->stats;
 
-	if (!cp->attach.up)
-		json_array_append_new(list, json_string("no data plane is attached"));
-	else
+	warn_if(list, !cp->attach.up, "no data plane is attached");
+	if (cp->attach.up) {
 		warn_of_links(cp, list);
-	if (n->n[CP_REFUSED_FULL])
-		json_array_append_new(
-		    list, json_sprintf("%llu nodes were not stored: raise nodes.capacity",
-			      (unsigned long long)n->n[CP_REFUSED_FULL]));
+		warn_count(list, admin_drop(cp->session.memory, DROP_PUNT_FULL),
+		    "requests were lost: the control plane was down or slow");
+	}
+	warn_count(list, n[CP_REFUSED_FULL], "nodes were not stored: raise nodes.capacity");
+	warn_count(list, n[CP_SYNC_UNANNOUNCED],
+	    "nodes are not gossiped: set or widen gossip.extra-ports");
+	warn_count(list, n[CP_REMOTE_FULL],
+	    "times a peer relay's node was not stored: raise nodes.capacity");
+	warn_if(list, raw && r->overflow,
+	    "the kernel routes all we send: there are more routes than are mirrored");
+	warn_if(list, raw && r->policy[0], "the kernel routes all IPv4 we send: policy rules");
+	warn_if(list, raw && r->policy[1], "the kernel routes all IPv6 we send: policy rules");
 	return list;
 }
 

@@ -81,6 +81,8 @@ static void on_reload(uv_signal_t *signal, int number)
 
 static void loop_prepare(struct cp *cp)
 {
+	// Verification alone runs in the pool; it shall not take the workers' cores.
+	setenv("UV_THREADPOOL_SIZE", "2", 0);
 	uv_loop_init(&cp->loop);
 	cp->attach.loop = &cp->loop;
 	cp->attach.attached = on_attached;
@@ -187,6 +189,7 @@ int main(int argc, char **argv)
 	struct config_line line;
 	int rc;
 
+	signal(SIGPIPE, SIG_IGN); // of who reads our log
 	cp.command = &command;
 	cp.argc = argc;
 	cp.argv = argv;

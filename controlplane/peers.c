@@ -10,12 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool allowed(const struct peers *p, const struct endpoint *from)
+static struct peer_config *allowed(const struct peers *p, const struct endpoint *from)
 {
 	for (unsigned i = 0; i < p->config_count; i++)
 		if (endpoint_same_addr(&p->config[i].at, from))
-			return true;
-	return false;
+			return &p->config[i];
+	return NULL;
+}
+
+// A Sync may be 64 KiB: whoever spoofs a peer's address must not keep us busy.
+static bool bucket_take(struct peer_config *c, uint64_t now_ns)
+{
+	uint64_t full_ns = c->full_ns > now_ns ? c->full_ns : now_ns;
+
+	if (full_ns - now_ns > NS_PER_S)
+		return false;
+	c->full_ns = full_ns + NS_PER_S / PEER_SYNC_RATE;
+	return true;
 }
 
 static int id_compare(const void *a, const void *b)
@@ -34,7 +45,7 @@ bool peers_owner(const struct peers *p, uint32_t id, struct node_route *route)
 {
 	int best = -1;
 
-	for (int i = 0; i < PEER_MAX; i++)
+	for (int i = 0; i < p->high; i++)
 		if (p->state[i].used && set_has(&p->state[i], id) &&
 		    (best < 0 || p->state[i].heard_ns > p->state[best].heard_ns))
 			best = i;
@@ -130,9 +141,16 @@ static unsigned sources_of(const struct peers *p, const struct endpoint *from)
 {
 	unsigned n = 0;
 
-	for (int i = 0; i < PEER_MAX; i++)
+	for (int i = 0; i < p->high; i++)
 		n += p->state[i].used && endpoint_same_addr(&p->memory->peers[i].at, from);
 	return n;
+}
+
+static void state_use(struct peers *p, int i)
+{
+	p->state[i].used = true;
+	if (i >= p->high)
+		p->high = i + 1;
 }
 
 static int peer_put(struct peers *p, const struct endpoint *at, uint8_t local, uint32_t id)
@@ -149,7 +167,7 @@ static int peer_put(struct peers *p, const struct endpoint *at, uint8_t local, u
 		peer.nexthop = p->resolve(p->ctx, at, local);
 	i = peer_writer_put(p->writer, &peer);
 	if (i >= 0)
-		p->state[i].used = true;
+		state_use(p, i);
 	return i;
 }
 
@@ -175,10 +193,13 @@ void peers_sync(struct peers *p, const struct punt *punt)
 	struct beacon_sync sync;
 	char text[ENDPOINT_TEXT_MAX];
 	uint32_t *ids, count;
+	struct peer_config *c = allowed(p, &punt->from);
 	int i = -EINVAL;
 
 	endpoint_format(&punt->from, text, sizeof(text));
-	if (allowed(p, &punt->from) && beacon_sync_parse(punt->data, punt->len, &sync) == 0)
+	if (c && !bucket_take(c, punt->now_ns))
+		i = -EBUSY;
+	else if (c && beacon_sync_parse(punt->data, punt->len, &sync) == 0)
 		i = source_of(p, punt, sync.beacon_id);
 	if (i < 0) {
 		p->stats->n[CP_SYNC_REFUSED]++;
@@ -232,7 +253,7 @@ static void slot_free(struct peers *p, int i)
 
 void peers_tick(struct peers *p, uint64_t now_ns)
 {
-	for (int i = 0; i < PEER_MAX; i++) {
+	for (int i = 0; i < p->high; i++) {
 		struct peer_state *s = &p->state[i];
 
 		if (!s->used)
@@ -262,7 +283,7 @@ void peers_walked(struct peers *p)
 
 void peers_reroute(struct peers *p)
 {
-	for (int i = 0; i < PEER_MAX; i++) {
+	for (int i = 0; i < p->high; i++) {
 		const struct peer *at = &p->memory->peers[i];
 
 		if (p->state[i].used && at->at.port)
@@ -272,13 +293,14 @@ void peers_reroute(struct peers *p)
 
 void peers_open(struct peers *p, uint64_t now_ns)
 {
+	p->high = 0;
 	for (int i = 0; i < PEER_MAX; i++) {
 		const struct peer *at = &p->memory->peers[i];
 
 		p->state[i] = (struct peer_state){0};
 		if (!at->valid || peer_find(p->memory->peer_index, p->memory->peers, &at->at) != i)
 			continue;
-		p->state[i].used = true;
+		state_use(p, i);
 		p->state[i].beacon_id = at->id;
 		if (at->at.port)
 			p->state[i].heard_ns = now_ns;

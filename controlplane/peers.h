@@ -20,10 +20,12 @@
 enum {
 	PEER_EXPIRY_S = 90,
 	PEER_SOURCES_MAX = 64, // source ports of one address
+	PEER_SYNC_RATE = 64,   // Syncs a second from one address; as many again at once
 };
 
 struct peer_config {
 	struct endpoint at; // port 0: allowed, not gossiped to
+	uint64_t full_ns;   // when its bucket of Syncs is full again
 };
 
 // By peer index, beside struct peer in shared memory.
@@ -47,6 +49,7 @@ struct peers {
 	void *ctx;
 	uint64_t walks; // completed over the node table
 	struct peer_state state[PEER_MAX];
+	int high; // states from here on are unused
 	struct peer_config *config;
 	unsigned config_count;
 };

@@ -116,6 +116,7 @@ static void test_sources_of_one_address_are_bounded(void **state)
 	for (unsigned port = 20000; port < 20200; port++) {
 		snprintf(from, sizeof(from), "192.0.2.9:%u", port);
 		sync_range(lab, from, port, 1);
+		lab->now_ns += NS_PER_S / PEER_SYNC_RATE;
 	}
 	assert_in_range(lab->nodes.node_count, PEER_SOURCES_MAX / 2, PEER_SOURCES_MAX + 2);
 	// A spoofer of ports shuts out neither the configured port nor other peers.
@@ -123,6 +124,23 @@ static void test_sources_of_one_address_are_bounded(void **state)
 	sync_range(lab, "192.0.2.8:9001", 2, 1);
 	assert_string_equal(owner(lab, 1), "192.0.2.9:9001");
 	assert_string_equal(owner(lab, 2), "192.0.2.8:9001");
+	lab_close(lab);
+}
+
+static void test_syncs_of_one_address_are_paced(void **state)
+{
+	struct cp_lab *lab = lab_open();
+
+	(void)state;
+	allow(lab, "192.0.2.9:9001", "192.0.2.8:9001");
+	for (unsigned i = 0; i < 1000; i++)
+		sync_range(lab, "192.0.2.9:9001", i, 1);
+	assert_in_range(lab->stats.n[CP_SYNC_RECEIVED], PEER_SYNC_RATE, PEER_SYNC_RATE + 1);
+	sync_range(lab, "192.0.2.8:9001", 5000, 1);
+	assert_string_equal(owner(lab, 5000), "192.0.2.8:9001");
+	lab->now_ns += NS_PER_S;
+	sync_range(lab, "192.0.2.9:9001", 7000, 1);
+	assert_string_equal(owner(lab, 7000), "192.0.2.9:9001");
 	lab_close(lab);
 }
 
@@ -253,6 +271,7 @@ int main(void)
 	    cmocka_unit_test(test_strangers_are_refused),
 	    cmocka_unit_test(test_broken_sync_changes_nothing),
 	    cmocka_unit_test(test_sources_of_one_address_are_bounded),
+	    cmocka_unit_test(test_syncs_of_one_address_are_paced),
 	    cmocka_unit_test(test_local_nodes_win_and_give_back),
 	    cmocka_unit_test(test_two_peers_claim_a_node),
 	    cmocka_unit_test(test_expiry),

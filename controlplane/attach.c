@@ -28,53 +28,14 @@ static void attachment_close(struct attachment *at, uint32_t workers)
 		close(at->worker_fds[i]);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
-{
-	struct attach *a = handle->data;
-
-	close(a->sock);
-	a->sock = -1;
-	if (!uv_is_closing((uv_handle_t *)&a->retry))
-		retry_later(a);
-}
-
-static void detach(struct attach *a)
-{
-	a->detached(a->ctx);
-	a->up = false;
-	attachment_close(&a->at, a->at.memory.worker_count);
-	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
-}
-
-// The data plane says nothing after its first message: readable means that it has gone.
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct attach *a = poll->data;
-	ssize_t n = -1;
-	char byte;
-
-	(void)events;
-	if (status == 0)
-		n = recv(a->sock, &byte, 1, MSG_DONTWAIT);
-	// errno only says something when recv() failed: at the end of the connection it is stale
-	if (n > 0 || (status == 0 && n < 0 && (errno == EAGAIN || errno == EINTR)))
-		return;
-	log_warn(
-	    "data plane gone, waiting for it to come back", kv("socket", (const char *)a->path));
-	a->retry_ms = ATTACH_RETRY_MIN_MS;
-	detach(a);
-}
-
 static int connect_dp(const char *path)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 2};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
 	memcpy(sun.sun_path, path, strlen(path) + 1);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
 		int rc = -errno;
 		close(fd);
@@ -132,11 +93,78 @@ static int receive_memory(int sock, struct attachment *at, struct memory_error *
 	return 0;
 }
 
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct attach *a = handle->data;
+
+	close(a->sock);
+	a->sock = -1;
+	if (!a->given_up && !uv_is_closing((uv_handle_t *)&a->retry))
+		retry_later(a);
+}
+
+static void disconnect(struct attach *a)
+{
+	if (a->up) {
+		a->detached(a->ctx);
+		a->up = false;
+		attachment_close(&a->at, a->at.memory.worker_count);
+	}
+	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
+}
+
+// The greeting is there.
+static void take_greeting(struct attach *a)
+{
+	struct memory_error err = {.text = ""};
+	int rc = receive_memory(a->sock, &a->at, &err);
+
+	if (rc == -EAGAIN || rc == -EINTR)
+		return;
+	if (rc == 0) {
+		a->up = true;
+		rc = a->attached(a->ctx);
+		if (rc == 0) {
+			a->retry_ms = ATTACH_RETRY_MIN_MS;
+			return;
+		}
+		a->up = false;
+		attachment_close(&a->at, a->at.memory.worker_count);
+	}
+	if (rc == -EPROTO) {
+		a->given_up = true;
+		a->refused(a->ctx, err.text);
+	} else {
+		log_warn("attaching to the data plane failed", kv("reason", (const char *)err.text),
+		    kv_errno(rc));
+	}
+	disconnect(a);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct attach *a = poll->data;
+	char byte;
+
+	(void)events;
+	if (!a->up && status == 0) {
+		take_greeting(a);
+		return;
+	}
+	// After the greeting the data plane says nothing: readable means that it has gone.
+	if (status == 0 && recv(a->sock, &byte, 1, MSG_DONTWAIT) > 0)
+		return;
+	if (status == 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	log_warn(
+	    "data plane gone, waiting for it to come back", kv("socket", (const char *)a->path));
+	a->retry_ms = ATTACH_RETRY_MIN_MS;
+	disconnect(a);
+}
+
 static void try_attach(uv_timer_t *timer)
 {
 	struct attach *a = timer->data;
-	struct memory_error err = {.text = ""};
-	int rc;
 
 	a->sock = connect_dp(a->path);
 	if (a->sock < 0) {
@@ -146,35 +174,15 @@ static void try_attach(uv_timer_t *timer)
 		retry_later(a);
 		return;
 	}
-	rc = receive_memory(a->sock, &a->at, &err);
-	if (rc == 0) {
-		a->up = true;
-		rc = a->attached(a->ctx);
-		if (rc == 0) {
-			a->retry_ms = ATTACH_RETRY_MIN_MS;
-			uv_poll_init(a->loop, &a->poll, a->sock);
-			a->poll.data = a;
-			uv_poll_start(&a->poll, UV_READABLE | UV_DISCONNECT, on_readable);
-			return;
-		}
-		a->up = false;
-		attachment_close(&a->at, a->at.memory.worker_count);
-	}
-	close(a->sock);
-	a->sock = -1;
-	if (rc == -EPROTO) {
-		a->refused(a->ctx, err.text);
-		return;
-	}
-	log_warn("attaching to the data plane failed", kv("reason", (const char *)err.text),
-	    kv_errno(rc));
-	retry_later(a);
+	uv_poll_init(a->loop, &a->poll, a->sock);
+	a->poll.data = a;
+	uv_poll_start(&a->poll, UV_READABLE | UV_DISCONNECT, on_readable);
 }
 
 void attach_start(struct attach *a)
 {
 	a->sock = -1;
-	a->up = false;
+	a->up = a->given_up = false;
 	a->retry_ms = ATTACH_RETRY_MIN_MS;
 	uv_timer_init(a->loop, &a->retry);
 	a->retry.data = a;
@@ -184,6 +192,6 @@ void attach_start(struct attach *a)
 void attach_stop(struct attach *a)
 {
 	uv_close((uv_handle_t *)&a->retry, NULL);
-	if (a->up)
-		detach(a);
+	if (a->sock >= 0 && !uv_is_closing((uv_handle_t *)&a->poll))
+		disconnect(a);
 }

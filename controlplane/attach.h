@@ -30,7 +30,8 @@ struct attach {
 	void (*refused)(void *ctx, const char *why);
 	void *ctx;
 
-	bool up;
+	bool up;	      // memory is mapped
+	bool given_up;	      // refused
 	struct attachment at; // valid while up
 	int sock;
 	unsigned retry_ms;

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Gossip between two relays: more nodes than a datagram holds, restarts, peers that fall silent."""
+import itertools
+import json
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+from load import Load
+from netlab import RELAY, SYNC, Node, Relay, eventually, run
+
+ONE, TWO = ("10.0.1.1", 9001), ("10.0.2.1", 9001)
+UNLIMITED = ["--police-source-rate", "0", "--police-punt-rate", "0"]
+
+
+class Mesh:
+    """relay one (10.0.1.1) -- hub -- relay two (10.0.2.1); nodes and strangers are on the hub."""
+
+    def __init__(self, lab):
+        self.lab, self.hub, self.hosts = lab, lab.host("hub"), {}
+        lab.forwarding(self.hub)
+        for number in (1, 2):
+            host = self.hosts[number] = lab.host(f"relay{number}")
+            lab.cable(host, "w", self.hub, f"r{number}")
+            lab.address(host, "w", f"10.0.{number}.1/24")
+            lab.address(self.hub, f"r{number}", f"10.0.{number}.254/24")
+            lab.route(host, "default", "via", f"10.0.{number}.254")
+
+    def relay(self, number, *arguments, link="sock"):
+        peer = TWO if number == 1 else ONE
+        return Relay(self.lab, self.hosts[number], "--listen", f"10.0.{number}.1:9001",
+                     "--link", "xdp:w" if link == "xdp" else "sock", "--registry", "none",
+                     "--gossip-peers", f"{peer[0]}:{peer[1]}", "--gossip-beacon-id", str(number),
+                     *UNLIMITED, *arguments)
+
+
+def remote(relay):
+    return relay.ask("status")["nodes_remote"]
+
+
+def crosses(sender, receiver):
+    sender.relay(receiver.node, b"across")
+    return not receiver.silent(0.2) and receiver.delivered() == (sender.node, b"across")
+
+
+def test_more_nodes_than_a_sync_holds(lab):
+    mesh = Mesh(lab)
+    one = mesh.relay(1, "--gossip-extra-ports", "9101-9102", link="xdp")
+    two = mesh.relay(2)
+    last = Node(lab, mesh.hub, 50000, TWO)
+    last.discover()
+    Load(lab, mesh.hub, "register", ONE, nodes=40000, first_id=1, rate=40000,
+         seconds=3).result()
+    late = Node(lab, mesh.hub, 60000, ONE)
+    late.discover()
+    eventually(lambda: remote(two) == 40001, timeout=30)
+    sources = {p["address"]: p["nodes"] for p in two.ask("peers")["peers"]}
+    assert set(sources) == {"10.0.1.1:9001", "10.0.1.1:9101", "10.0.1.1:9102"}
+    assert max(sources.values()) == 16375 and sum(sources.values()) == 40001
+    # Both ways through a source port of the gossip, which is not the one that nodes use.
+    eventually(lambda: crosses(late, last))
+    eventually(lambda: crosses(last, late))
+
+
+def test_restarts_of_control_planes_lose_no_remote_node(lab):
+    mesh = Mesh(lab)
+    relays = [mesh.relay(1), mesh.relay(2)]
+    a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, TWO)
+    a.discover(), b.discover()
+    eventually(lambda: crosses(a, b) and crosses(b, a), timeout=20)
+    for relay in relays:
+        os.kill(relay.children()["fairway-cp"], signal.SIGKILL)
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        assert crosses(a, b) and crosses(b, a)
+    for relay in relays:
+        assert relay.ask("status")["dp"]["connected"] and remote(relay) == 1
+
+
+def test_a_peer_that_speaks_the_protocol_alone(lab):
+    """What a Go beacon does, in both directions, with a peer made of a socket."""
+    mesh = Mesh(lab)
+    relay = mesh.relay(1, "--gossip-interval", "1s")
+    peer = lab.socket(mesh.hosts[2], bind=TWO)
+    node = Node(lab, mesh.hub, 1001, ONE)
+    node.discover()
+
+    def told():
+        datagram = peer.recv(65535)
+        kind, beacon, count = struct.unpack(">BIH", datagram[:7])
+        return kind == SYNC and beacon == 1 and count and struct.unpack(">I", datagram[7:11])
+    assert eventually(told) == (1001,)
+    peer.sendto(struct.pack(">BIHI", SYNC, 2, 1, 2002), ONE)
+    eventually(lambda: remote(relay) == 1)
+    node.relay(2002, b"out")
+    eventually(lambda: peer.recv(65535) == struct.pack(">BII", RELAY, 1001, 2002) + b"out")
+    peer.sendto(struct.pack(">BII", RELAY, 2002, 1001) + b"in", ONE)
+    assert node.delivered() == (2002, b"in")
+    # Split horizon: what a peer sends is never sent on to a peer.
+    peer.sendto(struct.pack(">BII", RELAY, 2002, 2002) + b"loop", ONE)
+    peer.sendto(struct.pack(">BIH", SYNC, 2, 0), ONE)
+    eventually(lambda: remote(relay) == 0)
+    drops = {d["name"]: d["count"] for d in relay.ask("drops")["drops"]}
+    assert drops["split_horizon"] == 1
+
+
+def ask(relay, request):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(relay.state.name + "/admin.sock")
+        s.send(json.dumps({"request": request}).encode())
+        return json.loads(s.recv(70000))
+
+
+def test_reload_loses_nothing(lab, tmp_path):
+    """Settings change, relay datagrams do not notice; a wrong file changes nothing."""
+    mesh = Mesh(lab)
+    file = tmp_path / "fairway.yaml"
+    tmp_path.chmod(0o755)
+    file.write_text("admission:\n  silence: 90s\n")
+    file.chmod(0o644)
+    run("chmod", "o+x", tmp_path.parent, tmp_path.parent.parent)
+    relay = mesh.relay(1, "--config", file, link="xdp")
+    a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, ONE)
+    a.discover(), b.discover()
+    eventually(lambda: crosses(a, b))
+    lost, stop = [], threading.Event()
+
+    def traffic():
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            a.relay(1002, struct.pack(">I", number))
+            if b.silent(2) or b.delivered()[1] != struct.pack(">I", number):
+                lost.append(number)
+    thread = threading.Thread(target=traffic)
+    thread.start()
+    file.write_text("admission:\n  silence: 60s\nttl: 33\ncpus: [0]\n")
+    answer = ask(relay, "reload")
+    assert answer["ok"] and set(answer["result"]["applied"]) == {"admission.silence", "ttl"}
+    assert answer["result"]["restart"] == ["cpus"]
+    file.write_text("admission:\n  silence: soon\n")
+    answer = ask(relay, "reload")
+    assert not answer["ok"] and ":2:" in answer["error"]
+    os.kill(relay.children()["fairway-cp"], signal.SIGHUP)
+    eventually(lambda: ask(relay, "settings")["ok"])
+    time.sleep(0.5)
+    stop.set()
+    thread.join()
+    assert not lost
+    assert ask(relay, "settings")["result"]["settings"]["ttl"] == "33"

@@ -10,6 +10,7 @@
 
 #include "wire/bytes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -327,23 +328,21 @@ static inline bool inet_udp_parse_plain(const uint8_t *data, size_t len, struct 
 	return true;
 }
 
-// The sum is taken of the values, not of the header just written: loads of eight bytes would wait
-// for the stores of one and two bytes before them.
+static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "headers are put together in words");
+
+// Two words of eight bytes and one of four; the sum is taken of the values, not of the header just
+// written, whose loads would wait for the stores.
 static inline void ipv4_build(
     uint8_t *p, uint16_t udp_len, uint32_t src, uint32_t dst, uint8_t ttl, uint16_t id)
 {
-	const uint8_t first[2] = {0x45, 0}, life[2] = {ttl, IP_PROTOCOL_UDP};
-	uint16_t word[IPV4_OFFSET_SRC / 2] = {
-	    [1] = htobe16((uint16_t)(IPV4_HEADER_SIZE + udp_len)), [2] = htobe16(id)};
-	uint64_t sum = (uint64_t)src + dst;
+	const uint64_t first = 0x45, life = ttl | IP_PROTOCOL_UDP << 8;
+	const uint64_t total = htobe16((uint16_t)(IPV4_HEADER_SIZE + udp_len)), be_id = htobe16(id);
+	uint16_t check = (uint16_t)~csum_fold((uint64_t)src + dst + first + life + total + be_id);
+	uint64_t low = first | total << 16 | be_id << 32;
+	uint64_t high = life | (uint64_t)check << 16 | (uint64_t)src << 32;
 
-	memcpy(&word[0], first, sizeof(first));
-	memcpy(&word[4], life, sizeof(life));
-	sum += (uint64_t)word[0] + word[1] + word[2] + word[4];
-	word[5] = (uint16_t)~csum_fold(sum);
-	for (size_t i = 0; i < IPV4_OFFSET_SRC / 2; i++)
-		memcpy(p + 2 * i, &word[i], sizeof(word[i]));
-	memcpy(p + IPV4_OFFSET_SRC, &src, sizeof(src));
+	memcpy(p, &low, sizeof(low));
+	memcpy(p + IPV4_OFFSET_TTL, &high, sizeof(high));
 	memcpy(p + IPV4_OFFSET_DST, &dst, sizeof(dst));
 }
 
@@ -361,8 +360,8 @@ static inline void ipv6_build(
 static inline void udp_build(
     uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check)
 {
-	store_be16(p + UDP_OFFSET_SRC, src_port);
-	store_be16(p + UDP_OFFSET_DST, dst_port);
-	store_be16(p + UDP_OFFSET_LENGTH, udp_len);
-	memcpy(p + UDP_OFFSET_CHECKSUM, &check, sizeof(check));
+	uint64_t ports = htobe16(src_port) | (uint32_t)htobe16(dst_port) << 16;
+	uint64_t word = ports | (uint64_t)htobe16(udp_len) << 32 | (uint64_t)check << 48;
+
+	memcpy(p, &word, sizeof(word));
 }

@@ -3,9 +3,11 @@
 
 #include "cli/commands.h"
 #include "cli/table.h"
+#include "cli/up_start.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +19,15 @@
 
 enum { LIMIT_DEFAULT = 100, TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
 
-static const char *json_flag, *limit_text, *after_text, *network_text, *node_text;
+static const char *json_flag, *limit_text, *after_text, *network_text, *node_text, *store_text;
 
 static const struct config_option options[] = {
     {"json", NULL, "print the relay's answer as JSON", &json_flag},
     {"limit", "N", "at most so many (default 100)", &limit_text},
     {"after", "KEY", "go on behind this one", &after_text},
     {"network", "ID", "find: only members of this network", &network_text},
-    {"node", "ID", "trust: only of this node", &node_text}, {0}};
+    {"node", "ID", "trust: only of this node", &node_text},
+    {"store", "FILE", "import: the new store, if not the default one", &store_text}, {0}};
 
 static const struct column node_columns[] = {{"node", "node", CELL_TEXT},
     {"hostname", "hostname", CELL_TEXT}, {"endpoint", "endpoint", CELL_TEXT},
@@ -164,7 +167,7 @@ static int show_status(const struct command *self)
 
 static int fail_file(const struct command *self, const char *path)
 {
-	char text[512];
+	char text[PATH_MAX + 128];
 
 	snprintf(text, sizeof(text), "%s: %s", path, strerror(errno));
 	complain(self, text);
@@ -254,6 +257,25 @@ static int make_backup(const struct command *self, const char *to)
 	return status;
 }
 
+// The control plane's program does it, while no relay runs there.
+static int run_import(const struct command *self, const char *file)
+{
+	struct parse_error error;
+	char path[PATH_MAX], store[sizeof(command_config.registry_store)];
+	int fd = program_open("fairway-cp", path, sizeof(path), &error);
+	char *const argv[] = {path, (char *)"--registry-import", (char *)file, (char *)"--state",
+	    command_config.state, (char *)"--registry-store", store, NULL};
+
+	if (fd < 0) {
+		complain(self, error.text);
+		return EXIT_FAILED;
+	}
+	snprintf(
+	    store, sizeof(store), "%s", store_text ? store_text : command_config.registry_store);
+	execv(path, argv);
+	return fail_file(self, path);
+}
+
 static const struct list *find_list(const char *name)
 {
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -287,7 +309,7 @@ int run_registry(const struct command *self, int argc, char **argv)
 {
 	const struct config_command shape = {.name = "fairway registry",
 	    .summary = self->summary,
-	    .operands = "status|nodes|networks|trust|audit|backup FILE|token FILE",
+	    .operands = "status|nodes|networks|trust|audit|backup FILE|token FILE|import FILE",
 	    .options = options};
 	struct config_line line;
 	const char *what;
@@ -300,6 +322,8 @@ int run_registry(const struct command *self, int argc, char **argv)
 		return make_backup(self, line.operands[1]);
 	if (line.operand_count == 2 && !strcmp(what, "token"))
 		return make_token(self, line.operands[1]);
+	if (line.operand_count == 2 && !strcmp(what, "import"))
+		return run_import(self, line.operands[1]);
 	if (line.operand_count <= 1 && !strcmp(what, "status"))
 		return show_status(self);
 	if (line.operand_count == 1 && find_list(what) && strcmp(what, "find") != 0)

@@ -4,9 +4,11 @@
 #include "base/log.h"
 #include "base/state.h"
 #include "controlplane/registry/connection.h"
+#include "controlplane/registry/import.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,13 +43,36 @@ static int make_directory(
 	return state_open(path, user, error);
 }
 
+// The snapshot to import, read while we may.
+static int read_import(struct embedded *e, struct parse_error *error)
+{
+	FILE *file = fopen(e->import_path, "re");
+	long size = -1;
+	int rc = 0;
+
+	if (file && fseek(file, 0, SEEK_END) == 0)
+		size = ftell(file);
+	if (size > 0) {
+		rewind(file);
+		e->import = malloc((size_t)size);
+		e->import_len = e->import ? fread(e->import, 1, (size_t)size, file) : 0;
+	}
+	if (size <= 0 || e->import_len != (size_t)size) {
+		rc = errno ? -errno : -EIO;
+		parse_error_set(error, "cannot read %s: %s", e->import_path, strerror(-rc));
+	}
+	if (file)
+		fclose(file);
+	return rc;
+}
+
 int embedded_open(struct embedded *e, const struct config *config,
     const struct privilege_user *user, struct parse_error *error)
 {
 	struct registry_config rc = {.capacity = (uint32_t)config->nodes_capacity};
 	int status = 0;
 
-	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED)
+	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED && !e->import_path)
 		return 0;
 	e->config = config;
 	if (*config->registry_admin_token_file)
@@ -59,6 +84,8 @@ int embedded_open(struct embedded *e, const struct config *config,
 		parse_error_set(error, "out of memory for the registry");
 		status = -ENOMEM;
 	}
+	if (!status && e->import_path)
+		return read_import(e, error);
 	if (status)
 		return status;
 	e->server = (struct server){.registry = &e->registry,
@@ -142,4 +169,26 @@ enum admission_anchor embedded_anchor(
 	if (anchor == n->at.addr && n->at.port == 0)
 		return ANCHOR_NONE;
 	return memcmp(anchor, from->addr, sizeof(from->addr)) == 0 ? ANCHOR_HERE : ANCHOR_ELSEWHERE;
+}
+
+int embedded_import(struct embedded *e, struct parse_error *error)
+{
+	struct import_report report;
+	struct parse_error why;
+	int rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
+
+	if (!rc) {
+		rc = import_snapshot(
+		    &e->registry, e->import, e->import_len, server_time(), &report, &why);
+		if (rc)
+			parse_error_set(error, "%s %s", e->import_path, why.text);
+	}
+	free(e->import);
+	if (!rc)
+		log_info("imported", kv("nodes", report.nodes), kv("gone", report.gone),
+		    kv("trust", report.pairs), kv("networks", report.networks),
+		    kv("members", report.members), kv("inbox", report.inbox),
+		    kv("left_out", report.refused));
+	registry_free(&e->registry);
+	return rc;
 }

@@ -20,6 +20,9 @@ struct backup {
 struct embedded {
 	bool on;
 	const struct config *config;
+	const char *import_path; // set before embedded_open(): import this and end
+	char *import;		 // what is in it
+	size_t import_len;
 	struct registry registry;
 	struct server server;
 	struct backup backup;
@@ -36,5 +39,7 @@ void embedded_stop(struct embedded *e);
 // Where a node's registry connection comes from, compared with the source of a datagram.
 enum admission_anchor embedded_anchor(
     const struct embedded *e, uint32_t node, const struct endpoint *from);
+// Instead of embedded_start(): takes over the snapshot and closes the store.
+int embedded_import(struct embedded *e, struct parse_error *error);
 // Starts a copy of the store to STORE-backup, in the place of the one before. 0 or -EBUSY.
 int embedded_backup(struct embedded *e);

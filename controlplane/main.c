@@ -16,9 +16,18 @@
 
 enum { TICK_MS = 100 };
 
+static const char *import_path;
+
+static const struct config_option options[] = {
+    {"registry-import", "FILE",
+	"take over the JSON snapshot of a Go registry into a new registry-store, and end",
+	&import_path},
+    {0}};
+
 static const struct config_command command = {
     .name = "fairway-cp",
     .summary = "control plane of a Fairway relay: decides who is where, for fairway-dp to relay",
+    .options = options,
     .keys = true,
 };
 
@@ -141,6 +150,7 @@ static int open_state(struct cp *cp, struct parse_error *error)
 		parse_error_set(error, "netlink: %s", strerror(-rc));
 		return rc;
 	}
+	cp->embedded.import_path = import_path;
 	rc = embedded_open(&cp->embedded, &cp->config, who, error);
 	if (rc)
 		return rc;
@@ -158,6 +168,12 @@ static int run(struct cp *cp)
 	}
 	if (open_state(cp, &error) != 0) {
 		log_error("cannot start", kv("reason", (const char *)error.text));
+		return EXIT_FAILED;
+	}
+	if (import_path && embedded_import(&cp->embedded, &error) == 0)
+		return EXIT_OK;
+	if (import_path) {
+		log_error("cannot import", kv("reason", (const char *)error.text));
 		return EXIT_FAILED;
 	}
 	loop_prepare(cp);

@@ -337,8 +337,6 @@ static void end_thread(struct store *s)
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
-	if (s->open.len)
-		commit_once(s, &s->open);
 }
 
 void store_close(struct store *s)
@@ -347,6 +345,8 @@ void store_close(struct store *s)
 		return;
 	if (s->started)
 		end_thread(s);
+	if (s->open.len)
+		commit_once(s, &s->open);
 	for (int i = 0; i < STORE_OP_COUNT; i++)
 		sqlite3_finalize(s->stmts[i]);
 	sqlite3_close(s->reader);

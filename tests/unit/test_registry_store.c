@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is put into the store comes back; what is no store of ours is refused and left alone.
+#include "controlplane/registry/import.h"
+#include "tests/unit/registry_lab.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64], path[80];
+
+static int make_folder(void **state)
+{
+	snprintf(folder, sizeof(folder), "/tmp/fairway-test-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/registry.db", folder);
+	return lab_open(state);
+}
+
+static int remove_folder(void **state)
+{
+	static const char *const names[] = {"registry.db", "registry.db-wal", "registry.db-shm"};
+	char file[128];
+
+	lab_close(state);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(file, sizeof(file), "%s/%s", folder, names[i]);
+		unlink(file);
+	}
+	return rmdir(folder);
+}
+
+static void attach(struct lab *l)
+{
+	struct parse_error error = {.text = ""};
+
+	if (registry_attach(&l->registry, path, l->t, &error))
+		fail_msg("%s", error.text);
+}
+
+static void restart(struct lab *l)
+{
+	struct registry_config config = l->registry.config;
+
+	registry_free(&l->registry);
+	assert_int_equal(registry_init(&l->registry, &config), 0);
+	attach(l);
+}
+
+static void test_everything_comes_back(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node a, b;
+
+	attach(l);
+	a = lab_node(l, 1);
+	b = lab_node(l, 2);
+	lab_expect(l, "{}", "{'type':'set_hostname','node_id':1,'hostname':'ann','signature':'%s'}",
+	    lab_sign(&a, "set_hostname:1"));
+	lab_expect(l, "{}", "{'type':'set_tags','node_id':1,'tags':['gpu','eu'],'signature':'%s'}",
+	    lab_sign(&a, "set_tags:1"));
+	lab_expect(l, "{}",
+	    "{'type':'create_network','node_id':1,'name':'corp','enterprise':true,"
+	    "'join_rule':'token','token':'s','admin_token':'adm'}");
+	lab_expect(l, "{}",
+	    "{'type':'set_network_policy','network_id':1,'allowed_ports':[7],'description':'d',"
+	    "'admin_token':'adm'}");
+	lab_expect(l, "{}",
+	    "{'type':'request_handshake','from_node_id':1,'to_node_id':2,'justification':'hi',"
+	    "'signature':'%s'}",
+	    lab_sign(&a, "handshake:1:2"));
+	lab_expect(l, "{}", "{'type':'report_trust','node_id':2,'peer_id':1,'signature':'%s'}",
+	    lab_sign(&b, "report_trust:2:1"));
+	restart(l);
+	lab_expect(l, "{'hostname':'ann','tags':['gpu','eu'],'networks':[0,1]}",
+	    "{'type':'lookup','node_id':1}");
+	lab_expect(l, "{'allowed_ports':[7],'description':'d'}",
+	    "{'type':'get_network_policy','network_id':1}");
+	lab_expect(
+	    l, "{'role':'owner'}", "{'type':'get_member_role','network_id':1,'target_node_id':1}");
+	lab_expect(l, "{'trusted':true}", "{'type':'check_trust','node_id':1,'peer_id':2}");
+	lab_expect(l, "{'responses':[]}", "{'type':'poll_handshakes','node_id':2,'signature':'%s'}",
+	    lab_sign(&b, "poll_handshakes:2"));
+	assert_int_equal(lab_node(l, 1).id, a.id);
+	assert_int_equal(lab_node(l, 3).id, 3);
+	// delivered, so not there any more
+	restart(l);
+	lab_expect(l, "{'requests':[]}", "{'type':'poll_handshakes','node_id':2,'signature':'%s'}",
+	    lab_sign(&b, "poll_handshakes:2"));
+}
+
+static void write_file(const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void write_database(const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void expect_refusal(struct lab *l, const char *why)
+{
+	struct parse_error error = {.text = ""};
+	struct stat before, after;
+
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(registry_attach(&l->registry, path, l->t, &error), -EINVAL);
+	assert_non_null(strstr(error.text, why));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+}
+
+static void test_others_are_refused(void **state)
+{
+	struct lab *l = *state;
+
+	write_file("this is no database, but longer than the header of one would be");
+	expect_refusal(l, "is damaged");
+	unlink(path);
+	write_database("CREATE TABLE t(a)");
+	expect_refusal(l, "of another program");
+	unlink(path);
+	write_database("CREATE TABLE t(a);PRAGMA application_id=1178683730;PRAGMA user_version=99");
+	expect_refusal(l, "newer Fairway");
+}
+
+static void test_import(void **state)
+{
+	static const char snapshot[] =
+	    "{\"version\":1,\"next_node\":30,\"next_net\":9,\"nodes\":{\"17\":{\"id\":17,"
+	    "\"public_key\":\"A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\",\"real_addr\":"
+	    "\"198.51.100.9:41000\",\"networks\":[0,7],\"hostname\":\"gpu-box\",\"tags\":[\"gpu\"],"
+	    "\"key_created\":\"2026-05-20T01:20:00Z\"},\"18\":{\"public_key\":\"?\"}},"
+	    "\"pub_key_idx\":{\"A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\":17,"
+	    "\"iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=\":4},\"trust_pairs\":[\"4:17\"],"
+	    "\"networks\":{\"0\":{\"name\":\"backbone\",\"created\":\"2026-05-01T00:00:00Z\"},"
+	    "\"7\":{\"id\":7,\"name\":\"lab\",\"join_rule\":\"token\",\"token\":\"s\",\"members\":["
+	    "17],"
+	    "\"member_roles\":{\"17\":\"owner\"},\"created\":\"2026-05-20T01:20:00Z\"}},"
+	    "\"handshake_inbox\":{\"17\":[{\"from_node_id\":4,\"justification\":\"hi\","
+	    "\"timestamp\":"
+	    "\"2026-05-20T01:20:00Z\"}]}}";
+	struct lab *l = *state;
+	struct import_report report;
+	struct parse_error error;
+
+	attach(l);
+	assert_int_equal(import_snapshot(&l->registry, "[]", 2, l->t, &report, &error), -EINVAL);
+	assert_int_equal(
+	    import_snapshot(&l->registry, snapshot, sizeof(snapshot) - 1, l->t, &report, &error),
+	    0);
+	assert_int_equal(report.nodes, 1);
+	assert_int_equal(report.gone, 1);
+	assert_int_equal(report.refused, 1);
+	restart(l);
+	lab_expect(l, "{'hostname':'gpu-box','tags':['gpu'],'networks':[0,7]}",
+	    "{'type':'lookup','node_id':17}");
+	lab_expect(
+	    l, "{'role':'owner'}", "{'type':'get_member_role','network_id':7,'target_node_id':17}");
+	lab_expect(l, "{'trusted':true}", "{'type':'check_trust','node_id':4,'peer_id':17}");
+	// the key of a node that had gone gets its id again, a new one the next
+	assert_int_equal(lab_node(l, 1).id, 4);
+	assert_int_equal(lab_node(l, 2).id, 30);
+	assert_int_equal(
+	    import_snapshot(&l->registry, snapshot, sizeof(snapshot) - 1, l->t, &report, &error),
+	    -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_everything_comes_back, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(test_others_are_refused, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(test_import, make_folder, remove_folder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -22,7 +22,8 @@ static const char usage_text[] =
     "  --to ADDR:PORT       the relay\n"
     "  --from ADDR          local address (sock link)\n"
     "  --link sock|xdp:IF   UDP sockets, or AF_XDP and XDP live frames on an interface (sock)\n"
-    "  --network ADDR       first address of the simulated nodes, xdp link (198.18.0.1)\n"
+    "  --network ADDR       first address of the simulated nodes, xdp link (198.18.0.1);\n"
+    "                       the relay's host needs a route to them through this one\n"
     "  --nodes N            simulated nodes (1000)\n"
     "  --first-id N         node id of the first (1000)\n"
     "  --flows N            pairs of sender and destination (as many as nodes)\n"
@@ -41,7 +42,8 @@ static const char usage_text[] =
     "  --reflected          the other side is no relay: it sends each frame back unchanged\n"
     "  --seed N             of all random choices (1)\n"
     "  --json FILE          result as JSON, - for standard output\n"
-    "  --quiet              no progress\n";
+    "  --quiet              no progress\n"
+    "  --version            the version\n";
 
 static const char *const mode_names[] = {"register", "relay", "latency", "ndr", "garbage"};
 static const char *const garbage_names[] = {"random", "discover", "spoofed"};
@@ -258,6 +260,10 @@ void options_parse(struct options *o, int argc, char **argv)
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		fputs(usage_text, argc < 2 ? stderr : stdout);
 		exit(argc < 2 ? 2 : 0);
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("fairway-pktgen " FAIRWAY_VERSION);
+		exit(0);
 	}
 	mode = name_index(argv[1], mode_names, 5);
 	if (mode < 0)

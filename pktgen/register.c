@@ -90,9 +90,9 @@ int registration_run(
 			return 0;
 	}
 	snprintf(error, BACKEND_ERROR_MAX,
-	    "%llu of %llu Discovers were answered: is the relay there, does police.source-rate "
-	    "allow "
-	    "so many from one address, is --rate too high?",
+	    "%llu of %llu Discovers were answered: is the relay there, has it a route back to "
+	    "--network (xdp), does police.source-rate allow so many from one address, is --rate "
+	    "too high?",
 	    (unsigned long long)r->answered, (unsigned long long)r->sent);
 	return -ETIMEDOUT;
 }

@@ -43,7 +43,7 @@ def remote(relay):
 
 def crosses(sender, receiver):
     sender.relay(receiver.node, b"across")
-    return not receiver.silent(0.2) and receiver.delivered() == (sender.node, b"across")
+    return not receiver.silent(1) and receiver.delivered() == (sender.node, b"across")
 
 
 def test_more_nodes_than_a_sync_holds(lab):

@@ -111,7 +111,8 @@ static double time_ours(const struct run *r)
 
 	for (uint32_t i = 0; i < r->count; i += BULK) {
 		node_lookup_run(r->table, r->asked + i, BULK, &l);
-		found += (unsigned)__builtin_popcountll(l.found[0]);
+		for (unsigned k = 0; k < BULK; k++)
+			found += node_lookup_found(&l, k);
 	}
 	if (found != r->count)
 		errx(1, "found %u of %u", found, r->count);

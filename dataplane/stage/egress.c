@@ -5,10 +5,11 @@
 // flow stays in order.
 void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out)
 {
+	const struct dgram *end = b->d + b->count;
+
 	out->used = 0;
 	out->released = 0;
-	for (unsigned i = 0; i < b->count; i++) {
-		struct dgram *d = &b->d[i];
+	for (struct dgram *d = b->d; d < end; d++) {
 		unsigned link = d->out_link % LINK_MAX;
 
 		if (d->verdict != VERDICT_SEND) {

@@ -136,6 +136,7 @@ void stage_encap(struct burst *b, struct stage_env *env)
 	if (!env->links[b->link].raw)
 		return;
 	e.key = KEY_NONE;
+	e.mtu = 0;
 	for (struct dgram *d = b->d; d < end; d++) {
 		if (d->verdict != VERDICT_SEND)
 			continue;

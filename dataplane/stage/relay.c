@@ -4,31 +4,29 @@
 #include "wire/beacon.h"
 #include "wire/inet.h"
 
-// The relay datagrams of a burst and their nodes: senders first, then destinations, looked up
+// The relay datagrams of a burst and their nodes, sender and destination in turn, looked up
 // together so that their cache misses overlap.
 struct relay_batch {
-	unsigned n;
 	struct dgram *d[BURST_MAX];
 	uint32_t ids[2 * BURST_MAX];
 };
 
 static_assert(2 * BURST_MAX <= LOOKUP_MAX, "one look-up a burst");
+static_assert(offsetof(struct dgram, dest) == offsetof(struct dgram, sender) + sizeof(uint32_t),
+    "copied together");
 
-static void relay_collect(struct burst *b, struct relay_batch *r)
+// How many. Every datagram is written down, and the next over it if it does not count.
+static unsigned relay_collect(struct burst *b, struct relay_batch *r)
 {
+	const struct dgram *end = b->d + b->count;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < b->count; i++) {
-		struct dgram *d = &b->d[i];
-
-		if (d->type == BEACON_RELAY && d->verdict == VERDICT_NONE)
-			r->d[n++] = d;
+	for (struct dgram *d = b->d; d < end; d++) {
+		r->d[n] = d;
+		memcpy(&r->ids[2 * n], &d->sender, 2 * sizeof(r->ids[0]));
+		n += d->type == BEACON_RELAY && d->verdict == VERDICT_NONE;
 	}
-	for (unsigned i = 0; i < n; i++) {
-		r->ids[i] = r->d[i]->sender;
-		r->ids[n + i] = r->d[i]->dest;
-	}
-	r->n = n;
+	return n;
 }
 
 // How much of the source agrees with where the sender is registered.
@@ -94,12 +92,10 @@ static enum drop relay_to_peer(struct dgram *d, struct stage_env *env, struct no
 
 // Writes the deliver message over the relay message's header: the frame stays where it is. The
 // payload's sum follows the header bytes that changed, in memory order: the type, and for 0x06 the
-// destination, which stood at an odd offset: its four bytes are the high half of one word, one
-// whole word, and the low half of a third.
+// destination. As that stood at an odd offset, what it added are the halves of the number in host
+// order; adding its complement takes them away.
 static void relay_rewrite(struct dgram *d, bool carry)
 {
-	uint32_t gone = (d->dest >> 24 << 8) + (d->dest >> 16 & 0xff) + (d->dest & 0xffff);
-
 	if (carry) {
 		beacon_relay_to_deliver_dest(d->data);
 		d->payload_sum =
@@ -109,7 +105,7 @@ static void relay_rewrite(struct dgram *d, bool carry)
 	d->data = beacon_relay_to_deliver(d->data);
 	d->len -= BEACON_RELAY_SIZE - BEACON_RELAY_DELIVER_SIZE;
 	d->payload_sum =
-	    csum_fold(d->payload_sum + BEACON_RELAY_DELIVER - BEACON_RELAY + 2 * 0xffff - gone);
+	    csum_fold((uint64_t)~d->dest + d->payload_sum + BEACON_RELAY_DELIVER - BEACON_RELAY);
 }
 
 static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_entry e)
@@ -139,17 +135,17 @@ void stage_relay(struct burst *b, struct stage_env *env)
 {
 	struct node_lookup nodes;
 	struct relay_batch r;
+	const unsigned n = relay_collect(b, &r);
 
-	relay_collect(b, &r);
-	if (r.n == 0)
+	if (n == 0)
 		return;
-	node_lookup_run(env->nodes, r.ids, 2 * r.n, &nodes);
-	for (unsigned i = 0; i < r.n; i++) {
+	node_lookup_run(env->nodes, r.ids, 2 * n, &nodes);
+	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = r.d[i];
-		enum drop why = relay_sender(d, env, node_lookup_entry(&nodes, i), b->now_ns);
+		enum drop why = relay_sender(d, env, node_lookup_entry(&nodes, 2 * i), b->now_ns);
 
 		if (!why)
-			why = relay_dest(d, env, node_lookup_entry(&nodes, r.n + i));
+			why = relay_dest(d, env, node_lookup_entry(&nodes, 2 * i + 1));
 		if (why)
 			dgram_drop(d, why);
 		else

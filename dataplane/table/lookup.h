@@ -12,8 +12,7 @@
 enum { LOOKUP_MAX = 128 }; // sender and destination of a burst
 
 struct node_lookup {
-	struct node_entry entries[LOOKUP_MAX]; // by position in ids; valid where found
-	uint64_t found[LOOKUP_MAX / 64];       // bit i & 63 of word i / 64
+	struct node_entry entries[LOOKUP_MAX]; // by position in ids; node id 0: not found
 };
 
 // Looks up ids[0..n-1], n <= LOOKUP_MAX; id 0 is never found. No allocation, bounded loops. Between
@@ -21,15 +20,15 @@ struct node_lookup {
 void node_lookup_run(
     const struct node_table *t, const uint32_t *ids, unsigned n, struct node_lookup *out);
 
+// Node id 0 where the id is not known.
+static inline struct node_entry node_lookup_entry(const struct node_lookup *l, unsigned i)
+{
+	return l->entries[i];
+}
+
 static inline bool node_lookup_found(const struct node_lookup *l, unsigned i)
 {
 	// clang 14 does not see that node_lookup_run writes it
 	// NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
-	return l->found[i / 64] >> (i & 63) & 1;
-}
-
-// The entry at a position; all zero (node id 0) where the id is not known.
-static inline struct node_entry node_lookup_entry(const struct node_lookup *l, unsigned i)
-{
-	return node_lookup_found(l, i) ? l->entries[i] : (struct node_entry){{0, 0}};
+	return node_entry_id(l->entries[i]) != 0;
 }

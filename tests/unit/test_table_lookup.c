@@ -31,6 +31,15 @@ static void fill(struct memory *m, uint32_t nodes)
 	node_writer_close(&w);
 }
 
+static unsigned count_found(const struct node_lookup *l, unsigned n)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		found += node_lookup_found(l, i);
+	return found;
+}
+
 static void test_counts(void **state)
 {
 	static const unsigned counts[] = {0, 1, 2, 63, 64, 65, 127, 128};
@@ -49,8 +58,8 @@ static void test_counts(void **state)
 				ids[i] = (uint32_t)rand() % (NODES + NODES / 2);
 			memset(&l, 0xff, sizeof(l));
 			node_lookup_run(&m.nodes, ids, counts[c], &l);
-			for (unsigned i = 0; i < LOOKUP_MAX; i++) {
-				bool there = i < counts[c] && ids[i] && ids[i] <= NODES;
+			for (unsigned i = 0; i < counts[c]; i++) {
+				bool there = ids[i] && ids[i] <= NODES;
 
 				assert_int_equal(node_lookup_found(&l, i), there);
 				if (!there)
@@ -73,8 +82,7 @@ static void test_empty(void **state)
 	(void)state;
 	fill(&m, 0);
 	node_lookup_run(&m.nodes, ids, 3, &l);
-	assert_int_equal(l.found[0], 0);
-	assert_int_equal(l.found[1], 0);
+	assert_int_equal(count_found(&l, 3), 0);
 	memory_unmap(&m);
 }
 
@@ -95,13 +103,13 @@ static void test_damaged(void **state)
 		m.nodes.buckets[b].overflow = b % 2 ? UINT32_MAX - b : 1;
 	m.nodes.overflow[1].overflow = 1;
 	node_lookup_run(&m.nodes, ids, 64, &l);
-	assert_int_equal(l.found[0], 0);
+	assert_int_equal(count_found(&l, 64), 0);
 	m.nodes.header->state = UINT64_MAX;
 	node_lookup_run(&m.nodes, ids, 64, &l);
-	assert_int_equal(l.found[0], 0);
+	assert_int_equal(count_found(&l, 64), 0);
 	m.nodes.header->state = 0;
 	node_lookup_run(&m.nodes, ids, 64, &l);
-	assert_int_equal(l.found[0], 0);
+	assert_int_equal(count_found(&l, 64), 0);
 	assert_false(node_table_endpoint(&m.nodes,
 	    (struct node_entry){.w = {UINT64_MAX, (uint64_t)NODE_V6 << 60 | 0xffffff}}, &at));
 	node_table_seen(&m.nodes, (struct node_entry){.w = {1, 0xffffff}}, 100);

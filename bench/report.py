@@ -32,15 +32,15 @@ def ratio_rows(results):
 def table(results):
     lines = [f"{'what':62} {'ours':>12} {'theirs':>12} {'ratio':>7}  goal"]
     for what, ours, theirs, goal in ratio_rows(results):
-        lines.append(f"{what:62} {ours:12.1f} {theirs:12.1f} {ours / theirs:7.2f}  {goal}")
+        lines.append(f"{what:62} {ours:12.1f} {theirs:12.1f} {ours / max(theirs, 1e-9):7.2f}  {goal}")
     if "latency" in results:
         for name, values in results["latency"].items():
             lines.append(f"latency at 30,000/s, us: {name:10} p50 {values['p50']:8.1f}  "
                          f"p99.9 {values['p99_9']:8.1f}")
     if "idle" in results:
         idle = results["idle"]
-        lines.append(f"idle: {idle['cpu_share']:.2%} of a core (goal < 1 %), {idle['memory_mb']:.1f}"
-                     f" MB beside {idle['buffers_mb']:.1f} MB of packet buffers (goal <= 60)")
+        lines.append(f"idle with 100,000 nodes: {idle['cpu_share']:.2%} of a core (goal < 1 %), "
+                     f"{idle['memory_mb']:.1f} MB with packet buffers (goal <= 60 without)")
     return "\n".join(lines)
 
 

@@ -45,6 +45,18 @@ def memory_kib(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
+# With --realtime all programs of the bench run before anything else of the machine (SCHED_FIFO):
+# for machines that have other work to do meanwhile.
+REALTIME = {"on": False}
+
+
+def prefix(core=None, cores=()):
+    """Command words that pin to cores and give the priority."""
+    words = ["chrt", "-f", "10"] if REALTIME["on"] else []
+    chosen = [str(c) for c in (cores or ([core] if core is not None else []))]
+    return words + (["taskset", "-c", ",".join(chosen)] if chosen else [])
+
+
 class Testbed:
     def __init__(self, build):
         self.build = Path(build)
@@ -73,9 +85,12 @@ class Testbed:
         return sorted(set(threads_named("napi/")) - before)
 
     def pin(self, pids, core):
-        if len(self.cores) >= 4:
-            for pid in pids:
+        for pid in pids:
+            if len(self.cores) >= 4:
                 os.sched_setaffinity(pid, {self.cores[core]})
+            if REALTIME["on"]:
+                # before the programs, or a sender that never waits keeps them from running
+                os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(20))
 
     def close(self):
         self.lab.close()
@@ -84,9 +99,9 @@ class Testbed:
         """Result of a run; sender and receiver on cores 2 and 3."""
         handle, name = tempfile.mkstemp(suffix=".json")
         os.close(handle)
-        cores = ["taskset", "-c", f"{self.cores[2]},{self.cores[3]}"] if len(self.cores) > 3 else []
+        cores = self.cores[2:4] if len(self.cores) > 3 else []
         try:
-            done = run("ip", "netns", "exec", self.generator, *cores,
+            done = run("ip", "netns", "exec", self.generator, *prefix(cores=cores),
                        self.build / "fairway-pktgen", mode, "--to", BEACON, "--quiet", "--json",
                        name, *arguments, check=False, timeout=timeout)
             text = Path(name).read_text(encoding="ascii")
@@ -113,8 +128,8 @@ class Program(Contender):
 
     def __init__(self, bed, name, *command):
         super().__init__(bed, name)
-        pin = ["taskset", "-c", str(bed.cores[0])] if len(bed.cores) > 3 else []
-        self.process = bed.lab.spawn([*pin, *command], bed.relay_host)
+        core = bed.cores[0] if len(bed.cores) > 3 else None
+        self.process = bed.lab.spawn([*prefix(core), *command], bed.relay_host)
         eventually(lambda: "ready" in self.process.output())
         self.pids = [self.process.pid]
 
@@ -130,6 +145,9 @@ class Fairway(Contender):
                            "--workers", "1", "--police-source-rate", "0", "--police-punt-rate", "0",
                            "--police-sender-rate", "0", *pin, *arguments)
         self.pids = sorted(self.relay.children().values())
+        threads = [int(t) for pid in self.pids for t in os.listdir(f"/proc/{pid}/task")]
+        for thread in threads if REALTIME["on"] else []:
+            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(10))
 
     def stop(self):
         self.relay.stop()

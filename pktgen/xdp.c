@@ -247,7 +247,7 @@ static int xdp_blast(
 	int failed;
 
 	prepare(x, t);
-	x->bpf->bss->sent = 0;
+	x->bpf->bss->sent = x->bpf->bss->skipped = 0;
 	x->bpf->bss->start_ns = p->start_ns;
 	x->bpf->bss->pace = (uint64_t)(p->rate * (1ULL << 30) / NS_PER_S);
 	failed = interrupt_at(p->end_ns, &timer);

@@ -51,6 +51,9 @@ const struct config_key config_keys[] = {
     {"registry-admin-token-file", .type = CONFIG_TEXT, AT(registry_admin_token_file), .value = "",
 	.help = "file whose first line is the token of administrative requests; empty: they are "
 		"refused"},
+    {"registry-tls", AT(registry_tls), CHOICE("off", "on"), .value = "off",
+	.help = "TLS on the embedded registry's port; certificate and key are in `registry.pem` "
+		"beside its store, made if missing; daemons want the fingerprint that is logged"},
     {"registry-connections", AT(registry_connections), COUNT(1, 4000000), .value = "1000000",
 	.help = "most connections to the embedded registry"},
     {"registry-source-connections", AT(registry_source_connections), COUNT(0, 4000000),

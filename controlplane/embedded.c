@@ -104,6 +104,15 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
 	if (rc)
 		return rc;
+	if (e->config->registry_tls) {
+		char pem[300];
+
+		snprintf(pem, sizeof(pem), "%s", e->config->registry_store);
+		snprintf(strrchr(pem, '/') ? strrchr(pem, '/') + 1 : pem, 16, "registry.pem");
+		e->server.tls = tls_open(pem, error);
+		if (!e->server.tls)
+			return -EIO;
+	}
 	rc = server_start(&e->server, loop);
 	if (rc) {
 		parse_error_set(error, "the registry cannot serve: %s", strerror(-rc));
@@ -112,7 +121,8 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	e->on = true;
 	log_info("registry serving",
 	    kv("address", format_address(text, &e->config->registry_listen)),
-	    kv("admin", *e->registry.config.admin_token ? "token" : "off"));
+	    kv("admin", *e->registry.config.admin_token ? "token" : "off"),
+	    kv("fingerprint", e->server.tls ? tls_fingerprint(e->server.tls) : "plain"));
 	return 0;
 }
 

@@ -40,7 +40,7 @@ static void wait_enter(struct connection *c)
 	s->waiting = c;
 }
 
-static void answer_drop(struct connection *c)
+void answer_drop(struct connection *c)
 {
 	struct answer *a = c->head;
 
@@ -59,6 +59,8 @@ static void on_closed(uv_handle_t *handle)
 	while (c->head)
 		answer_drop(c);
 	frame_input_free(&c->in);
+	tls_free(c->tls);
+	c->tls = NULL;
 	c->dead = true;
 	if (!c->verifying)
 		free(c);
@@ -147,7 +149,9 @@ void connection_flush(struct connection *c)
 {
 	uint64_t committed = store_committed(c->server->registry->store);
 
-	while (!c->closing && !c->writing && c->head && c->head->ticket <= committed) {
+	if (c->tls && !c->closing)
+		connection_flush_tls(c, committed);
+	while (!c->tls && !c->closing && !c->writing && c->head && c->head->ticket <= committed) {
 		uv_buf_t bufs[WRITE_BUFS];
 		unsigned count = 0;
 		size_t total = 0;
@@ -203,7 +207,7 @@ void connection_answer(struct connection *c, struct call *call)
 
 	if (c->closing)
 		return;
-	if (!c->head && call->ticket <= store_committed(c->server->registry->store)) {
+	if (!c->tls && !c->head && call->ticket <= store_committed(c->server->registry->store)) {
 		buf = uv_buf_init(call->out.text, (unsigned)call->out.len);
 		n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
 		if (n == (int)call->out.len) {
@@ -287,7 +291,7 @@ static void set_reading(struct connection *c, bool on)
 		uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
-static void handle_input(struct connection *c, const uint8_t *data, size_t len)
+void connection_input(struct connection *c, const uint8_t *data, size_t len)
 {
 	struct server *s = c->server;
 	struct frame_feed feed;
@@ -336,18 +340,24 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (n == 0)
 		return;
 	c->heard_s = server_time().now_s;
-	handle_input(c, (const uint8_t *)buf->base, (size_t)n);
+	if (c->tls)
+		connection_read_tls(c, (const uint8_t *)buf->base, (size_t)n);
+	else
+		connection_input(c, (const uint8_t *)buf->base, (size_t)n);
 }
 
 void connection_resume(struct connection *c)
 {
 	if (!c->closing && !c->verifying)
-		handle_input(c, NULL, 0);
+		connection_input(c, NULL, 0);
 }
 
 static void refuse(uv_handle_t *handle)
 {
-	free(handle);
+	struct connection *c = handle->data;
+
+	tls_free(c->tls);
+	free(c);
 }
 
 static int peer_of(const struct connection *c, struct endpoint *from)
@@ -370,7 +380,9 @@ void connection_open(struct server *s)
 	c->server = s;
 	c->tcp.data = c;
 	c->tail = &c->head;
-	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) ||
+	if (s->tls)
+		c->tls = tls_new(s->tls);
+	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) || (s->tls && !c->tls) ||
 	    peer_of(c, &c->from) || s->count >= s->connection_max ||
 	    !sources_take(&s->sources, &c->from, s->source_max)) {
 		s->registry->count[REGISTRY_REFUSED]++;

@@ -4,6 +4,7 @@
 #include "controlplane/registry/call.h"
 #include "controlplane/registry/frame.h"
 #include "controlplane/registry/server.h"
+#include "controlplane/registry/tls.h"
 
 // Inside of the server: a connection, its answers, its signature at work.
 
@@ -25,6 +26,7 @@ struct connection {
 	struct connection *wait_next, **wait_link;
 	struct endpoint from;
 	struct anchor anchor;
+	struct tls *tls; // NULL: plain
 	struct frame_input in;
 	size_t rest; // bytes of it that server.rest_bytes counts
 	struct answer *head, **tail;
@@ -53,6 +55,14 @@ void connection_resume(struct connection *c);
 void connection_flush(struct connection *c);
 // Sends the answer of a call, or queues it.
 void connection_answer(struct connection *c, struct call *call);
+
+// Plain bytes of requests.
+void connection_input(struct connection *c, const uint8_t *data, size_t len);
+// The first answer goes.
+void answer_drop(struct connection *c);
+// Received bytes under TLS, and the next thing to be sent.
+void connection_read_tls(struct connection *c, const uint8_t *data, size_t len);
+void connection_flush_tls(struct connection *c, uint64_t committed);
 
 // Queues a call's signature; connection_resume() follows its answer. False: too many wait.
 bool verify_start(struct connection *c, struct call *call);

@@ -182,5 +182,6 @@ void server_stop(struct server *s)
 	s->registry->store = NULL;
 	uv_close((uv_handle_t *)&s->committed, NULL);
 	sources_free(&s->sources);
+	tls_close(s->tls);
 	out_free(&s->out);
 }

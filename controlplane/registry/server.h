@@ -25,13 +25,15 @@ enum {
 };
 
 struct connection;
+struct tls_context;
 struct signature_job;
 
 struct server {
 	// Fill in before server_listen().
 	struct registry *registry;
 	uint32_t connection_max;
-	uint32_t source_max; // of an address; 0: no limit
+	uint32_t source_max;	 // of an address; 0: no limit
+	struct tls_context *tls; // NULL: plain
 
 	uv_loop_t *loop;
 	int fd;
@@ -48,6 +50,7 @@ struct server {
 	size_t rest_bytes;
 	struct sources sources;
 	struct json_out out;   // the answer that is being built
+	uint8_t plain[16384];  // decrypted
 	uint8_t buffer[65536]; // for reading; nothing is kept in it between two turns
 	uint32_t paced;	       // connections that asked too fast
 };

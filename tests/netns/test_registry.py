@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The embedded registry of `fairway up`, on loopback: TLS, the command line, the relay beside it."""
+import hashlib
+import json
+import os
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from netlab import BUILD
+from registry_client import Client, Node, Refused
+
+BASE = 30000 + os.getpid() % 20000
+REGISTRY, BEACON = ("127.0.0.1", BASE), ("127.0.0.1", BASE + 1)
+
+
+class Up:
+    def __init__(self, folder, *arguments):
+        self.state = folder / "state"
+        self.token = folder / "token"
+        self.token.write_text("adm\n")
+        self.log = open(folder / "log", "a")
+        self.command = [
+            BUILD / "fairway", "up", "--state", self.state, "--listen", "%s:%d" % BEACON,
+            "--registry", "embedded", "--registry-listen", "%s:%d" % REGISTRY,
+            "--registry-admin-token-file", self.token, *arguments]
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True)
+        assert self.process.stdout.readline().startswith("ready"), open(self.log.name).read()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(20) == 0
+
+    def ask(self, *command):
+        done = subprocess.run([BUILD / "fairway", *command, "--json", "--state", self.state],
+                              capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def up(request):
+    # who serves must get through to it, unlike to pytest's own directories
+    with tempfile.TemporaryDirectory(prefix="fairway-registry-") as folder:
+        os.chmod(folder, 0o755)
+        relay = Up(Path(folder), *getattr(request, "param", []))
+        yield relay
+        if relay.process.poll() is None:
+            relay.stop()
+
+
+def tls_client():
+    client = Client(REGISTRY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    client.sock = context.wrap_socket(client.sock)
+    return client, hashlib.sha256(client.sock.getpeercert(True)).hexdigest()
+
+
+@pytest.mark.parametrize("up", [["--registry-tls", "on"]], indirect=True)
+def test_tls_and_a_certificate_that_stays(up):
+    client, fingerprint = tls_client()
+    node = Node(1)
+    assert node.register(client)["node_id"] == 1
+    assert node.own(client, "heartbeat")["type"] == "heartbeat_ok"
+    for _ in range(200):
+        client.send({"type": "lookup", "node_id": 1})
+    assert all(client.receive()["node_id"] == 1 for _ in range(200))
+    assert "fingerprint=" + fingerprint in open(up.log.name).read()
+    up.stop()
+    up.start()
+    client, again = tls_client()
+    assert again == fingerprint
+    assert node.own(client, "heartbeat")["type"] == "heartbeat_ok"
+
+
+def test_command_line(up, tmp_path):
+    client = Client(REGISTRY)
+    nodes = [Node(i + 1) for i in range(5)]
+    for node in nodes:
+        node.register(client)
+        node.own(client, "set_tags", tags=["finance", f"t{node.id}"])
+    nodes[0].pair(client, "report_trust", nodes[1])
+    nodes[1].pair(client, "report_trust", nodes[0])
+    client.ask("create_network", node_id=1, name="lab", admin_token="adm")
+    assert len(up.ask("find", "finance")["nodes"]) == 5
+    assert [n["node"] for n in up.ask("find", "finance", "t3")["nodes"]] == [3]
+    assert len(up.ask("find", "finance", "--limit", "2")["nodes"]) == 2
+    assert up.ask("registry", "trust")["trust"][0]["trusted"]
+    assert up.ask("networks")["networks"][0]["name"] == "lab"
+    assert up.ask("registry", "audit")["audit"][0]["action"] == "network.created"
+    assert up.ask("registry", "status")["nodes"] == 5
+    copy = tmp_path / "copy.db"
+    subprocess.run([BUILD / "fairway", "registry", "backup", copy, "--state", up.state], check=True,
+                   capture_output=True, timeout=20)
+    assert copy.stat().st_size > 0 and copy.stat().st_mode & 0o077 == 0
+
+
+def discover(source, node):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((source, 0))
+        s.settimeout(3)
+        s.sendto(b"\x01" + struct.pack(">I", node), BEACON)
+        assert s.recv(100)[0] == 2
+        return s.getsockname()
+
+
+def endpoint_of(up, node):
+    for _ in range(20):
+        for known in up.ask("nodes")["nodes"]:
+            if known["node"] == node:
+                return known["endpoint"]
+        time.sleep(0.05)
+    return None
+
+
+def test_anchored_admission(up):
+    node = Node(1)
+    client = Client(REGISTRY)
+    node.register(client)
+    node.own(client, "heartbeat")
+    discover("127.0.0.2", node.id)  # a thief, first
+    time.sleep(0.3)
+    assert endpoint_of(up, node.id) is None
+    own = discover("127.0.0.1", node.id)
+    assert endpoint_of(up, node.id) == "%s:%d" % own
+    discover("127.0.0.2", node.id)
+    time.sleep(0.3)
+    assert endpoint_of(up, node.id) == "%s:%d" % own
+
+
+def test_refusals(up):
+    client = Client(REGISTRY)
+    with pytest.raises(Refused, match="invalid admin token"):
+        client.ask("create_network", name="lab", admin_token="wrong")
+    client.sock.sendall(struct.pack(">I", 1 << 21))
+    assert client.sock.recv(1) == b""
+    client = Client(REGISTRY)
+    client.send(b"[]")
+    assert client.sock.recv(1) == b""

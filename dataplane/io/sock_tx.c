@@ -20,18 +20,20 @@ enum { GROUP_SLOTS = 2 * BURST_MAX, GROUP_END = 0xff };
 struct grouping {
 	unsigned count;
 	struct group group[BURST_MAX];
-	uint8_t next[BURST_MAX];   // datagram after this one in its group
+	uint8_t next[BURST_MAX]; // datagram after this one in its group
+	const struct sock_route *route[BURST_MAX];
 	uint8_t slot[GROUP_SLOTS]; // group + 1
 };
 
 static uint32_t endpoint_hash(const struct endpoint *e)
 {
+	unsigned __int128 product;
 	uint64_t a, b;
 
 	memcpy(&a, e->addr, sizeof(a));
 	memcpy(&b, e->addr + 8, sizeof(b));
-	a = (a ^ b ^ (uint64_t)e->port << 17) * 0x9e3779b97f4a7c15ULL;
-	return (uint32_t)(a >> 32);
+	product = (unsigned __int128)(a ^ b ^ (uint64_t)e->port << 8) * 0x9e3779b97f4a7c15ULL;
+	return (uint32_t)(product >> 64) ^ (uint32_t)(product >> 32);
 }
 
 static size_t control_put(uint8_t *at, int level, int type, const void *data, size_t len)
@@ -69,44 +71,49 @@ static bool route_try(
 	return true;
 }
 
+static bool route_open(struct link_queue *q, struct sock_route *r, uint8_t local, bool to_v4)
+{
+	const struct local *l = &q->sock->locals[local];
+
+	if (!local_is_valid(l))
+		return false;
+	for (unsigned i = q->socket_count; i-- > 0;) {
+		if (route_try(r, &q->sockets[i], l, to_v4))
+			return true;
+	}
+	for (unsigned i = 0; i < q->sock->extra_count; i++) {
+		if (route_try(r, &q->sock->extras[i], l, to_v4))
+			return true;
+	}
+	return false;
+}
+
 // NULL when no socket can send from this local index to that IP version.
-static const struct sock_route *route_find(struct link_queue *q, const struct dgram *d)
+static inline const struct sock_route *route_find(struct link_queue *q, const struct dgram *d)
 {
 	bool to_v4 = endpoint_is_v4(&d->to);
 	struct sock_route *r;
-	const struct local *l;
 
 	if (d->out_local >= LOCAL_MAX)
 		return NULL;
 	r = &q->routes[d->out_local][to_v4 ? 0 : 1];
-	if (r->fd >= 0)
-		return r;
-	l = &q->sock->locals[d->out_local];
-	if (!local_is_valid(l))
-		return NULL;
-	for (unsigned i = q->socket_count; i-- > 0;) {
-		if (route_try(r, &q->sockets[i], l, to_v4))
-			return r;
-	}
-	for (unsigned i = 0; i < q->sock->extra_count; i++) {
-		if (route_try(r, &q->sock->extras[i], l, to_v4))
-			return r;
-	}
-	return NULL;
+	return r->fd >= 0 || route_open(q, r, d->out_local, to_v4) ? r : NULL;
 }
 
-static void dgram_group(struct grouping *g, struct dgram **d, unsigned i, int fd)
+static void dgram_group(
+    struct grouping *g, struct dgram **d, unsigned i, const struct sock_route *route)
 {
 	uint32_t h = endpoint_hash(&d[i]->to);
 
 	g->next[i] = GROUP_END;
+	g->route[i] = route;
 	for (;; h++) {
 		uint8_t *slot = &g->slot[h % GROUP_SLOTS];
 		struct group *into;
 
 		if (*slot == 0) {
-			g->group[g->count] =
-			    (struct group){.fd = fd, .first = (uint8_t)i, .last = (uint8_t)i};
+			g->group[g->count] = (struct group){
+			    .fd = route->fd, .first = (uint8_t)i, .last = (uint8_t)i};
 			*slot = (uint8_t)++g->count;
 			return;
 		}
@@ -336,7 +343,7 @@ static void group_send(
 	uint64_t last_handle = 0;
 
 	for (unsigned i = group->first; i != GROUP_END; i = g->next[i]) {
-		const struct sock_route *r = route_find(q, d[i]);
+		const struct sock_route *r = g->route[i];
 		uint64_t handle = answer_handle(q, d[i]);
 
 		if (b->fd != r->fd) {
@@ -372,7 +379,7 @@ static unsigned burst_send(struct link_queue *q, struct dgram **d, unsigned n)
 		else if (d[i]->len > SOCK_PAYLOAD_MAX)
 			dgram_refuse(q, d[i], DROP_TX_TOO_BIG);
 		else
-			dgram_group(&g, d, i, r->fd);
+			dgram_group(&g, d, i, r);
 	}
 	b->sent = 0;
 	// Socket by socket, so that each takes as few system calls as possible.

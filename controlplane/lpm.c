@@ -87,20 +87,46 @@ static bool route_before(const struct route *a, const struct route *b)
 	return !a->ifindex && b->ifindex;
 }
 
+static bool route_beside(const struct route *a, const struct route *b)
+{
+	return b->spread && a->length == b->length && a->metric == b->metric &&
+	       memcmp(a->prefix, b->prefix, 16) == 0;
+}
+
+// Of the ways that `best` is one of, the one for this address: always the same, all of them used.
+static const struct route *pick_way(
+    const struct lpm *t, uint16_t head, const struct route *best, const uint8_t addr[16])
+{
+	unsigned ways = 0, turn;
+	uint64_t a[2];
+
+	memcpy(a, addr, sizeof(a));
+	for (uint16_t i = head; i != NONE; i = t->slots[i].next)
+		ways += route_beside(best, &t->slots[i].route);
+	turn = (unsigned)(((a[0] ^ a[1] ^ a[1] >> 29) * 0x9e3779b97f4a7c15ULL) >> 33) % ways;
+	for (uint16_t i = head; i != NONE; i = t->slots[i].next)
+		if (route_beside(best, &t->slots[i].route) && turn-- == 0)
+			return &t->slots[i].route;
+	return best;
+}
+
 static const struct route *find_length(const struct lpm *t, const uint8_t addr[16], unsigned length)
 {
 	const struct route *best = NULL;
 	uint64_t key[2];
 
+	uint16_t head;
+
 	mask_to(addr, length, key);
-	for (uint16_t i = t->heads[bucket_of(key, length)]; i != NONE; i = t->slots[i].next) {
+	head = t->heads[bucket_of(key, length)];
+	for (uint16_t i = head; i != NONE; i = t->slots[i].next) {
 		const struct route *r = &t->slots[i].route;
 
 		if (r->length == length && memcmp(r->prefix, key, 16) == 0 &&
 		    (!best || route_before(r, best)))
 			best = r;
 	}
-	return best;
+	return best && best->spread ? pick_way(t, head, best, addr) : best;
 }
 
 const struct route *lpm_find(const struct lpm *t, const uint8_t addr[16])

@@ -93,6 +93,54 @@ static bool via_address(const struct rtattr *a, uint8_t out[16])
 	       address_of(via->rtvia_addr, RTA_PAYLOAD(a) - sizeof(*via), out);
 }
 
+// One of several ways; false for one that the mirror cannot take.
+static bool parse_way(const struct rtnexthop *hop, struct netlink_way *way)
+{
+	const struct rtattr *a = RTNH_DATA(hop);
+	int left = hop->rtnh_len - (int)RTNH_LENGTH(0);
+
+	*way = (struct netlink_way){.ifindex = (uint32_t)hop->rtnh_ifindex};
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == RTA_ENCAP)
+			return false;
+		if (a->rta_type == RTA_GATEWAY && !attribute_address(a, way->gateway))
+			return false;
+		if (a->rta_type == RTA_VIA && !via_address(a, way->gateway))
+			return false;
+	}
+	return true;
+}
+
+// Weights do not count. What is too much for us stays a route that only the kernel knows.
+static int parse_ways(const struct rtattr *list, struct netlink_event *out)
+{
+	const struct rtnexthop *hop = RTA_DATA(list);
+	int left = (int)RTA_PAYLOAD(list);
+	struct netlink_way way;
+	unsigned count = 0;
+
+	for (; left >= (int)sizeof(*hop) && RTNH_OK(hop, left);
+	     left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+		if (hop->rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN))
+			continue;
+		if (count > NETLINK_WAY_MAX || !parse_way(hop, &way)) {
+			count = 0;
+			break;
+		}
+		if (count++ == 0) {
+			out->route.ifindex = way.ifindex;
+			memcpy(out->route.gateway, way.gateway, 16);
+		} else {
+			out->ways[count - 2] = way;
+		}
+	}
+	if (count == 0)
+		out->route.ifindex = 0;
+	out->way_count = count > 1 ? count - 1 : 0;
+	out->route.spread = count > 1;
+	return 0;
+}
+
 static int parse_route(const struct nlmsghdr *msg, struct netlink_event *out)
 {
 	const struct rtmsg *r = NLMSG_DATA(msg);
@@ -116,8 +164,10 @@ static int parse_route(const struct nlmsghdr *msg, struct netlink_event *out)
 		return -EBADMSG;
 	route->metric = attribute_u32(a[RTA_PRIORITY], 0);
 	route->mtu = metrics_mtu(a[RTA_METRICS]);
-	if (r->rtm_type != RTN_UNICAST || r->rtm_src_len || a[RTA_MULTIPATH] || a[RTA_ENCAP])
+	if (r->rtm_type != RTN_UNICAST || r->rtm_src_len || a[RTA_ENCAP])
 		return 0;
+	if (a[RTA_MULTIPATH])
+		return parse_ways(a[RTA_MULTIPATH], out);
 	route->ifindex = attribute_u32(a[RTA_OIF], 0);
 	if (!attribute_address(a[RTA_GATEWAY], route->gateway))
 		via_address(a[RTA_VIA], route->gateway);

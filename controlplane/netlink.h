@@ -27,12 +27,19 @@ struct neigh {
 	bool stale;  // usable, but nobody has confirmed it lately
 };
 
+enum { NETLINK_WAY_MAX = 15 };
+
 struct netlink_event {
 	enum netlink_kind kind;
 	bool removed;
-	bool policy;	// rule: not one of the kernel's own three
-	uint32_t table; // route: RT_TABLE_MAIN, RT_TABLE_LOCAL...
-	struct route route;
+	bool policy;	    // rule: not one of the kernel's own three
+	uint32_t table;	    // route: RT_TABLE_MAIN, RT_TABLE_LOCAL...
+	struct route route; // the first of several ways, or the only one
+	unsigned way_count; // route: ways beside `route`, each with gateway and ifindex
+	struct netlink_way {
+		uint8_t gateway[16];
+		uint32_t ifindex;
+	} ways[NETLINK_WAY_MAX];
 	struct neigh neigh;
 	uint32_t ifindex; // link
 	bool up;	  // link: administratively and physically

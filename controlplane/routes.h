@@ -11,8 +11,8 @@
 // messages. Routes are dumped anew whenever something about them changes: the kernel does not
 // tell of each route that goes with an interface. No I/O, no clock.
 //
-// Nothing is guessed: where the mirror cannot know the kernel's answer (policy rules, several next
-// hops, tunnels, more than LPM_ROUTE_MAX routes) there is none, and the kernel is asked with each
+// Nothing is guessed: where the mirror cannot know the kernel's answer (policy rules,
+// tunnels, more than LPM_ROUTE_MAX routes) there is none, and the kernel is asked with each
 // datagram, by sending through the companion link.
 
 enum routes_step {

@@ -4,8 +4,8 @@ import json
 import socket
 import time
 
-from netlab import eventually, run
-from topology import Nets, start_relay
+from netlab import Node, eventually, run
+from topology import BEACON, BEACON6, Nets, start_relay
 
 
 def ask(relay, request):
@@ -50,6 +50,27 @@ def test_next_hop_follows_the_route(lab):
     eventually(lambda: hops(relay).get("10.0.0.253") == mac_of(nets.router, "r0"))
     # What is not asked for any more is given back after a walk over the nodes.
     eventually(lambda: "10.0.0.254" not in hops(relay), timeout=30)
+
+
+def test_several_next_hops_are_all_used(lab):
+    nets = Nets(lab)
+    lab.address(nets.router, "r0", "10.0.0.253/24", "fd00::253/64")
+    for family, net in (("-4", "10.0.0."), ("-6", "fd00::")):
+        run("ip", family, "-n", nets.relay_host, "route", "replace", "default", "proto", "static",
+            "nexthop", "via", net + "254", "dev", "w", "nexthop", "via", net + "253", "dev", "w")
+    run("ip", "-6", "-n", nets.relay_host, "route", "flush", "default", "proto", "boot")
+    relay = start_relay(nets, "xdp")
+    for number in range(1, 41):
+        lab.address(nets.router, "lo", f"198.18.0.{number}/32", f"fd99::{number}/128")
+        for beacon, source in ((BEACON, f"198.18.0.{number}"), (BEACON6, f"fd99::{number}")):
+            family = socket.AF_INET6 if ":" in source else socket.AF_INET
+            Node(lab, nets.router, 5000 + number + 100 * (family == socket.AF_INET6), beacon,
+                 family=family, bind=(source, 0)).discover()
+    mac = mac_of(nets.router, "r0")
+    gateways = ["10.0.0.253", "10.0.0.254", "fd00::253", "fd00::254"]
+    eventually(lambda: hops(relay) == {gateway: mac for gateway in gateways})
+    a, b = two_nodes(nets)
+    assert flow_works(a, b)
 
 
 def test_policy_rules_leave_routing_to_the_kernel(lab):

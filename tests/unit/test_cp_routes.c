@@ -18,7 +18,13 @@ struct kernel_route {
 	uint32_t metric;
 };
 
+struct message {
+	struct nlmsghdr header;
+	uint8_t body[256];
+};
+
 struct lab {
+	struct message extra; // a route of table main, IPv4, beside those of `kernel`
 	struct memory memory;
 	struct routes routes;
 	struct nexthops *hops;
@@ -36,11 +42,6 @@ static struct endpoint at(const char *text)
 	assert_int_equal(endpoint_parse(text, 9001, &e), 0);
 	return e;
 }
-
-struct message {
-	struct nlmsghdr header;
-	uint8_t body[256];
-};
 
 static void message_begin(struct message *m, uint16_t type, const void *fixed, size_t size)
 {
@@ -120,6 +121,8 @@ static void answer_dump(struct lab *l, const struct netlink_request *q)
 		route_message(&m, &l->kernel[i], rt.rtm_family);
 		answer(l, &m, seq);
 	}
+	if (table == RT_TABLE_MAIN && rt.rtm_family == AF_INET && l->extra.header.nlmsg_len)
+		answer(l, &l->extra, seq);
 	if (q->header.nlmsg_type == RTM_GETRULE) {
 		rule_message(&m, rt.rtm_family, 0, RT_TABLE_LOCAL);
 		answer(l, &m, seq);
@@ -386,6 +389,55 @@ static void test_words_follow_the_neighbour(void **state)
 	lab_close(l);
 }
 
+static void add_hop(uint8_t *list, uint16_t *len, const char *gateway, uint8_t flags)
+{
+	struct rtnexthop hop = {
+	    .rtnh_len = RTNH_LENGTH(RTA_SPACE(4)), .rtnh_flags = flags, .rtnh_ifindex = 2};
+	struct rtattr a = {.rta_len = RTA_LENGTH(4), .rta_type = RTA_GATEWAY};
+	struct endpoint e = at(gateway);
+
+	memcpy(list + *len, &hop, sizeof(hop));
+	memcpy(list + *len + sizeof(hop), &a, sizeof(a));
+	memcpy(list + *len + sizeof(hop) + RTA_LENGTH(0), e.addr + 12, 4);
+	*len += RTNH_ALIGN(hop.rtnh_len);
+}
+
+static void test_several_next_hops(void **state)
+{
+	static const struct kernel_route none[] = {{"10.0.0.0", NULL, 24, 2, RT_TABLE_MAIN, 0, 0}};
+	struct rtmsg rt = {
+	    .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
+	struct lab *l = lab_open();
+	unsigned by_gateway[3] = {0};
+	uint8_t hops[128];
+	uint16_t len = 0;
+	char text[32];
+
+	(void)state;
+	l->kernel = none;
+	l->kernel_count = 1;
+	add_hop(hops, &len, "10.0.0.250", 0);
+	add_hop(hops, &len, "10.0.0.251", RTNH_F_DEAD);
+	add_hop(hops, &len, "10.0.0.252", 0);
+	message_begin(&l->extra, RTM_NEWROUTE, &rt, sizeof(rt));
+	message_add(&l->extra, RTA_TABLE, &(uint32_t){RT_TABLE_MAIN}, 4);
+	message_add(&l->extra, RTA_MULTIPATH, hops, len);
+	settle(l);
+	for (unsigned i = 0; i < 200; i++) {
+		const char *gateway;
+
+		snprintf(text, sizeof(text), "198.51.100.%u", i);
+		gateway = via(l, text);
+		assert_string_equal(gateway, via(l, text));
+		by_gateway[atoi(strrchr(gateway, '.') + 1) - 250]++;
+	}
+	assert_int_equal(by_gateway[1], 0);
+	assert_in_range(by_gateway[0], 60, 140);
+	assert_int_equal(by_gateway[0] + by_gateway[2], 200);
+	assert_string_equal(via(l, "10.0.0.9"), "10.0.0.9");
+	lab_close(l);
+}
+
 static void walk_end(struct lab *l)
 {
 	nexthops_walked(l->hops);
@@ -516,6 +568,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_way_of_each_address),
 	    cmocka_unit_test(test_policy_rules),
+	    cmocka_unit_test(test_several_next_hops),
 	    cmocka_unit_test(test_change_of_routes),
 	    cmocka_unit_test(test_too_many_routes),
 	    cmocka_unit_test(test_words_follow_the_neighbour),

@@ -52,6 +52,7 @@ static void settings_read(struct relay_settings *to, const struct relay_settings
 	const uint64_t *src = (const uint64_t *)from;
 	uint64_t *dst = (uint64_t *)to;
 
+#pragma GCC unroll 32
 	for (size_t i = 0; i < sizeof(*to) / sizeof(*dst); i++)
 		dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
 }

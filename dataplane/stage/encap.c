@@ -130,13 +130,11 @@ static inline __attribute__((always_inline)) bool encap_one(
 void stage_encap(struct burst *b, struct stage_env *env)
 {
 	const struct dgram *end = b->d + b->count;
-	struct envelope e;
+	struct envelope e = {.key = KEY_NONE, .from = &env->locals->at};
 	uint64_t companion = 0;
 
 	if (!env->links[b->link].raw)
 		return;
-	e.key = KEY_NONE;
-	e.mtu = 0;
 	for (struct dgram *d = b->d; d < end; d++) {
 		if (d->verdict != VERDICT_SEND)
 			continue;

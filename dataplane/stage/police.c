@@ -10,8 +10,6 @@
 
 void rate_limit_set(struct rate_limit *l, uint64_t rate, uint64_t burst)
 {
-	if (l->rate == rate && l->burst == burst)
-		return;
 	l->rate = rate;
 	l->burst = burst;
 	l->interval_ns = rate ? NS_PER_S / rate : 0;
@@ -58,11 +56,14 @@ void police_begin(struct police *p, const struct relay_settings *set, uint64_t n
 {
 	uint32_t epoch = (uint32_t)(now_ns / (SEEN_EPOCH_S * NS_PER_S));
 
-	rate_limit_set(&p->source, set->source_rate, set->source_burst);
-	rate_limit_set(&p->sender, set->sender_rate, set->sender_burst);
+	if (!rate_limit_is(&p->source, set->source_rate, set->source_burst))
+		rate_limit_set(&p->source, set->source_rate, set->source_burst);
+	if (!rate_limit_is(&p->sender, set->sender_rate, set->sender_burst))
+		rate_limit_set(&p->sender, set->sender_rate, set->sender_burst);
 	// A tenth of a second's worth may come at once: the control plane's ring holds more.
 	for (int i = 0; i < PUNT_CLASS_COUNT; i++)
-		rate_limit_set(&p->punt[i], set->punt_rate[i], set->punt_rate[i] / 10);
+		if (p->punt[i].rate != set->punt_rate[i])
+			rate_limit_set(&p->punt[i], set->punt_rate[i], set->punt_rate[i] / 10);
 	if (epoch == p->seen_epoch)
 		return;
 	p->seen_epoch = epoch;

@@ -20,7 +20,12 @@ struct rate_limit {
 	uint64_t slack_ns;    // how far ahead of now a bucket may be and still give a token
 };
 
-// Recomputes the limit if the settings changed. A burst of 0 counts as 1.
+static inline bool rate_limit_is(const struct rate_limit *l, uint64_t rate, uint64_t burst)
+{
+	return l->rate == rate && l->burst == burst;
+}
+
+// A burst of 0 counts as 1.
 void rate_limit_set(struct rate_limit *l, uint64_t rate, uint64_t burst);
 
 static inline bool bucket_take(uint64_t *full_at, const struct rate_limit *l, uint64_t now_ns)

@@ -120,15 +120,24 @@ static unsigned message_split(struct link_queue *q, struct dgram *d, unsigned sl
 	return n;
 }
 
+static bool sender_same(const union sock_name *a, const union sock_name *b, bool inet6)
+{
+	uint64_t x, y; // family and port, and the address of IPv4
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	if (x != y)
+		return false;
+	return !inet6 || IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
+}
+
 // Counts datagrams that repeat the source and size of the one before; from a quarter of them on,
 // trains spare more than GRO costs.
 static void gro_consider(struct sock_rx *rx, struct sock_socket *s)
 {
 	for (unsigned i = 1; i < rx->received; i++) {
-		size_t size = s->inet6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-
 		s->repeats += rx->msg[i].msg_len == rx->msg[i - 1].msg_len &&
-			      memcmp(&rx->from[i], &rx->from[i - 1], size) == 0;
+			      sender_same(&rx->from[i], &rx->from[i - 1], s->inet6);
 	}
 	s->messages += rx->received;
 	if (s->messages < SOCK_GRO_WINDOW)

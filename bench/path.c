@@ -195,7 +195,7 @@ static void batch_verify(struct lab *lab)
 		if (b != endpoint_v4(&to) ||
 		    load_be16(sent.data + h.l4 + UDP_OFFSET_DST) != to.port ||
 		    h.udp_len != UDP_HEADER_SIZE + sizeof(expected) ||
-		    memcmp(sent.data + h.payload, expected, sizeof(expected)) ||
+		    memcmp(sent.data + h.payload, expected, sizeof(expected)) != 0 ||
 		    !udp_checksum_ok(udp4_pseudo_sum(a, b, h.udp_len), sent.data + h.l4, h.udp_len))
 			errx(1, "datagram %u came out wrong or out of order", i);
 	}

@@ -75,7 +75,7 @@ static void set_key(
 		if (origin->from != CONFIG_FROM_ARGUMENT)
 			config_clear_list(a->config, key);
 		// a dpdk device's own arguments are separated by commas too
-		while (rest && strncmp(rest, "dpdk:", 5) && (item = strsep(&rest, ",")))
+		while (rest && strncmp(rest, "dpdk:", 5) != 0 && (item = strsep(&rest, ",")))
 			if (*item)
 				set_item(a, key, name, item);
 		if (rest)

@@ -121,7 +121,7 @@ static int add_link(
 		return 0;
 	if (!strncmp(text, "dpdk:", 5))
 		return add_dpdk(key, field, text, error);
-	if (strncmp(text, "xdp:", 4) || !*name || *name == ':') {
+	if (strncmp(text, "xdp:", 4) != 0 || !*name || *name == ':') {
 		parse_error_set(error,
 		    "\"%s\" is no link: write xdp:IFACE[:QUEUES], dpdk:DEVICE or sock", text);
 		return -EINVAL;

@@ -161,7 +161,7 @@ static void parse_link(struct options *o, const char *value)
 {
 	if (!strncmp(value, "xdp:", 4) && value[4])
 		o->interface = value + 4;
-	else if (strcmp(value, "sock"))
+	else if (strcmp(value, "sock") != 0)
 		refuse("link", value, "give sock or xdp:INTERFACE");
 }
 

@@ -139,7 +139,7 @@ static void send_more(struct turn *t)
 	struct crowd_link *l = t->l;
 	ssize_t n;
 
-	while (!t->ended && l->open < t->c->window && l->out_len + 512 < OUTPUT_MAX) {
+	while (!t->ended && l->count && l->open < t->c->window && l->out_len + 512 < OUTPUT_MAX) {
 		uint32_t node;
 		int len;
 

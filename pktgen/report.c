@@ -26,7 +26,7 @@ static int write_json(const struct options *o, json_t *object)
 // The table is left out where standard output is the JSON.
 static bool wants_table(const struct options *o)
 {
-	return !o->json || strcmp(o->json, "-");
+	return !o->json || strcmp(o->json, "-") != 0;
 }
 
 static double latency_us(const struct trial *t, double share)

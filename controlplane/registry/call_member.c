@@ -72,7 +72,7 @@ static void do_invite(struct registry *r, struct call *c)
 		call_fail(c, "target node %u: node not found", target);
 	else if (member_find(net, target))
 		call_fail(c, "node %u is already a member of network %u", target, net->id);
-	if (c->failed)
+	if (c->failed || !n)
 		return;
 	out_int(&c->out, "network_id", net->id);
 	out_int(&c->out, "target_node_id", target);
@@ -246,7 +246,7 @@ static void do_transfer(struct registry *r, struct call *c)
 		call_fail(c, "node %u is already the owner", heir->node);
 	else if (!owner)
 		call_fail(c, "network %u has no owner", net->id);
-	if (c->failed)
+	if (c->failed || !owner)
 		return;
 	owner->role = ROLE_ADMIN;
 	heir->role = ROLE_OWNER;

@@ -105,6 +105,7 @@ static int slots_grow(struct directory *d)
 	struct dir_node **chunks;
 	uint32_t *seen;
 
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
 	chunks = realloc(d->chunks, cap / DIRECTORY_CHUNK * sizeof(*chunks));
 	if (!chunks)
 		return -ENOMEM;

@@ -31,9 +31,9 @@ bool join_rule_parse(const char *name, uint8_t *rule)
 
 uint8_t role_parse(const char *name)
 {
-	for (uint8_t i = ROLE_MEMBER; i <= ROLE_OWNER; i++)
+	for (int i = ROLE_MEMBER; i <= ROLE_OWNER; i++)
 		if (!strcmp(roles[i], name))
-			return i;
+			return (uint8_t)i;
 	return ROLE_NONE;
 }
 

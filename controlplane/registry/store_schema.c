@@ -37,12 +37,12 @@ const char *const store_statements[STORE_OP_COUNT] = {
 const char *const store_selects[STORE_OP_COUNT] = {
     [STORE_META] = "SELECT name,value FROM meta",
     [STORE_NODE] =
-	"SELECT id,key,live,public,task_exec,proven,ratcheted,endpoint,hostname,owner,external_id,"
-	"tags,lan_addrs,endpoints,version,polo,rotations,created,rotated,expires FROM node "
-	"ORDER BY id",
+	("SELECT id,key,live,public,task_exec,proven,ratcheted,endpoint,hostname,owner,external_id,"
+	 "tags,lan_addrs,endpoints,version,polo,rotations,created,rotated,expires FROM node "
+	 "ORDER BY id"),
     [STORE_PAIR] = "SELECT low,high,sides FROM pair",
-    [STORE_NETWORK] = "SELECT id,name,rule,enterprise,token,admin_token,max_members,ports,"
-		      "description,rules,expr_policy,created FROM network ORDER BY id",
+    [STORE_NETWORK] = ("SELECT id,name,rule,enterprise,token,admin_token,max_members,ports,"
+		       "description,rules,expr_policy,created FROM network ORDER BY id"),
     [STORE_MEMBER] = "SELECT network,node,role,tags FROM member ORDER BY network,node",
     [STORE_INBOX] = "SELECT seq,node,kind,sender,network,accept,at,text FROM inbox ORDER BY seq",
 };

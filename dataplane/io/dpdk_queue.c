@@ -128,6 +128,11 @@ unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max)
 	return ours;
 }
 
+static struct rte_mbuf *mbuf_of(const struct dgram *d)
+{
+	return (struct rte_mbuf *)(uintptr_t)d->handle; // NOLINT(performance-no-int-to-ptr)
+}
+
 // Sends what it can and frees the rest.
 static unsigned frames_send(struct link_queue *q, struct rte_mbuf **m, struct dgram **d, unsigned n)
 {
@@ -136,10 +141,11 @@ static unsigned frames_send(struct link_queue *q, struct rte_mbuf **m, struct dg
 
 	if (!__atomic_load_n(q->gone, __ATOMIC_RELAXED))
 		sent = rte_eth_tx_burst(q->port, q->queue, m, (uint16_t)n);
-	for (unsigned i = 0; i < sent; i++)
-		bytes += d[i]->len;
-	for (unsigned i = sent; i < n; i++)
-		dgram_drop(d[i], DROP_TX_FULL);
+	for (unsigned i = 0; i < n; i++)
+		if (i < sent)
+			bytes += d[i]->len;
+		else
+			dgram_drop(d[i], DROP_TX_FULL);
 	if (sent < n)
 		rte_pktmbuf_free_bulk(m + sent, n - sent);
 	dpdk_count(&q->counts.tx_frames, sent);
@@ -153,7 +159,7 @@ unsigned dpdk_tx(struct link_queue *q, struct dgram **d, unsigned n)
 	struct rte_mbuf *list[BURST_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m = (struct rte_mbuf *)(uintptr_t)d[i]->handle;
+		struct rte_mbuf *m = mbuf_of(d[i]);
 
 		m->data_off = (uint16_t)(d[i]->l2 - (uint8_t *)m->buf_addr);
 		m->data_len = (uint16_t)d[i]->len;
@@ -197,7 +203,7 @@ void dpdk_release(struct link_queue *q, struct dgram **d, unsigned n)
 
 	(void)q;
 	for (unsigned i = 0; i < n; i++)
-		list[i] = (struct rte_mbuf *)(uintptr_t)d[i]->handle;
+		list[i] = mbuf_of(d[i]);
 	rte_pktmbuf_free_bulk(list, n);
 }
 

@@ -134,6 +134,28 @@ static int show_list(
 	return EXIT_OK;
 }
 
+// Of a relay that is a client of another registry.
+static int show_client(json_t *result)
+{
+	const char *error = member_text(result, "error", "");
+	char age[32];
+	size_t i;
+	json_t *b;
+
+	printf("%-18s %s\n%-18s %s, beacon id %llu\n", "registry",
+	    member_text(result, "registry", ""), "announced as", member_text(result, "addr", ""),
+	    (unsigned long long)member_count(result, "beacon_id"));
+	if (json_is_real(json_object_get(result, "answered_s")))
+		printf("%-18s %s ago\n", "answered",
+		    format_age(age, member_real(result, "answered_s")));
+	if (*error)
+		printf("%-18s %s\n", "failed", error);
+	json_array_foreach(json_object_get(result, "beacons"), i, b) printf("%-18s %s, id %llu\n",
+	    "beacon", member_text(b, "addr", ""), (unsigned long long)member_count(b, "id"));
+	json_decref(result);
+	return EXIT_OK;
+}
+
 static int show_status(const struct command *self)
 {
 	static const char *const rows[] = {"nodes", "known", "next_node", "trust",
@@ -150,6 +172,8 @@ static int show_status(const struct command *self)
 		print_json(result);
 		return EXIT_OK;
 	}
+	if (json_object_get(result, "registry"))
+		return show_client(result);
 	printf("%-18s %s\n%-18s %s\n", "listen", member_text(result, "listen", ""), "store",
 	    member_text(result, "store", ""));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
 #include "controlplane/admin_api.h"
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/find.h"
@@ -37,6 +38,22 @@ static json_t *backup_state(const struct embedded *e)
 	    "error", e->backup.error.text);
 }
 
+static json_t *client_status(const struct registry_client *c)
+{
+	json_t *beacons = json_array();
+	char at[64];
+
+	for (uint32_t i = 0; i < c->beacon_count; i++)
+		json_array_append_new(
+		    beacons, json_pack("{s:I,s:s}", "id", (json_int_t)c->beacons[i].id, "addr",
+				 c->beacons[i].addr));
+	return json_pack("{s:s,s:s,s:I,s:o,s:o,s:s}", "registry", format_address(at, &c->at),
+	    "addr", c->addr, "beacon_id", (json_int_t)c->beacon_id, "answered_s",
+	    c->answered_ns ? json_real((double)(clock_mono_ns() - c->answered_ns) / NS_PER_S)
+			   : json_null(),
+	    "beacons", beacons, "error", c->error);
+}
+
 json_t *admin_registry_status(
     struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
 {
@@ -47,6 +64,8 @@ json_t *admin_registry_status(
 
 	(void)client;
 	(void)request;
+	if (e->is_client)
+		return client_status(&e->client);
 	if (!needs_registry(cp, err))
 		return NULL;
 	store = store_stats(r->store);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/state.h"
+#include "base/udp.h"
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/import.h"
 
@@ -66,12 +67,35 @@ static int read_import(struct embedded *e, struct parse_error *error)
 	return rc;
 }
 
+// What other relays and nodes reach us by.
+static void prepare_client(struct embedded *e, const struct config *config)
+{
+	union socket_address at = config->listen.at[0], own;
+	in_port_t port = at.v4.sin_port;
+	bool any = at.any.sa_family == AF_INET ? !at.v4.sin_addr.s_addr
+					       : IN6_IS_ADDR_UNSPECIFIED(&at.v6.sin6_addr);
+
+	if (any) {
+		udp_own_address(&own);
+		own.v4.sin_port = port;
+		at = own;
+	}
+	e->is_client = true;
+	e->client.at = config->registry.at;
+	e->client.beacon_id = (uint32_t)config->gossip.beacon_id;
+	format_address(e->client.addr, &at);
+	if (!e->client.beacon_id)
+		log_warn("not announced at the registry: set gossip.beacon-id");
+}
+
 int embedded_open(struct embedded *e, const struct config *config,
     const struct privilege_user *user, struct parse_error *error)
 {
 	struct registry_config rc = {.capacity = (uint32_t)config->nodes_capacity};
 	int status = 0;
 
+	if (config->registry.mode == CONFIG_REGISTRY_CLIENT)
+		prepare_client(e, config);
 	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED && !e->import_path)
 		return 0;
 	e->config = config;
@@ -99,6 +123,8 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	char text[64];
 	int rc;
 
+	if (e->is_client)
+		client_start(&e->client, loop);
 	if (!e->config)
 		return 0;
 	rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
@@ -128,6 +154,8 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 
 void embedded_stop(struct embedded *e)
 {
+	if (e->is_client)
+		client_stop(&e->client);
 	if (!e->on)
 		return;
 	server_stop(&e->server);

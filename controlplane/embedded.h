@@ -4,6 +4,7 @@
 #include "base/privilege.h"
 #include "config/config.h"
 #include "controlplane/admission.h"
+#include "controlplane/registry/client.h"
 #include "controlplane/registry/server.h"
 
 #include <stdbool.h>
@@ -16,9 +17,12 @@ struct backup {
 	uv_work_t work;
 };
 
-// The registry inside of fairway-cp, when `registry` is `embedded`. Main thread.
+// The registry inside of fairway-cp, when `registry` is `embedded`, or our side of another one.
+// Main thread.
 struct embedded {
 	bool on;
+	bool is_client;
+	struct registry_client client;
 	const struct config *config;
 	const char *import_path; // set before embedded_open(): import this and end
 	char *import;		 // what is in it

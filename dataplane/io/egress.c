@@ -126,6 +126,7 @@ static bool own_facts(struct egress_watch *w, const struct link_facts *f)
 
 	w->present = true;
 	w->ethernet = f->ethernet;
+	w->enabled = f->flags & IFF_UP;
 	w->up = up;
 	w->mtu = f->mtu;
 	if (f->mac)

@@ -17,8 +17,9 @@ struct egress_watch {
 	int fd;		      // rtnetlink, subscribed to link changes
 	bool stale;	      // something changed and was not read yet
 	// Of the interface itself, as last seen.
-	bool present, up; // up: administratively and with carrier
-	bool ethernet;	  // frames have Ethernet headers
+	bool present, enabled; // enabled: administratively up
+	bool up;	       // enabled and with carrier
+	bool ethernet;	       // frames have Ethernet headers
 	uint8_t mac[6];
 	uint32_t mtu;
 };

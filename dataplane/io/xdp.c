@@ -111,9 +111,11 @@ static int watch_start(struct xdp_link *x, struct link_error *err)
 		return xdp_fail(err, -EINVAL,
 		    "%s carries no Ethernet frames: leave it out, the sock link serves it",
 		    x->ifname);
-	if (!x->watch.up)
-		return xdp_fail(err, -ENETDOWN, "%s is down or has no carrier: ip link set %s up",
-		    x->ifname, x->ifname);
+	// Without carrier the link opens and waits for it: an interface that was just set up gets
+	// its carrier a moment later, and a cable may be plugged in at any time.
+	if (!x->watch.enabled)
+		return xdp_fail(
+		    err, -ENETDOWN, "%s is down: ip link set %s up", x->ifname, x->ifname);
 	return 0;
 }
 

@@ -77,6 +77,7 @@ static void test_interface_changes(void **state)
 	assert_int_equal(e->valid, 0);
 	lab_ours(&lab, "ip link set fw0 mtu 1400; ip link set fw0 address 02:00:00:00:00:55; "
 		       "ip link set fw0 up");
+	lab_await_carrier("fw0");
 	ops->maintain(&one);
 	assert_int_equal(e->valid, 1);
 	assert_int_equal(e->mtu, 1400);
@@ -183,6 +184,7 @@ static void test_errors(void **state)
 	lab_ours(&lab, "ip link set fw0 down");
 	expect_error("fw0", -ENETDOWN, "ip link set fw0 up");
 	lab_ours(&lab, "ip link set fw0 up");
+	lab_await_carrier("fw0");
 	open_default();
 	{
 		struct link_config cfg = lab_config(&lab, "fw0");

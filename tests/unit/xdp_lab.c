@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -93,6 +94,21 @@ static int new_namespace(void)
 	return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 }
 
+// The kernel gives an interface its carrier up to a second after it was set up.
+void lab_await_carrier(const char *ifname)
+{
+	struct ifreq r = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	strncpy(r.ifr_name, ifname, sizeof(r.ifr_name) - 1);
+	for (int i = 0; i < 500; i++) {
+		if (ioctl(fd, SIOCGIFFLAGS, &r) == 0 && r.ifr_flags & IFF_RUNNING)
+			break;
+		usleep(10000);
+	}
+	close(fd);
+}
+
 bool lab_open(struct xdp_lab *lab)
 {
 	*lab = (struct xdp_lab){.tap = -1, .wire = -1};
@@ -114,6 +130,7 @@ bool lab_open(struct xdp_lab *lab)
 		      "ip link set lo up; ip link set fw0 up");
 	lab_theirs(lab, "ip addr add 10.9.0.2/24 dev fw1; ip addr add fd09::2/64 dev fw1 nodad; "
 			"ip link set fw1 up");
+	lab_await_carrier("fw0");
 	lab->vlans = system("ip link add link fw0 name fw0.v type vlan id 1 2>/dev/null && "
 			    "ip link del fw0.v") == 0; // NOLINT(cert-env33-c)
 	lab->tun = system("ip tuntap add dev fwt mode tun 2>/dev/null") == 0; // NOLINT

@@ -31,6 +31,7 @@ enum { LAB_PORT = 9001, LAB_FRAME_MAX = 9216, LAB_TAG_SIZE = 8 };
 
 // False: lab->skip says why.
 bool lab_open(struct xdp_lab *lab);
+void lab_await_carrier(const char *ifname);
 void lab_close(struct xdp_lab *lab);
 // Runs a shell command in our or the peer's namespace; fails the process when it fails.
 __attribute__((format(printf, 2, 3))) void lab_ours(struct xdp_lab *lab, const char *format, ...);

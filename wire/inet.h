@@ -101,9 +101,10 @@ static inline bool udp_checksum_is_partial(uint64_t pseudo, uint16_t check);
 // -EBADMSG (inconsistent) or -EPROTONOSUPPORT (not UDP over IP, a fragment, an IPv6 extension
 // header, more than two tags). Checksums are not looked at.
 static inline int inet_udp_parse(const uint8_t *data, size_t len, struct inet_udp *out);
-// The same for nothing but the common frame: no tag, IPv4 without options. False: ask
+// The same for nothing but the common frames: no tag, IPv4 without options, or IPv6. False: ask
 // inet_udp_parse. For a caller that then works with offsets the compiler knows.
-static inline bool inet_udp_parse_plain(const uint8_t *data, size_t len, struct inet_udp *out);
+static inline bool inet_udp_parse_plain4(const uint8_t *data, size_t len, struct inet_udp *out);
+static inline bool inet_udp_parse_plain6(const uint8_t *data, size_t len, struct inet_udp *out);
 // The same for data that starts with the IP header.
 static inline int inet_udp_parse_l3(const uint8_t *data, size_t len, struct inet_udp *out);
 
@@ -302,7 +303,7 @@ static inline int inet_udp_parse(const uint8_t *data, size_t len, struct inet_ud
 }
 
 // Type, version, header length, fragment and protocol are two words under masks.
-static inline bool inet_udp_parse_plain(const uint8_t *data, size_t len, struct inet_udp *out)
+static inline bool inet_udp_parse_plain4(const uint8_t *data, size_t len, struct inet_udp *out)
 {
 	const uint8_t *ip = data + ETH_HEADER_SIZE, *udp = ip + IPV4_HEADER_SIZE;
 	uint32_t kind, rest, total;
@@ -325,6 +326,30 @@ static inline bool inet_udp_parse_plain(const uint8_t *data, size_t len, struct 
 	out->l3 = ETH_HEADER_SIZE;
 	out->l4 = ETH_HEADER_SIZE + IPV4_HEADER_SIZE;
 	out->payload = ETH_HEADER_SIZE + IPV4_HEADER_SIZE + UDP_HEADER_SIZE;
+	return true;
+}
+
+static inline bool inet_udp_parse_plain6(const uint8_t *data, size_t len, struct inet_udp *out)
+{
+	const uint8_t *ip = data + ETH_HEADER_SIZE, *udp = ip + IPV6_HEADER_SIZE;
+	uint32_t kind, size;
+
+	if (len < ETH_HEADER_SIZE + IPV6_HEADER_SIZE + UDP_HEADER_SIZE)
+		return false;
+	memcpy(&kind, data + ETH_OFFSET_TYPE, sizeof(kind));
+	kind = (kind ^ htobe32((uint32_t)ETH_TYPE_IPV6 << 16 | 0x6000)) & htobe32(0xfffff000);
+	if (kind || ip[IPV6_OFFSET_NEXT] != IP_PROTOCOL_UDP)
+		return false;
+	size = load_be16(ip + IPV6_OFFSET_LENGTH);
+	out->udp_len = load_be16(udp + UDP_OFFSET_LENGTH);
+	if (size > len - ETH_HEADER_SIZE - IPV6_HEADER_SIZE || out->udp_len < UDP_HEADER_SIZE ||
+	    out->udp_len > size)
+		return false;
+	out->vlan_tags = 0;
+	out->version = 6;
+	out->l3 = ETH_HEADER_SIZE;
+	out->l4 = ETH_HEADER_SIZE + IPV6_HEADER_SIZE;
+	out->payload = ETH_HEADER_SIZE + IPV6_HEADER_SIZE + UDP_HEADER_SIZE;
 	return true;
 }
 

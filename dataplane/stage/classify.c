@@ -128,8 +128,11 @@ static __attribute__((noinline)) enum drop classify_any(
     struct dgram *d, struct stage_env *env, unsigned hint)
 {
 	struct inet_udp h;
-	int rc = inet_udp_parse(d->l2, d->len, &h);
+	int rc;
 
+	if (inet_udp_parse_plain6(d->l2, d->len, &h))
+		return classify_headers(d, env, &h, hint);
+	rc = inet_udp_parse(d->l2, d->len, &h);
 	if (rc) {
 		d->rx_len = d->len;
 		d->data = d->l2;
@@ -138,12 +141,12 @@ static __attribute__((noinline)) enum drop classify_any(
 	return classify_headers(d, env, &h, hint);
 }
 
-// The common frame has code of its own, with constants for offsets.
+// The common frames have code of their own, with constants for offsets.
 static inline enum drop classify_frame(struct dgram *d, struct stage_env *env, unsigned hint)
 {
 	struct inet_udp h;
 
-	if (__builtin_expect(inet_udp_parse_plain(d->l2, d->len, &h), 1))
+	if (__builtin_expect(inet_udp_parse_plain4(d->l2, d->len, &h), 1))
 		return classify_headers(d, env, &h, hint);
 	return classify_any(d, env, hint);
 }

@@ -187,25 +187,28 @@ static void frames_with_udp(void **state)
 // The plain parser takes the frames that are plain, and says of them what the whole one says.
 static void plain_frames(void **state)
 {
-	const struct vector frames[] = {
-	    vector_load(FILE_NAME, "ipv4"), vector_load(FILE_NAME, "options-ipv4")};
+	const struct vector frames[] = {vector_load(FILE_NAME, "options-ipv4"),
+	    vector_load(FILE_NAME, "ipv4"), vector_load(FILE_NAME, "ipv6"),
+	    vector_load(FILE_NAME, "ipv4"), vector_load(FILE_NAME, "ipv6")};
 	uint64_t seed = 2;
 	unsigned plain = 0;
 	(void)state;
 
 	for (int i = 0; i < 200000; i++) {
-		struct vector v = frames[i % 4 == 0];
+		struct vector v = frames[i % 5];
 		struct inet_udp w = {0}, p = {0};
 		size_t len = i % 3 ? v.len : random_next(&seed) % v.len;
 		uint8_t *copy;
 		bool taken;
 
-		v.data[ETH_OFFSET_TYPE + random_next(&seed) % 28] ^=
+		v.data[ETH_OFFSET_TYPE + random_next(&seed) % 50] ^=
 		    (uint8_t)(1 << random_next(&seed) % 8);
 		copy = exact_copy(v.data, len);
-		taken = inet_udp_parse(copy, len, &w) == 0 && w.version == 4 && !w.vlan_tags &&
-			w.l4 == ETH_HEADER_SIZE + IPV4_HEADER_SIZE;
-		assert_int_equal(inet_udp_parse_plain(copy, len, &p), taken);
+		taken = inet_udp_parse(copy, len, &w) == 0 && !w.vlan_tags &&
+			w.l4 - w.l3 == (w.version == 4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
+		assert_int_equal(inet_udp_parse_plain4(copy, len, &p), taken && w.version == 4);
+		if (w.version == 6 || !taken)
+			assert_int_equal(inet_udp_parse_plain6(copy, len, &p), taken);
 		assert_true(!taken || (p.l3 == w.l3 && p.l4 == w.l4 && p.payload == w.payload &&
 					  p.version == w.version && p.udp_len == w.udp_len &&
 					  p.vlan_tags == w.vlan_tags));

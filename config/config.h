@@ -92,7 +92,7 @@ struct config {
 	char user[32]; // "" = fairway, else nobody
 	struct config_registry registry;
 	union socket_address registry_listen;
-	char registry_store[256], registry_admin_token_file[256];
+	char registry_store[256], registry_admin_token_file[256], registry_fleets[256];
 	int registry_tls; // 0 off, 1 on
 	uint64_t registry_connections, registry_source_connections;
 	struct {

@@ -44,26 +44,50 @@ static int make_directory(
 	return state_open(path, user, error);
 }
 
-// The snapshot to import, read while we may.
-static int read_import(struct embedded *e, struct parse_error *error)
+// The whole file, to be freed; NULL with the error.
+static char *read_file(const char *path, size_t *len, struct parse_error *error)
 {
-	FILE *file = fopen(e->import_path, "re");
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
 	long size = -1;
-	int rc = 0;
 
 	if (file && fseek(file, 0, SEEK_END) == 0)
 		size = ftell(file);
 	if (size > 0) {
 		rewind(file);
-		e->import = malloc((size_t)size);
-		e->import_len = e->import ? fread(e->import, 1, (size_t)size, file) : 0;
+		text = malloc((size_t)size);
+		*len = text ? fread(text, 1, (size_t)size, file) : 0;
 	}
-	if (size <= 0 || e->import_len != (size_t)size) {
-		rc = errno ? -errno : -EIO;
-		parse_error_set(error, "cannot read %s: %s", e->import_path, strerror(-rc));
+	if (size <= 0 || *len != (size_t)size) {
+		parse_error_set(
+		    error, "cannot read %s: %s", path, size == 0 ? "it is empty" : strerror(errno));
+		free(text);
+		text = NULL;
 	}
 	if (file)
 		fclose(file);
+	return text;
+}
+
+static int load_fleets(struct embedded *e, struct parse_error *error)
+{
+	const char *path = e->config->registry_fleets;
+	struct parse_error why = {.text = ""};
+	size_t len = 0;
+	char *text;
+	int rc;
+
+	if (!*path)
+		return 0;
+	text = read_file(path, &len, error);
+	if (!text)
+		return -EIO;
+	rc = fleets_parse(&e->registry.fleets, text, len, &why);
+	free(text);
+	if (!rc)
+		rc = fleets_prepare(&e->registry, server_time().unix_s, &why);
+	if (rc)
+		parse_error_set(error, "%s: %s", path, why.text);
 	return rc;
 }
 
@@ -108,8 +132,10 @@ int embedded_open(struct embedded *e, const struct config *config,
 		parse_error_set(error, "out of memory for the registry");
 		status = -ENOMEM;
 	}
-	if (!status && e->import_path)
-		return read_import(e, error);
+	if (!status && e->import_path) {
+		e->import = read_file(e->import_path, &e->import_len, error);
+		return e->import ? 0 : -EIO;
+	}
 	if (status)
 		return status;
 	e->server = (struct server){.registry = &e->registry,
@@ -128,6 +154,9 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	if (!e->config)
 		return 0;
 	rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
+	if (rc)
+		return rc;
+	rc = load_fleets(e, error);
 	if (rc)
 		return rc;
 	if (e->config->registry_tls) {

@@ -183,6 +183,8 @@ static void do_register(struct registry *r, struct call *c)
 	if (!n->owner && strlen(owner) <= OWNER_LEN_MAX)
 		text_set(&n->owner, owner);
 	answer_register(c, n, &at);
+	if (!live)
+		fleets_welcome(r, n, field_text(c->in, "identity_token"), c->t.unix_s);
 	name_node(r, c, n, !live || c->proven);
 	save_node(r, n);
 	r->count[REGISTRY_REGISTERED]++;

@@ -40,6 +40,7 @@ void registry_free(struct registry *r)
 	directory_free(&r->nodes);
 	pairs_free(&r->pairs);
 	networks_free(&r->networks);
+	fleets_free(&r->fleets);
 	sig_cache_free(&r->sigs);
 }
 

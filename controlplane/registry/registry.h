@@ -2,6 +2,7 @@
 #pragma once
 
 #include "controlplane/registry/directory.h"
+#include "controlplane/registry/fleet.h"
 #include "controlplane/registry/inbox.h"
 #include "controlplane/registry/network.h"
 #include "controlplane/registry/pairs.h"
@@ -71,6 +72,7 @@ struct registry {
 	struct directory nodes;
 	struct pairs pairs;
 	struct networks networks;
+	struct fleets fleets;
 	struct sig_cache sigs;
 	struct store *store;
 	struct beacon beacons[BEACON_MAX];

@@ -339,7 +339,7 @@ bool endpoints_tick(struct endpoints *e, uint64_t now_ns)
 			continue;
 		e->cursor = 0;
 		e->walks++;
-		e->hurry = false;
+		e->hurry -= e->hurry > 0;
 		return true;
 	}
 	return false;
@@ -347,6 +347,5 @@ bool endpoints_tick(struct endpoints *e, uint64_t now_ns)
 
 void endpoints_reroute(struct endpoints *e)
 {
-	e->cursor = 0;
-	e->hurry = true;
+	e->hurry = e->cursor ? 2 : 1;
 }

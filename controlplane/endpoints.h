@@ -59,7 +59,7 @@ struct endpoints {
 	// the walk over all nodes
 	uint64_t cursor;
 	uint64_t walks; // completed
-	bool hurry;	// routes changed: walk at full speed
+	unsigned hurry; // walks to end at full speed: routes changed
 };
 
 void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_stats *stats,
@@ -79,5 +79,6 @@ uint32_t endpoints_alive_at(const struct node_table *t, struct node_entry entry)
 // ENDPOINTS_SLICE buckets. Returns true when a walk ended.
 enum { ENDPOINTS_SLICE = 8192, ENDPOINTS_WALK_S = 60 };
 bool endpoints_tick(struct endpoints *e, uint64_t now_ns);
-// Next hops must be looked up anew: the walk starts again at full speed.
+// Next hops must be looked up anew: the walk under way and the next one go at full speed. It does
+// not start again, or routes that never settle would keep silent nodes alive.
 void endpoints_reroute(struct endpoints *e);

@@ -103,6 +103,8 @@ static const struct route *pick_way(
 	memcpy(a, addr, sizeof(a));
 	for (uint16_t i = head; i != NONE; i = t->slots[i].next)
 		ways += route_beside(best, &t->slots[i].route);
+	if (ways < 2)
+		return best;
 	turn = (unsigned)(((a[0] ^ a[1] ^ a[1] >> 29) * 0x9e3779b97f4a7c15ULL) >> 33) % ways;
 	for (uint16_t i = head; i != NONE; i = t->slots[i].next)
 		if (route_beside(best, &t->slots[i].route) && turn-- == 0)

@@ -124,6 +124,24 @@ static void test_walk_is_bounded_and_complete(void **state)
 	lab_close(lab);
 }
 
+static void test_routes_that_never_settle(void **state)
+{
+	struct cp_lab *lab = lab_open_capacity(60000);
+	uint64_t walks;
+
+	(void)state;
+	for (uint32_t id = 1; id <= 50000; id++)
+		lab_discover(lab, id, "198.51.100.1:1");
+	lab_walk(lab);
+	walks = lab->endpoints.walks;
+	for (int i = 0; i < 100; i++) {
+		endpoints_reroute(&lab->endpoints);
+		endpoints_tick(&lab->endpoints, lab->now_ns);
+	}
+	assert_true(lab->endpoints.walks > walks + 10);
+	lab_close(lab);
+}
+
 static void test_capacity(void **state)
 {
 	struct cp_lab *lab = lab_open_capacity(100);
@@ -193,6 +211,7 @@ int main(void)
 	    cmocka_unit_test(test_node_zero_and_short_messages_are_nobody),
 	    cmocka_unit_test(test_expiry),
 	    cmocka_unit_test(test_walk_is_bounded_and_complete),
+	    cmocka_unit_test(test_routes_that_never_settle),
 	    cmocka_unit_test(test_capacity),
 	    cmocka_unit_test(test_discover_ex_and_local_address),
 	    cmocka_unit_test(test_restart_keeps_nodes),

@@ -24,7 +24,7 @@ enum {
 	XDP_TX_BUDGET = 256,	   // frames that one wake-up may send in copy mode
 	XDP_KICK_MAX = 16,	   // wake-ups of one flush
 	XDP_SOCKETS_MAX = 64,	   // sockets on the buffers of one worker
-	XDP_RETRIES = 100,	   // while a process that died is being cleaned up
+	XDP_RETRIES = 300,	   // while a process that died is being cleaned up
 	XDP_RETRY_US = 10000,
 	XDP_CPUS_MAX = 1024, // of the machine, for per-CPU counters
 };

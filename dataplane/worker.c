@@ -70,6 +70,7 @@ static void worker_send(struct worker *w, unsigned link, struct dgram **list, un
 {
 	const struct link_ops *ops = w->cfg.links[link]->ops;
 	struct tally *tally = &w->env.tally;
+	const bool raw = w->env.links[link].raw;
 	uint64_t bytes = 0, sent = 0;
 
 	if (sends_in_place(w, link))
@@ -85,7 +86,7 @@ static void worker_send(struct worker *w, unsigned link, struct dgram **list, un
 			relay_unsent(tally, d);
 			continue;
 		}
-		bytes += dgram_payload_size(d, &w->env);
+		bytes += dgram_payload_on(d, raw);
 		sent++;
 	}
 	tally_count(tally, COUNTER_TX_DATAGRAMS, sent);

@@ -112,6 +112,13 @@ static inline int inet_udp_parse_l3(const uint8_t *data, size_t len, struct inet
 // order.
 static inline void ipv4_build(
     uint8_t *p, uint16_t udp_len, uint32_t src, uint32_t dst, uint8_t ttl, uint16_t id);
+// What the headers of IPv4 packets from one address have in common, and the rest.
+struct ipv4_template {
+	uint64_t sum, high;
+};
+static inline struct ipv4_template ipv4_template_make(uint32_t src, uint8_t ttl);
+static inline void ipv4_build_from(
+    uint8_t *p, const struct ipv4_template *t, uint16_t udp_len, uint32_t dst, uint16_t id);
 static inline void ipv6_build(
     uint8_t *p, uint16_t udp_len, const uint8_t src[16], const uint8_t dst[16], uint8_t hops);
 // Ports in host order; check as it comes from the functions above.
@@ -355,20 +362,37 @@ static inline bool inet_udp_parse_plain6(const uint8_t *data, size_t len, struct
 
 static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "headers are put together in words");
 
+enum { IPV4_FIRST = 0x45 };
+
+static inline struct ipv4_template ipv4_template_make(uint32_t src, uint8_t ttl)
+{
+	const uint32_t life = ttl | IP_PROTOCOL_UDP << 8;
+
+	return (struct ipv4_template){
+	    .sum = (uint64_t)src + IPV4_FIRST + life, .high = life | (uint64_t)src << 32};
+}
+
 // Two words of eight bytes and one of four; the sum is taken of the values, not of the header just
 // written, whose loads would wait for the stores.
-static inline void ipv4_build(
-    uint8_t *p, uint16_t udp_len, uint32_t src, uint32_t dst, uint8_t ttl, uint16_t id)
+static inline void ipv4_build_from(
+    uint8_t *p, const struct ipv4_template *t, uint16_t udp_len, uint32_t dst, uint16_t id)
 {
-	const uint64_t first = 0x45, life = ttl | IP_PROTOCOL_UDP << 8;
 	const uint64_t total = htobe16((uint16_t)(IPV4_HEADER_SIZE + udp_len)), be_id = htobe16(id);
-	uint16_t check = (uint16_t)~csum_fold((uint64_t)src + dst + first + life + total + be_id);
-	uint64_t low = first | total << 16 | be_id << 32;
-	uint64_t high = life | (uint64_t)check << 16 | (uint64_t)src << 32;
+	uint16_t check = (uint16_t)~csum_fold(t->sum + dst + total + be_id);
+	uint64_t low = IPV4_FIRST | total << 16 | be_id << 32;
+	uint64_t high = t->high | (uint64_t)check << 16;
 
 	memcpy(p, &low, sizeof(low));
 	memcpy(p + IPV4_OFFSET_TTL, &high, sizeof(high));
 	memcpy(p + IPV4_OFFSET_DST, &dst, sizeof(dst));
+}
+
+static inline void ipv4_build(
+    uint8_t *p, uint16_t udp_len, uint32_t src, uint32_t dst, uint8_t ttl, uint16_t id)
+{
+	const struct ipv4_template t = ipv4_template_make(src, ttl);
+
+	ipv4_build_from(p, &t, udp_len, dst, id);
 }
 
 static inline void ipv6_build(

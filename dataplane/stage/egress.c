@@ -6,21 +6,27 @@
 void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out)
 {
 	const struct dgram *end = b->d + b->count;
+	unsigned link = UINT32_MAX, n = 0; // the list that grows, and its length
+	struct dgram **list = NULL;
 
 	out->used = 0;
 	out->released = 0;
 	for (struct dgram *d = b->d; d < end; d++) {
-		unsigned link = d->out_link % LINK_MAX;
-
 		if (d->verdict != VERDICT_SEND) {
 			out->release[out->released++] = d;
 			env->tally.drops[d->drop] += d->verdict == VERDICT_DROP;
 			continue;
 		}
-		if (!(out->used & 1u << link)) {
+		if (__builtin_expect(d->out_link != link, 0)) {
+			if (list)
+				out->count[link] = (uint16_t)n;
+			link = d->out_link % LINK_MAX;
+			list = out->list[link];
+			n = out->used & 1u << link ? out->count[link] : 0;
 			out->used |= 1u << link;
-			out->count[link] = 0;
 		}
-		out->list[link][out->count[link]++] = d;
+		list[n++] = d;
 	}
+	if (list)
+		out->count[link] = (uint16_t)n;
 }

@@ -12,6 +12,7 @@ struct envelope {
 	uint16_t mtu; // 0: cannot be used
 	const struct endpoint *from;
 	uint64_t udp_sum; // of source address and port, and of the protocol
+	struct ipv4_template ipv4;
 	uint8_t eth[ETH_HEADER_SIZE + VLAN_TAG_SIZE];
 };
 
@@ -58,6 +59,7 @@ static __attribute__((noinline)) void envelope_open(
 	e->mtu = usable ? egress->mtu : 0;
 	e->from = &from->at;
 	e->udp_sum = htobe16(IP_PROTOCOL_UDP) + htobe16(from->at.port);
+	e->ipv4 = ipv4_template_make(endpoint_v4(&from->at), e->ttl);
 	e->udp_sum += v4 ? endpoint_v4(&from->at) : csum_add(0, from->at.addr, 16);
 	eth_build(e, nexthop, egress, v4);
 }
@@ -96,7 +98,7 @@ static inline void headers_build(
 		uint32_t dst = endpoint_v4(&d->to);
 
 		sum += dst;
-		ipv4_build(ip, udp_len, endpoint_v4(e->from), dst, e->ttl, env->ip_id);
+		ipv4_build_from(ip, &e->ipv4, udp_len, dst, env->ip_id);
 		env->ip_id = (uint16_t)(env->ip_id + env->ip_id_step);
 	} else {
 		sum = csum_add(sum, d->to.addr, sizeof(d->to.addr));

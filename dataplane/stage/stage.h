@@ -56,10 +56,16 @@ struct tx_lists {
 	struct dgram *release[BURST_MAX];
 };
 
-// UDP payload bytes of a datagram on its way out, whether or not its headers are built.
+// UDP payload bytes of a datagram that leaves through a raw link or another.
+static inline uint32_t dgram_payload_on(const struct dgram *d, bool raw)
+{
+	return raw ? d->len - (uint32_t)(d->data - d->l2) : d->len;
+}
+
+// The same of a datagram on its way out, whether or not its headers are built.
 static inline uint32_t dgram_payload_size(const struct dgram *d, const struct stage_env *env)
 {
-	return env->links[d->out_link].raw ? d->len - (uint32_t)(d->data - d->l2) : d->len;
+	return dgram_payload_on(d, env->links[d->out_link].raw);
 }
 
 // Parses headers (raw links) and the message: data, len, src, local, type, sender, dest, ttl,

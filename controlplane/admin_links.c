@@ -12,14 +12,15 @@ static json_int_t load(const uint64_t *at)
 
 static json_t *link_entry(const struct link_block *l, unsigned index)
 {
-	bool raw = strcmp(l->kind, "sock") != 0;
+	bool raw = strcmp(l->kind, "sock") != 0, dpdk = strcmp(l->kind, "dpdk") == 0;
 	const char *colon = strchr(l->name, ':');
 	json_t *o = json_pack("{s:i,s:s,s:s,s:o,s:i,s:s,s:b,s:b,s:o}", "link", (int)index, "name",
 	    l->name, "kind", l->kind, "ifname",
-	    raw && colon ? json_sprintf("%.*s", (int)strcspn(colon + 1, ":"), colon + 1)
+	    raw && colon ? json_sprintf("%.*s", (int)strcspn(colon + 1, dpdk ? "" : ":"), colon + 1)
 			 : json_null(),
 	    "queues", (int)l->queues, "mode",
 	    !raw	? ""
+	    : dpdk	? "poll"
 	    : l->native ? "native"
 			: "generic",
 	    "zero_copy", l->zero_copy, "up", l->up, "mtu",

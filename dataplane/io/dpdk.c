@@ -114,6 +114,8 @@ static void dpdk_stats(const struct link *link, struct link_stats *out)
 	    .tx_datagrams = SUM(link, tx_frames),
 	    .tx_bytes = SUM(link, tx_bytes),
 	    .tx_full = SUM(link, tx_full),
+	    .mtu = d->mtu,
+	    .down = !d->link_up,
 	    .tx_errors = SUM(link, tx_errors) + device.oerrors,
 	    .rx_dropped =
 		SUM(link, host_dropped) + device.imissed + device.ierrors + device.rx_nombuf,

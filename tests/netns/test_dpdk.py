@@ -5,15 +5,17 @@
 `tap`: the veth in a bridge with a net_tap, as if the net_tap were the card; the host's address is on
 the tap that the link makes its own (here made beforehand, as an operator does who configures it).
 """
+import json
 import os
 import re
 import signal
+import socket
 import struct
 
 import pytest
 
-from netlab import BUILD, Relay, eventually, run
-from topology import Nets
+from netlab import BUILD, Node, Relay, eventually, run
+from topology import BEACON6, Nets
 
 pytestmark = pytest.mark.skipif(
     "without dpdk" in run(BUILD / "fairway", "version").stdout, reason="built without dpdk")
@@ -39,8 +41,9 @@ class DpdkNets(Nets):
         self.lab.route(host, "default", "via", "10.0.0.254")
         self.lab.route(host, "default", "via", "fd00::254")
 
-    def start(self, *arguments):
-        device = "net_tap0,iface=card" if self.link == "tap" else "net_af_packet0,iface=w"
+    def start(self, *arguments, device=None):
+        device = device or {"tap": "net_tap0,iface=card", "af_packet": "net_af_packet0,iface=w"}[
+            self.link]
         relay = Relay(self.lab, self.relay_host, "--listen", "10.0.0.1:9001", "--listen",
                       "[fd00::1]:9001", "--link", "dpdk:" + device, "--registry", "none",
                       *arguments)
@@ -115,6 +118,22 @@ def test_order_of_a_flow(lab, link):
 
 
 @pytest.mark.parametrize("link", LINKS)
+def test_ipv6(lab, link):
+    nets = DpdkNets(lab, link)
+    relay = nets.start()
+    a, _ = registered(nets, relay)
+    c = Node(lab, nets.router, 103, BEACON6, family=socket.AF_INET6, bind=("fd00:1::1", 0))
+    assert c.discover()[0] == "fd00:1::1"
+    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    for frame in (b"", b"x", os.urandom(1101)):
+        a.relay(103, frame)
+        assert c.delivered() == (101, frame)
+        c.relay(101, frame)
+        assert a.delivered() == (103, frame)
+    assert a.silent() and c.silent()
+
+
+@pytest.mark.parametrize("link", LINKS)
 def test_the_host_is_reached_through_the_link(lab, link):
     nets = DpdkNets(lab, link)
     nets.start()
@@ -153,3 +172,60 @@ def test_after_kill_the_host_serves_as_before(lab, link):
     a, b = registered(nets, again)
     a.relay(102, b"after")
     assert b.delivered() == (101, b"after")
+
+
+def frames_of_the_card(nets):
+    """As the kernel counts them: what the kernel sends the dpdk link receives."""
+    shown = json.loads(run("ip", "-s", "-j", "-n", nets.relay_host, "link", "show", "card").stdout)
+    return shown[0]["stats64"]["tx"]["packets"], shown[0]["stats64"]["rx"]["packets"]
+
+
+def carrier(nets):
+    return "NO-CARRIER" not in run("ip", "-n", nets.relay_host, "link", "show", "fairway0").stdout
+
+
+def test_the_cable_goes_down_and_up(lab):
+    nets = DpdkNets(lab, "tap")
+    relay = nets.start()
+    a, b = registered(nets, relay)
+    assert eventually(lambda: carrier(nets))
+    run("ip", "-n", nets.relay_host, "link", "set", "card", "down")
+    eventually(lambda: not carrier(nets))
+    run("ip", "-n", nets.relay_host, "link", "set", "card", "up")
+    eventually(lambda: carrier(nets))
+    nets.ping("10.0.0.1")
+    a.relay(102, b"again")
+    assert b.delivered(10) == (101, b"again")
+    assert relay.stop() == 0
+
+
+def test_two_workers_with_a_queue_each(lab):
+    nets = DpdkNets(lab, "af_packet")
+    relay = nets.start("--dpdk-queues", "2", device="net_af_packet0,iface=w,qpairs=2")
+    assert "2 workers" in relay.process.output() and "2 queues" in relay.process.output()
+    a, b = registered(nets, relay)
+    for number in range(300):
+        a.relay(102, struct.pack(">I", number))
+        assert b.delivered() == (101, struct.pack(">I", number))
+        b.relay(101, struct.pack(">I", number))
+        assert a.delivered() == (102, struct.pack(">I", number))
+    assert a.silent() and b.silent()
+
+
+def test_counters_agree_with_the_interface(lab):
+    nets = DpdkNets(lab, "tap")
+    relay = nets.start()
+    a, b = registered(nets, relay)
+    for number in range(200):
+        a.relay(102, struct.pack(">I", number))
+        b.delivered()
+
+    shown = next(one for one in relay.ask("links")["links"] if one["kind"] == "dpdk")
+    assert (shown["ifname"], shown["mode"], shown["mtu"], shown["up"]) == (
+        "net_tap0", "poll", 1500, True)
+
+    def agree():
+        shown = next(one for one in relay.ask("links")["links"] if "dpdk" in one["name"])
+        kernel = frames_of_the_card(nets)
+        return (shown["rx_datagrams"], shown["tx_datagrams"]) == kernel
+    assert eventually(agree)

@@ -115,6 +115,8 @@ static void check_rules(const struct config *c, const char *file, struct config_
 {
 	uint16_t port;
 	char where[256], a[64], b[64];
+	union socket_address address;
+	struct parse_error error;
 	unsigned extra = c->gossip.extra_ports.first
 			     ? 1U + c->gossip.extra_ports.last - c->gossip.extra_ports.first
 			     : 0;
@@ -138,6 +140,9 @@ static void check_rules(const struct config *c, const char *file, struct config_
 		config_error_add(errors,
 		    "%s: %u ports and %u listen addresses are more than the 64 that can be served",
 		    describe(where, c, "gossip.extra-ports", file), extra, c->listen.count);
+	if (c->http_listen[0] && parse_address(c->http_listen, false, &address, &error))
+		config_error_add(
+		    errors, "%s: %s", describe(where, c, "http-listen", file), error.text);
 	if (*c->state != '/')
 		config_error_add(errors, "%s: \"%s\" must be an absolute path",
 		    describe(where, c, "state", file), c->state);

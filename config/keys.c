@@ -62,6 +62,9 @@ const struct config_key config_keys[] = {
     {"registry-source-connections", AT(registry_source_connections), COUNT(0, 4000000),
 	.value = "20000",
 	.help = "most connections of an IPv4 address or IPv6 /64 network; 0: no limit"},
+    {"http-listen", .type = CONFIG_TEXT, AT(http_listen), .value = "",
+	.help = "address and TCP port of `/metrics` (Prometheus), `/healthz` and `/readyz`; empty: "
+		"none; there is no authentication, so keep it on a network of yours"},
     {"admission.policy", "admission", AT(admission.policy),
 	CHOICE("open", "anchored", "signed", "auto"), .value = "auto", .reload = true,
 	.help =

@@ -7,6 +7,7 @@
 #include "controlplane/attach.h"
 #include "controlplane/embedded.h"
 #include "controlplane/endpoints.h"
+#include "controlplane/http.h"
 #include "controlplane/hub.h"
 #include "controlplane/nexthops.h"
 #include "controlplane/peers.h"
@@ -55,6 +56,7 @@ struct cp {
 	struct admin admin;
 	struct embedded embedded;
 	struct trace trace;
+	struct http http;
 	uv_timer_t tick;
 	uv_signal_t on_term, on_int, on_hup;
 	int exit_status;

@@ -6,6 +6,7 @@
 #include "base/state.h"
 #include "controlplane/admin_api.h"
 #include "controlplane/cp.h"
+#include "controlplane/metrics.h"
 #include "crypto/identity.h"
 
 #include <signal.h>
@@ -158,6 +159,19 @@ static int open_state(struct cp *cp, struct parse_error *error)
 	return privilege_drop(who, 0, 0, error);
 }
 
+static int open_http(struct cp *cp, struct parse_error *error)
+{
+	union socket_address address;
+	int rc;
+
+	if (!cp->config.http_listen[0])
+		return 0;
+	cp->http.answer = metrics_answer;
+	cp->http.ctx = cp;
+	rc = parse_address(cp->config.http_listen, false, &address, error);
+	return rc ? rc : http_open(&cp->http, &cp->loop, &address, error);
+}
+
 static int run(struct cp *cp)
 {
 	struct parse_error error = {.text = ""};
@@ -177,7 +191,7 @@ static int run(struct cp *cp)
 		return EXIT_FAILED;
 	}
 	loop_prepare(cp);
-	if (embedded_start(&cp->embedded, &cp->loop, &error) != 0) {
+	if (embedded_start(&cp->embedded, &cp->loop, &error) != 0 || open_http(cp, &error) != 0) {
 		log_error("cannot start", kv("reason", (const char *)error.text));
 		return EXIT_FAILED;
 	}
@@ -194,6 +208,7 @@ static int run(struct cp *cp)
 	attach_stop(&cp->attach);
 	rtnl_stop(&cp->rtnl);
 	embedded_stop(&cp->embedded);
+	http_close(&cp->http);
 	uv_run(&cp->loop, UV_RUN_NOWAIT);
 	return cp->exit_status;
 }

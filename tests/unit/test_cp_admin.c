@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/admin_api.h"
+#include "controlplane/metrics.h"
 #include "crypto/identity.h"
 #include "shm/trace_ring.h"
 #include "tests/unit/unit.h"
@@ -307,6 +308,41 @@ static void test_trace_streams_to_one_client(void **state)
 	cp_free(cp);
 }
 
+static void test_metrics_hold_every_counter(void **state)
+{
+	struct cp *cp = cp_make(true);
+	char want[96], *text;
+	size_t len = 0;
+
+	(void)state;
+	cp->attach.at.memory.workers[1].drops[DROP_EMPTY] = 7;
+	cp->attach.at.memory.workers[1].counters[COUNTER_RELAYED] = 9;
+	text = metrics_text(cp, &len);
+	assert_non_null(text);
+	assert_int_equal(strlen(text), len);
+	for (int c = 0; c < COUNTER_COUNT; c++) {
+		snprintf(want, sizeof(want), "\nfairway_%s_total{worker=\"0\"} ", counter_names[c]);
+		assert_non_null(strstr(text, want));
+	}
+	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++) {
+		snprintf(want, sizeof(want), "{reason=\"%s\"} ", drop_names[d]);
+		assert_non_null(strstr(text, want));
+	}
+	for (int c = 0; c < CP_COUNTER_COUNT; c++) {
+		snprintf(want, sizeof(want), "\nfairway_control_%s", cp_counter_names[c]);
+		assert_non_null(strstr(text, want));
+	}
+	assert_non_null(strstr(text, "{reason=\"empty\"} 7\n"));
+	assert_non_null(strstr(text, "fairway_relayed_total{worker=\"1\"} 9\n"));
+	free(text);
+	cp_free(cp);
+	cp = cp_make(false);
+	text = metrics_text(cp, &len);
+	assert_non_null(strstr(text, "fairway_data_plane_up 0\n"));
+	free(text);
+	cp_free(cp);
+}
+
 static void test_reload(void **state)
 {
 	static const struct config_command command = {.name = "test", .summary = "", .keys = true};
@@ -350,6 +386,7 @@ int main(void)
 	    cmocka_unit_test(test_a_flood_is_taken_in_batches),
 	    cmocka_unit_test(test_pages_hold_every_node_once),
 	    cmocka_unit_test(test_trace_streams_to_one_client),
+	    cmocka_unit_test(test_metrics_hold_every_counter),
 	    cmocka_unit_test(test_reload),
 	};
 

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/parse.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+// HTTP for monitoring (libwebsockets on our loop): GET of /metrics, /healthz and /readyz. Off
+// unless http-listen names an address; it has no authentication and says nothing secret.
+
+enum { HTTP_CONNECTIONS_MAX = 64 };
+
+struct lws_context;
+
+// What a path answers.
+struct http_answer {
+	int status;
+	const char *type; // of the content
+	char *body;	  // malloc'ed, or NULL
+	size_t len;
+};
+
+struct http {
+	// Fill in before http_open().
+	struct http_answer (*answer)(void *ctx, const char *path);
+	void *ctx;
+
+	struct lws_context *context; // NULL: off
+	void *loops[1];
+};
+
+// Before the filter of system calls: listens on `address`. 0 or a negative errno with a text.
+int http_open(struct http *h, uv_loop_t *loop, const union socket_address *address,
+    struct parse_error *error);
+// The loop must run until it has no more handles.
+void http_close(struct http *h);

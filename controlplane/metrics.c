@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/metrics.h"
+
+#include "controlplane/admin_api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void head(FILE *out, const char *name, const char *kind, const char *help)
+{
+	fprintf(out, "# HELP fairway_%s %s\n# TYPE fairway_%s %s\n", name, help, name, kind);
+}
+
+static void gauge(FILE *out, const char *name, const char *help, double value)
+{
+	head(out, name, "gauge", help);
+	fprintf(out, "fairway_%s %.17g\n", name, value);
+}
+
+static void counters(FILE *out, const struct memory *m)
+{
+	char name[64];
+
+	for (int c = 0; c < COUNTER_COUNT; c++) {
+		snprintf(name, sizeof(name), "%s_total", counter_names[c]);
+		head(out, name, "counter", counter_helps[c]);
+		for (uint32_t w = 0; w < m->worker_count; w++)
+			fprintf(out, "fairway_%s{worker=\"%u\"} %llu\n", name, w,
+			    (unsigned long long)__atomic_load_n(
+				&m->workers[w].counters[c], __ATOMIC_RELAXED));
+	}
+	head(out, "drops_total", "counter", "datagrams dropped, by reason (docs/counters.md)");
+	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)
+		fprintf(out, "fairway_drops_total{reason=\"%s\"} %llu\n", drop_names[d],
+		    (unsigned long long)admin_drop(m, d));
+	head(out, "worker_busy_seconds_total", "counter",
+	    "time that a worker spent on bursts that held something");
+	for (uint32_t w = 0; w < m->worker_count; w++)
+		fprintf(out, "fairway_worker_busy_seconds_total{worker=\"%u\"} %.9f\n", w,
+		    (double)__atomic_load_n(&m->workers[w].busy_ns, __ATOMIC_RELAXED) / 1e9);
+}
+
+static void links(FILE *out, const struct shm_header *h)
+{
+	static const struct {
+		const char *name, *kind, *help;
+		size_t offset;
+	} table[] = {
+	    {"link_rx_datagrams_total", "counter", "datagrams received",
+		offsetof(struct link_block, rx_datagrams)},
+	    {"link_tx_datagrams_total", "counter", "datagrams sent",
+		offsetof(struct link_block, tx_datagrams)},
+	    {"link_rx_dropped_total", "counter", "dropped by the kernel or the card before us",
+		offsetof(struct link_block, rx_dropped)},
+	    {"link_tx_errors_total", "counter", "refused by the link",
+		offsetof(struct link_block, tx_errors)},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		head(out, table[i].name, table[i].kind, table[i].help);
+		for (unsigned k = 0; k < LINK_MAX; k++) {
+			const struct link_block *l = &h->links[k];
+			const uint64_t *at =
+			    (const uint64_t *)((const uint8_t *)l + table[i].offset);
+
+			if (__atomic_load_n(&l->valid, __ATOMIC_ACQUIRE))
+				fprintf(out, "fairway_%s{link=\"%.*s\"} %llu\n", table[i].name,
+				    (int)sizeof(l->name), l->name,
+				    (unsigned long long)__atomic_load_n(at, __ATOMIC_RELAXED));
+		}
+	}
+	head(out, "link_up", "gauge", "1: the link's interface is there and up");
+	for (unsigned k = 0; k < LINK_MAX; k++)
+		if (__atomic_load_n(&h->links[k].valid, __ATOMIC_ACQUIRE))
+			fprintf(out, "fairway_link_up{link=\"%.*s\"} %u\n",
+			    (int)sizeof(h->links[k].name), h->links[k].name, h->links[k].up);
+}
+
+static void own(FILE *out, const struct cp_stats *s)
+{
+	char name[64];
+
+	for (int c = 0; c < CP_COUNTER_COUNT; c++) {
+		bool is_gauge = c == CP_SYNC_UNANNOUNCED;
+
+		snprintf(name, sizeof(name), "control_%s%s", cp_counter_names[c],
+		    is_gauge ? "" : "_total");
+		head(out, name, is_gauge ? "gauge" : "counter", cp_counter_helps[c]);
+		fprintf(out, "fairway_%s %llu\n", name, (unsigned long long)s->n[c]);
+	}
+}
+
+char *metrics_text(const struct cp *cp, size_t *len)
+{
+	const struct session *s = &cp->session;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+
+	if (!out)
+		return NULL;
+	gauge(out, "data_plane_up", "1: a data plane is attached", cp->attach.up);
+	own(out, &cp->stats);
+	if (cp->attach.up) {
+		gauge(out, "nodes", "nodes registered here",
+		    s->nodes.node_count - s->nodes.remote_count);
+		gauge(out, "nodes_remote", "nodes that peer relays know", s->nodes.remote_count);
+		gauge(out, "node_capacity", "most nodes, here and remote", s->nodes.table.capacity);
+		counters(out, s->memory);
+		links(out, s->memory->header);
+	}
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static struct http_answer plain(int status, const char *text)
+{
+	struct http_answer a = {.status = status, .type = "text/plain", .body = strdup(text)};
+
+	a.len = a.body ? strlen(text) : 0;
+	return a;
+}
+
+struct http_answer metrics_answer(void *ctx, const char *path)
+{
+	const struct cp *cp = ctx;
+	struct http_answer a = {.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8"};
+
+	if (strcmp(path, "/healthz") == 0)
+		return plain(200, "ok\n");
+	if (strcmp(path, "/readyz") == 0)
+		return cp->attach.up ? plain(200, "ok\n")
+				     : plain(503, "no data plane is attached\n");
+	if (strcmp(path, "/metrics") != 0)
+		return plain(404, "there are /metrics, /healthz and /readyz\n");
+	a.body = metrics_text(cp, &a.len);
+	return a.body ? a : plain(503, "out of memory\n");
+}

@@ -227,6 +227,27 @@ class Node:
         return struct.unpack(">I", body[:4])[0], body[4:]
 
 
+def process_status(pid):
+    """The fields of /proc/PID/status, stripped."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return {key: value.strip() for key, value in (line.split(":", 1) for line in lines)}
+
+
+def sanitized():
+    """Under AddressSanitizer the programs go without their system call filters."""
+    options = json.loads((BUILD / "meson-info" / "intro-buildoptions.json").read_text())
+    return next(o["value"] for o in options if o["name"] == "b_sanitize") != "none"
+
+
+def assert_unprivileged(pid):
+    status = process_status(pid)
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(status[name], 16) == 0, name
+    assert set(status["Uid"].split()).isdisjoint({"0"})
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == ("0" if sanitized() else "2")
+
+
 def eventually(check, timeout=10, every=0.05):
     """Waits until check() is true and returns its value."""
     deadline = time.monotonic() + timeout

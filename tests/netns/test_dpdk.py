@@ -14,7 +14,7 @@ import struct
 
 import pytest
 
-from netlab import BUILD, Node, Relay, eventually, run
+from netlab import BUILD, Node, Relay, assert_unprivileged, eventually, run
 from topology import BEACON6, Nets
 
 pytestmark = pytest.mark.skipif(
@@ -148,11 +148,7 @@ def test_the_host_is_reached_through_the_link(lab, link):
 def test_no_capabilities_while_serving(lab, link):
     nets = DpdkNets(lab, link)
     relay = nets.start()
-    pid = relay.children()["fairway-dp"]
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        status = dict(line.split(":\t", 1) for line in file)
-    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
-    assert status["Uid"].split()[0] != "0" and status["Seccomp"].strip() == "2"
+    assert_unprivileged(relay.children()["fairway-dp"])
 
 
 @pytest.mark.parametrize("link", LINKS)

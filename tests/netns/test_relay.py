@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from netlab import (DELIVER, DELIVER_DEST, DISCOVER_EX, PUNCH_COMMAND, PUNCH_REQUEST, RELAY, Node,
-                    eventually, run)
+                    assert_unprivileged, eventually, process_status, run)
 from topology import BEACON6, Nets, start_relay
 
 LINKS = ["sock", "xdp"]
@@ -206,3 +206,17 @@ def test_the_host_keeps_its_other_traffic(lab):
     sender = lab.socket(nets.router)
     sender.sendto(b"not for the relay", ("10.0.0.1", 9002))
     assert other.recv(100) == b"not for the relay"
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_nothing_of_root_is_left_while_serving(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    children = relay.children()
+    for name in ("fairway-dp", "fairway-cp"):
+        assert_unprivileged(children[name])
+    # it keeps what the next data plane needs, and uses none of it
+    supervisor = process_status(children["fairway"])
+    assert int(supervisor["CapEff"], 16) == 0 and "0" not in supervisor["Uid"].split()
+    for name in ("admin.sock", "dp.sock", "notify.sock"):
+        assert os.stat(os.path.join(relay.state.name, name)).st_mode & 0o777 == 0o600

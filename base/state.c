@@ -126,6 +126,21 @@ static void fail_busy(int fd, const char *path, struct parse_error *error)
 	    path, *pid ? pid : "(unknown)");
 }
 
+bool state_is_locked(const char *path, const char *name)
+{
+	char file[PATH_MAX];
+	bool held;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return false;
+	held = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return held;
+}
+
 int state_lock(const char *path, const char *name, struct parse_error *error)
 {
 	char file[PATH_MAX], pid[32];

@@ -21,6 +21,9 @@ enum exit_status {
 // ours is refused. `user` NULL: whoever we are, and another's directory is refused.
 int state_open(const char *path, const struct privilege_user *user, struct parse_error *error);
 
+// Whether a process holds PATH/name, as state_lock() takes it. False if we may not look.
+bool state_is_locked(const char *path, const char *name);
+
 // Takes PATH/name with flock(2), for as long as the process lives, and writes our pid into it.
 // Returns a descriptor; -EBUSY names the process that holds it.
 int state_lock(const char *path, const char *name, struct parse_error *error);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/client.h"
 
+#include "base/state.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +19,11 @@ static void fail_connect(const char *state, int rc, struct parse_error *error)
 		    "the relay with state directory %s belongs to another user: run this as root "
 		    "or as "
 		    "that user",
+		    state);
+	else if (state_is_locked(state, "dp.lock"))
+		parse_error_set(error,
+		    "the relay with state directory %s forwards, but its control plane does not "
+		    "answer: it may be starting, its log (fairway-cp) says more",
 		    state);
 	else if (rc == -ENOENT && geteuid() && !access("/run/fairway", F_OK))
 		parse_error_set(error,

@@ -177,6 +177,7 @@ static void state_directory(void **state)
 	assert_int_equal(info.st_mode & 0777, 0755);
 	fd = state_lock(path, "lock", &error);
 	assert_true(fd >= 0);
+	assert_true(state_is_locked(path, "lock"));
 	assert_int_equal(state_lock(path, "lock", &error), -EBUSY);
 	snprintf(expected, sizeof(expected),
 	    "state directory %s is in use by process %d: stop that one, or name another with "
@@ -184,6 +185,8 @@ static void state_directory(void **state)
 	    path, (int)getpid());
 	assert_string_equal(error.text, expected);
 	close(fd);
+	assert_false(state_is_locked(path, "lock"));
+	assert_false(state_is_locked(path, "dp.lock"));
 	fd = state_lock(path, "lock", &error);
 	assert_true(fd >= 0);
 	close(fd);

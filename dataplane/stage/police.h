@@ -95,6 +95,13 @@ void police_begin(struct police *p, const struct relay_settings *set, uint64_t n
 // One token of a source address (IPv6: its /64, what one host owns). False: over its rate.
 bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns);
 
+// For any index, also one that is nobody's.
+static inline void police_sender_prefetch(const struct police *p, uint32_t node_index)
+{
+	__builtin_prefetch(&p->senders[node_index % SENDER_SETS], 1);
+	__builtin_prefetch(&p->seen[node_index / 64], 1);
+}
+
 static inline bool police_sender(struct police *p, uint32_t node_index, uint64_t now_ns)
 {
 	if (p->sender.interval_ns == 0)

@@ -140,6 +140,8 @@ void stage_relay(struct burst *b, struct stage_env *env)
 	if (n == 0)
 		return;
 	node_lookup_run(env->nodes, r.ids, 2 * n, &nodes);
+	for (unsigned i = 0; i < n; i++)
+		police_sender_prefetch(&env->police, node_entry_index(nodes.entries[2 * i]));
 	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = r.d[i];
 		enum drop why = relay_sender(d, env, node_lookup_entry(&nodes, 2 * i), b->now_ns);

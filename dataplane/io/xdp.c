@@ -216,9 +216,12 @@ static uint32_t frame_limit(const struct link *link)
 {
 	uint32_t size = XDP_FRAME_LARGE;
 
-	for (unsigned w = 0; w < link->queue_count; w++)
-		if (link->queues[w]->umem->frame_size < size)
-			size = link->queues[w]->umem->frame_size;
+	for (unsigned w = 0; w < link->queue_count; w++) {
+		const struct xdp_umem *u = link->queues[w]->umem;
+
+		if (u && u->frame_size < size)
+			size = u->frame_size;
+	}
 	return XDP_FRAME_MAX(size);
 }
 

@@ -276,13 +276,10 @@ fail:
 
 int crowd_open(struct crowd *c)
 {
-	uint32_t share;
-
 	if (c->connections > c->nodes)
 		c->connections = c->nodes;
 	if (c->window > WINDOW_MAX)
 		c->window = WINDOW_MAX;
-	share = c->nodes / c->connections;
 	c->node = calloc(c->nodes, sizeof(*c->node));
 	c->link = calloc(c->connections, sizeof(*c->link));
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -292,9 +289,8 @@ int crowd_open(struct crowd *c)
 		struct crowd_link *l = &c->link[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
 
-		*l = (struct crowd_link){.first = i * share, .count = share};
-		if (i == c->connections - 1)
-			l->count = c->nodes - l->first;
+		l->first = (uint32_t)((uint64_t)i * c->nodes / c->connections);
+		l->count = (uint32_t)((uint64_t)(i + 1) * c->nodes / c->connections) - l->first;
 		l->in = malloc(INPUT_MAX);
 		l->out = malloc(OUTPUT_MAX);
 		l->fd = open_socket(c, i);

@@ -55,5 +55,6 @@ int main(int argc, char **argv)
 	server_stop(&server);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	registry_free(&registry);
+	uv_loop_close(&loop);
 	return 0;
 }

@@ -40,6 +40,45 @@ static void wait_enter(struct connection *c)
 	s->waiting = c;
 }
 
+// Waits for the next tick.
+static void pace_enter(struct connection *c)
+{
+	struct server *s = c->server;
+
+	c->paced_next = s->paced;
+	c->paced_link = &s->paced;
+	if (s->paced)
+		s->paced->paced_link = &c->paced_next;
+	s->paced = c;
+	s->registry->count[REGISTRY_PACED]++;
+}
+
+static void pace_leave(struct connection *c)
+{
+	if (!c->paced_link)
+		return;
+	*c->paced_link = c->paced_next;
+	if (c->paced_next)
+		c->paced_next->paced_link = c->paced_link;
+	c->paced_link = NULL;
+}
+
+void connections_unpace(struct server *s)
+{
+	struct connection *list = s->paced;
+
+	// Who has to wait again comes into a new list.
+	s->paced = NULL;
+	if (list)
+		list->paced_link = &list;
+	while (list) {
+		struct connection *c = list;
+
+		pace_leave(c);
+		connection_resume(c);
+	}
+}
+
 void answer_drop(struct connection *c)
 {
 	struct answer *a = c->head;
@@ -74,6 +113,7 @@ void connection_close(struct connection *c)
 		return;
 	c->closing = true;
 	wait_leave(c);
+	pace_leave(c);
 	if (s->sweep == c)
 		s->sweep = c->next;
 	*c->link = c->next;
@@ -267,12 +307,10 @@ static bool may_go_on(struct connection *c)
 	if (c->closing || c->verifying || c->answers >= SERVER_PIPELINE_MAX ||
 	    c->output >= SERVER_OUTPUT_MAX)
 		return false;
-	if (c->paced)
+	if (c->paced_link)
 		return false;
-	if (!may_ask(c)) {
-		c->paced = true;
-		c->server->paced++;
-		c->server->registry->count[REGISTRY_PACED]++;
+	if (c->server->verifying >= SERVER_VERIFY_MAX || !may_ask(c)) {
+		pace_enter(c);
 		return false;
 	}
 	return true;

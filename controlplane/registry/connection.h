@@ -24,6 +24,7 @@ struct connection {
 	struct server *server;
 	struct connection *next, **link; // in server.connections
 	struct connection *wait_next, **wait_link;
+	struct connection *paced_next, **paced_link; // in server.paced
 	struct endpoint from;
 	struct anchor anchor;
 	struct tls *tls; // NULL: plain
@@ -35,7 +36,7 @@ struct connection {
 	uint32_t heard_s, stuck_s; // CLOCK_MONOTONIC; stuck_s 0: not
 	int32_t tokens;		   // requests that it may make before the next tick
 	uint32_t tokens_at;	   // in ticks
-	bool verifying, writing, reading, paced, closing;
+	bool verifying, writing, reading, closing;
 	bool dead; // the handle is closed
 };
 
@@ -51,6 +52,8 @@ void connection_open(struct server *s);
 void connection_close(struct connection *c);
 // Goes on with what it has received.
 void connection_resume(struct connection *c);
+// Goes on with connections that were to wait for this tick.
+void connections_unpace(struct server *s);
 // Writes the answers that may go out.
 void connection_flush(struct connection *c);
 // Sends the answer of a call, or queues it.

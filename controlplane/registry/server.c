@@ -92,22 +92,6 @@ static void sweep(struct server *s, uint32_t now_s)
 	}
 }
 
-static void resume_paced(struct server *s)
-{
-	struct connection *c = s->connections, *next;
-
-	if (s->paced == 0)
-		return;
-	s->paced = 0;
-	for (; c; c = next) {
-		next = c->next;
-		if (c->paced) {
-			c->paced = false;
-			connection_resume(c);
-		}
-	}
-}
-
 static void on_tick(uv_timer_t *timer)
 {
 	struct server *s = timer->data;
@@ -115,7 +99,7 @@ static void on_tick(uv_timer_t *timer)
 
 	registry_tick(s->registry, t);
 	sweep(s, t.now_s);
-	resume_paced(s);
+	connections_unpace(s);
 }
 
 static void on_prepare(uv_prepare_t *prepare)

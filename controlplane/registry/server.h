@@ -18,7 +18,7 @@ enum {
 	SERVER_OUTPUT_MAX = 8 << 20, // bytes that a client may leave unread
 	SERVER_IDLE_S = 300,	     // silence after which a connection is closed
 	SERVER_STUCK_S = 30,	     // time to read an answer
-	SERVER_VERIFY_MAX = 4096,    // signatures that wait for the thread pool
+	SERVER_VERIFY_MAX = 32768,   // signatures that wait for the thread pool
 	SERVER_RATE = 500,	     // requests a second and connection
 	SERVER_BURST = 2000,
 	SERVER_REST_MAX = 64 << 20, // bytes of incomplete frames of all connections
@@ -49,10 +49,10 @@ struct server {
 	uint32_t verifying;
 	size_t rest_bytes;
 	struct sources sources;
-	struct json_out out;   // the answer that is being built
-	uint8_t plain[16384];  // decrypted
-	uint8_t buffer[65536]; // for reading; nothing is kept in it between two turns
-	uint32_t paced;	       // connections that asked too fast
+	struct json_out out;	  // the answer that is being built
+	uint8_t plain[16384];	  // decrypted
+	uint8_t buffer[65536];	  // for reading; nothing is kept in it between two turns
+	struct connection *paced; // wait for the next tick
 };
 
 // Binds and listens; connections wait until server_start(). May be called with privileges that are

@@ -160,6 +160,8 @@ int store_open_database(const char *path, sqlite3 **out, struct parse_error *err
 		return -EIO;
 	}
 	sqlite3_extended_result_codes(db, 1);
+	// a file that is refused stays as it is
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	rc = check_schema(db, path, error);
 	if (!rc && sqlite3_exec(db, setup, NULL, NULL, NULL) != SQLITE_OK)
 		rc = damaged(db, path, error);
@@ -167,6 +169,7 @@ int store_open_database(const char *path, sqlite3 **out, struct parse_error *err
 		sqlite3_close(db);
 		return rc;
 	}
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	*out = db;
 	return 0;
 }

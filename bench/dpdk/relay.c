@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The whole relay on one core and a dpdk device without a cable (net_null): rx, all stages, tx.
 // Every received buffer is filled with a relay datagram from and to random nodes, as a card would
-// have done, by a receive callback; its cost is on the relay's account and measured apart.
+// have done, by a receive callback. Modes: relay; swap (addresses, without filling); fill and free
+// (receiving and freeing with and without filling: the difference is what filling costs).
 #include "dataplane/io/frame.h"
 #include "dataplane/io/mem.h"
 #include "dataplane/worker.h"
@@ -184,7 +185,7 @@ static uint64_t cpu_ns(void)
 }
 
 // Datagrams of one turn, by mode.
-static unsigned turn_fill(void)
+static unsigned turn_free(void)
 {
 	static struct dgram d[BURST_MAX];
 	struct dgram *list[BURST_MAX];
@@ -224,7 +225,7 @@ static void measure(const struct options *o, struct worker *w)
 
 	while ((double)(now - start) < o->seconds * 1e9) {
 		for (int i = 0; i < TURNS; i++)
-			count += relay ? worker_turn(w) : swap ? turn_swap() : turn_fill();
+			count += relay ? worker_turn(w) : swap ? turn_swap() : turn_free();
 		now = cpu_ns();
 	}
 	for (int i = 0; i < DROP_COUNT; i++)
@@ -247,7 +248,7 @@ static struct options options_read(int argc, char **argv)
 	    .frames = 8192,
 	    .seconds = 3,
 	    .device = "net_null0,size=60",
-	    .mode = "relay,swap,fill"};
+	    .mode = "relay,swap,fill,free"};
 	int c;
 
 	while ((c = getopt(argc, argv, "n:s:t:f:d:e:m:")) != -1) {
@@ -267,7 +268,7 @@ static struct options options_read(int argc, char **argv)
 			o.mode = optarg;
 		else
 			errx(2, "usage: dpdk-relay [-n nodes] [-s senders] [-t seconds] "
-				"[-f buffers] [-d device] [-e eal] [-m relay,swap,fill]");
+				"[-f buffers] [-d device] [-e eal] [-m relay,swap,fill,free]");
 	}
 	if (o.nodes == 0 || o.senders == 0)
 		errx(2, "0 nodes send nothing");
@@ -297,7 +298,7 @@ int main(int argc, char **argv)
 	filler_open(&o);
 	port = rte_eth_find_next(0);
 	while ((o.mode = strsep(&rest, ","))) {
-		if (strcmp(o.mode, "swap") != 0)
+		if (strcmp(o.mode, "swap") != 0 && strcmp(o.mode, "free") != 0)
 			callback = rte_eth_add_rx_callback(port, 0, fill, NULL);
 		measure(&o, w);
 		if (callback)

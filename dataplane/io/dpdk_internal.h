@@ -67,6 +67,7 @@ struct dpdk_link {
 	char driver[32];
 	uint16_t port;
 	bool probed, started; // the device is ours; it has queues
+	bool is_virtual;      // no hardware reads its buffers
 	uint16_t queue_count;
 	uint16_t mtu;
 	uint32_t socket; // NUMA node

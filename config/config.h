@@ -93,7 +93,7 @@ struct config {
 	struct config_registry registry;
 	union socket_address registry_listen;
 	char registry_store[256], registry_admin_token_file[256], registry_fleets[256];
-	int registry_tls; // 0 off, 1 on
+	int registry_tls;     // 0 off, 1 on
 	char http_listen[64]; // ADDR:PORT, "" = off
 	uint64_t registry_connections, registry_source_connections;
 	struct {

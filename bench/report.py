@@ -26,6 +26,11 @@ def ratio_rows(results):
     if nodes:
         rows.append((f"ns a datagram at {nodes[-1]['nodes']} / {nodes[0]['nodes']} nodes",
                      nodes[-1]["ns"], nodes[0]["ns"], "<= 1.6"))
+    if results.get("dpdk"):
+        dpdk = results["dpdk"]
+        pages = "huge pages" if dpdk["hugepages"] else "no huge pages"
+        rows.append((f"relay / testpmd macswap, {dpdk['device']}, {pages}, per CPU-second",
+                     dpdk["without_filling"]["rate"], dpdk["rate"]["macswap"], ">= 0.45"))
     return rows
 
 

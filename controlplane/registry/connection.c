@@ -237,7 +237,8 @@ static void answer_queue(struct connection *c, const struct call *call, size_t s
 	c->tail = &a->next;
 	c->output += a->len;
 	c->answers++;
-	connection_flush(c);
+	if (!c->more)
+		connection_flush(c);
 }
 
 void connection_answer(struct connection *c, struct call *call)
@@ -247,7 +248,8 @@ void connection_answer(struct connection *c, struct call *call)
 
 	if (c->closing)
 		return;
-	if (!c->tls && !c->head && call->ticket <= store_committed(c->server->registry->store)) {
+	if (!c->more && !c->tls && !c->head &&
+	    call->ticket <= store_committed(c->server->registry->store)) {
 		buf = uv_buf_init(call->out.text, (unsigned)call->out.len);
 		n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
 		if (n == (int)call->out.len) {
@@ -351,10 +353,14 @@ void connection_input(struct connection *c, const uint8_t *data, size_t len)
 			break;
 		}
 		// The server's read buffer is not touched meanwhile: nothing here reads.
+		c->more = feed.len - feed.used > FRAME_HEADER;
 		ask(c, json, n);
 		if (c->closing)
 			break;
 	}
+	c->more = false;
+	if (!c->closing && c->head)
+		connection_flush(c);
 	if (!rc)
 		rc = frame_end(&feed);
 	if (c->closing)

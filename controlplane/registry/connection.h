@@ -36,6 +36,7 @@ struct connection {
 	uint32_t heard_s, stuck_s; // CLOCK_MONOTONIC; stuck_s 0: not
 	int32_t tokens;		   // requests that it may make before the next tick
 	uint32_t tokens_at;	   // in ticks
+	bool more; // further requests were received: their answers are written together
 	bool verifying, writing, reading, closing;
 	bool dead; // the handle is closed
 };

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	EXIT_USAGE = 2, // by options_parse
 	EXIT_FAILED = 1,
 	EXIT_WRONG = 3, // the relay altered, misrouted or duplicated frames
 	NDR_TRIALS = 14,
+	SETTLE_US = 200000,
 };
 
 static const double ndr_first_rate = 50000, ndr_precision = 0.02;
@@ -106,7 +108,11 @@ static int registration(const struct options *o, struct backend *b, bool report)
 
 	if (report && report_registration(o, &r))
 		return EXIT_FAILED;
-	return failed ? fail("register", error) : 0;
+	if (failed)
+		return fail("register", error);
+	// a relay may answer the last Discovers a moment before it has learnt the nodes
+	usleep(SETTLE_US);
+	return 0;
 }
 
 static int flood(const struct options *o, struct backend *b)

@@ -168,20 +168,6 @@ int parse_duration(
 	return rc;
 }
 
-int parse_bool(const char *text, bool *value, struct parse_error *error)
-{
-	static const char *const names[] = {"false", "true", "no", "yes", "off", "on", NULL};
-
-	for (int i = 0; names[i]; i++) {
-		if (!strcmp(text, names[i])) {
-			*value = i & 1;
-			return 0;
-		}
-	}
-	parse_error_set(error, "\"%s\" is neither true nor false", text);
-	return -EINVAL;
-}
-
 char *format_size(char *out, uint64_t bytes)
 {
 	static const char suffixes[] = "KMGT";

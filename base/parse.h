@@ -25,8 +25,6 @@ int parse_size(
 // not.
 int parse_duration(
     const char *text, uint64_t min, uint64_t max, uint64_t *value, struct parse_error *error);
-// true false yes no on off.
-int parse_bool(const char *text, bool *value, struct parse_error *error);
 
 union socket_address {
 	struct sockaddr any;

@@ -160,9 +160,3 @@ bool lpm_equal(const struct lpm *a, const struct lpm *b)
 			return false;
 	return true;
 }
-
-void lpm_walk(const struct lpm *t, void (*each)(void *ctx, const struct route *r), void *ctx)
-{
-	for (unsigned i = 0; i < t->count; i++)
-		each(ctx, &t->slots[i].route);
-}

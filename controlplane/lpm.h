@@ -31,5 +31,3 @@ const struct route *lpm_find(const struct lpm *t, const uint8_t addr[16]);
 unsigned lpm_count(const struct lpm *t);
 // True when both hold the same routes.
 bool lpm_equal(const struct lpm *a, const struct lpm *b);
-// Calls `each` for every route, in no order.
-void lpm_walk(const struct lpm *t, void (*each)(void *ctx, const struct route *r), void *ctx);

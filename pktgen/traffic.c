@@ -233,12 +233,3 @@ uint64_t flow_check(
 	c->bytes += r.frame_len;
 	return load_be64(r.frame + 8);
 }
-
-uint64_t traffic_sent(const struct traffic *t)
-{
-	uint64_t sent = 0;
-
-	for (uint32_t i = 0; i < t->o->flows; i++)
-		sent += t->flows[i].sent;
-	return sent;
-}

@@ -54,6 +54,3 @@ size_t flow_build(struct traffic *t, struct flow *f, uint64_t now_ns, uint8_t *b
 // the frame is none of ours or wrong.
 uint64_t flow_check(
     struct traffic *t, struct check *c, uint32_t socket, const uint8_t *data, size_t len);
-
-// Frames sent on all flows.
-uint64_t traffic_sent(const struct traffic *t);

@@ -352,32 +352,3 @@ void directory_free(struct directory *d)
 	index_free(&d->by_name);
 	index_free(&d->by_tag);
 }
-
-static size_t index_bytes(const struct index *ix)
-{
-	return ix->at ? (ix->mask + 1) * sizeof(*ix->at) : 0;
-}
-
-static size_t text_bytes(const char *text)
-{
-	return text ? strlen(text) + 1 : 0;
-}
-
-size_t directory_bytes(const struct directory *d)
-{
-	size_t bytes = d->slots_cap * (sizeof(struct dir_node) + sizeof(*d->seen)) +
-		       index_bytes(&d->by_id) + index_bytes(&d->by_key) + index_bytes(&d->by_name) +
-		       index_bytes(&d->by_tag);
-
-	for (uint32_t i = 0; i < d->slots; i++) {
-		const struct dir_node *n = at_slot(d, i);
-
-		if (n->id)
-			bytes += text_bytes(n->hostname) + text_bytes(n->owner) +
-				 text_bytes(n->tags) + text_bytes(n->lan_addrs) +
-				 text_bytes(n->endpoints) + n->network_count * sizeof(uint16_t);
-	}
-	for (uint32_t i = 0; i < d->tag_count; i++)
-		bytes += d->tags[i].nodes.cap * sizeof(uint32_t);
-	return bytes;
-}

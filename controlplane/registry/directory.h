@@ -110,6 +110,3 @@ bool directory_in_network(const struct dir_node *n, uint16_t network);
 bool directory_share_network(const struct dir_node *a, const struct dir_node *b);
 // Replaces an owned text; NULL or "" empties. 0 or -ENOMEM.
 int text_set(char **place, const char *value);
-
-// Bytes in memory, about: what the nodes take, without malloc's own.
-size_t directory_bytes(const struct directory *d);

@@ -12,7 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAME_OVERHEAD = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN, MICROSECONDS = 1000000 };
+enum {
+	FRAME_OVERHEAD = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN,
+	MICROSECONDS = 1000000,
+	ROOM_MAX = 65280
+};
 
 static int find_port(struct dpdk_link *d)
 {
@@ -154,7 +158,7 @@ static struct link_queue *queue_make(const struct dpdk_link *d, uint16_t index)
 
 	if (!q)
 		return NULL;
-	room = RTE_ALIGN_CEIL(room, (uint32_t)CACHE_LINE);
+	room = RTE_ALIGN_CEIL(RTE_MIN(room, (uint32_t)ROOM_MAX), (uint32_t)CACHE_LINE);
 	snprintf(name, sizeof(name), "fw_p%u_q%u", d->port, index);
 	*q = (struct link_queue){
 	    .port = d->port,

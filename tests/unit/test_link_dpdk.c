@@ -234,6 +234,36 @@ static void segments(void **state)
 	close_all();
 }
 
+// After the driver said that the device was removed nothing touches it, and nothing is lost.
+static void removed_device(void **state)
+{
+	static struct dgram got[BURST_MAX];
+	struct dpdk_link *d;
+	struct link_stats stats;
+	char text[256];
+
+	(void)state;
+	open_all("net_ring6");
+	d = raw.priv;
+	put_relay(NODE_B, "too late");
+	__atomic_store_n(&d->gone, 1, __ATOMIC_RELAXED);
+	assert_int_equal(take(0, got), 0);
+	assert_int_equal(put(0), 0);
+	assert_int_equal(lab.b.d[0].drop, DROP_TX_FULL);
+	raw.ops->maintain(&raw);
+	raw.ops->stats(&raw, &stats);
+	raw.ops->describe(&raw, text, sizeof(text));
+	assert_true(stats.down);
+	assert_memory_equal(text, "gone", 4);
+	__atomic_store_n(&d->gone, 0, __ATOMIC_RELAXED);
+	raw.ops->maintain(&raw);
+	raw.ops->stats(&raw, &stats);
+	assert_false(stats.down);
+	assert_int_equal(take(0, got), 1);
+	give_back(0, got, 1);
+	close_all();
+}
+
 static void null_device(void **state)
 {
 	(void)state;
@@ -372,6 +402,7 @@ int main(void)
 	    cmocka_unit_test(stats_agree_with_the_device),
 	    cmocka_unit_test(queues_are_apart),
 	    cmocka_unit_test(segments),
+	    cmocka_unit_test(removed_device),
 	    cmocka_unit_test(null_device),
 	    cmocka_unit_test(capture_in_capture_out),
 	    cmocka_unit_test(errors_name_the_device),

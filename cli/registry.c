@@ -19,13 +19,15 @@
 
 enum { LIMIT_DEFAULT = 100, TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
 
-static const char *json_flag, *limit_text, *after_text, *network_text, *node_text, *store_text;
+static const char *json_flag, *limit_text, *after_text, *network_text, *node_text, *store_text,
+    *lines_flag;
 
 static const struct config_option options[] = {
     {"json", NULL, "print the relay's answer as JSON", &json_flag},
     {"limit", "N", "at most so many (default 100)", &limit_text},
     {"after", "KEY", "go on behind this one", &after_text},
     {"network", "ID", "find: only members of this network", &network_text},
+    {"lines", NULL, "audit: the whole log as JSON lines, newest first", &lines_flag},
     {"node", "ID", "trust: only of this node", &node_text},
     {"store", "FILE", "import: the new store, if not the default one", &store_text}, {0}};
 
@@ -131,6 +133,35 @@ static int show_list(
 	if (next)
 		printf("there may be more: --after %s goes on\n", next);
 	json_decref(result);
+	return EXIT_OK;
+}
+
+// The audit log, a line an entry.
+static int write_lines(const struct command *self)
+{
+	char after[32] = "0";
+	const char *next = after;
+	int status = EXIT_OK;
+
+	while (next) {
+		json_t *result, *entry;
+		size_t i;
+
+		result = ask(self,
+		    json_pack(
+			"{s:s,s:i,s:s}", "request", "registry-audit", "limit", 200, "after", after),
+		    &status);
+		if (!result)
+			return status;
+		json_array_foreach(json_object_get(result, "audit"), i, entry)
+		{
+			json_dumpf(entry, stdout, JSON_COMPACT);
+			putchar('\n');
+		}
+		next = member_text(result, "next", NULL);
+		snprintf(after, sizeof(after), "%s", next ? next : "");
+		json_decref(result);
+	}
 	return EXIT_OK;
 }
 
@@ -350,6 +381,8 @@ int run_registry(const struct command *self, int argc, char **argv)
 		return run_import(self, line.operands[1]);
 	if (line.operand_count <= 1 && !strcmp(what, "status"))
 		return show_status(self);
+	if (line.operand_count == 1 && lines_flag && !strcmp(what, "audit"))
+		return write_lines(self);
 	if (line.operand_count == 1 && find_list(what) && strcmp(what, "find") != 0)
 		return show_list(self, find_list(what), &line, 1);
 	complain(self,

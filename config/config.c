@@ -53,8 +53,14 @@ static bool has_ip6(void)
 static void default_store(struct config *config)
 {
 	const char *home = getenv("HOME");
+	const char *systemd = getenv("STATE_DIRECTORY");
 	char runtime[CONFIG_PATH_MAX];
 
+	if (systemd && *systemd == '/' && !strchr(systemd, ':')) {
+		snprintf(config->registry_store, sizeof(config->registry_store), "%s/registry.db",
+		    systemd);
+		return;
+	}
 	default_state(runtime, sizeof(runtime));
 	if (strcmp(runtime, config->state) != 0 || (geteuid() != 0 && !home))
 		snprintf(config->registry_store, sizeof(config->registry_store), "%s/registry.db",

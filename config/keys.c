@@ -45,7 +45,8 @@ const struct config_key config_keys[] = {
 	.computed = "`[::]:9000`, `0.0.0.0:9000` without IPv6",
 	.help = "address and TCP port of the embedded registry"},
     {"registry-store", .type = CONFIG_TEXT, AT(registry_store),
-	.computed = "`registry.db` in `state`; if that is the default directory, in "
+	.computed = "`registry.db` in systemd's `StateDirectory`, else in `state`; if that is the "
+		    "default directory, in "
 		    "`/var/lib/fairway` for root, else `~/.local/state/fairway`",
 	.help = "file of the embedded registry"},
     {"registry-admin-token-file", .type = CONFIG_TEXT, AT(registry_admin_token_file), .value = "",

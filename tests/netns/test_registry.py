@@ -102,6 +102,10 @@ def test_command_line(up, tmp_path):
     assert up.ask("networks")["networks"][0]["name"] == "lab"
     assert up.ask("registry", "audit")["audit"][0]["action"] == "network.created"
     assert up.ask("registry", "status")["nodes"] == 5
+    lines = subprocess.run([BUILD / "fairway", "registry", "audit", "--lines", "--state", up.state],
+                           check=True, capture_output=True, text=True, timeout=20).stdout
+    actions = [json.loads(line)["action"] for line in lines.splitlines()]
+    assert len(actions) == 12 and actions.count("node.registered") == 5
     copy = tmp_path / "copy.db"
     subprocess.run([BUILD / "fairway", "registry", "backup", copy, "--state", up.state], check=True,
                    capture_output=True, timeout=20)

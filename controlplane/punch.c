@@ -60,6 +60,11 @@ void punch_request(struct punch *p, const struct punt *punt)
 		e->stats->n[CP_PUNCH_UNKNOWN]++;
 		return;
 	}
+	// One socket under two ids: nothing to punch, and both answers would go to it.
+	if (endpoint_equal(&target, &punt->from)) {
+		e->stats->n[CP_PUNCH_REFUSED]++;
+		return;
+	}
 	if (asked_recently(p, request.requester, request.target, punt->now_ns)) {
 		e->stats->n[CP_PUNCH_PACED]++;
 		return;

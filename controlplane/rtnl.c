@@ -79,11 +79,14 @@ static void send_request(struct rtnl *n, uint64_t now_ns)
 
 static void take_messages(struct rtnl *n, const uint8_t *data, size_t len, bool dump)
 {
-	int left = (int)len;
+	for (size_t at = 0; at + sizeof(struct nlmsghdr) <= len;) {
+		const struct nlmsghdr *m = (const struct nlmsghdr *)(data + at);
 
-	for (const struct nlmsghdr *m = (const struct nlmsghdr *)data; NLMSG_OK(m, left);
-	     m = NLMSG_NEXT(m, left))
+		if (m->nlmsg_len < sizeof(*m) || m->nlmsg_len > len - at)
+			return;
 		routes_message(&n->routes, m, dump);
+		at += NLMSG_ALIGN(m->nlmsg_len);
+	}
 }
 
 static void receive(struct rtnl *n, int fd, bool dump)

@@ -28,7 +28,8 @@
 	    "signed Discovers dropped: too many wait for verification")                           \
 	X(PUNCHES, punches, "punch requests answered to both sides")                              \
 	X(PUNCH_UNKNOWN, punch_unknown, "punch requests for a node that is not registered here")  \
-	X(PUNCH_REFUSED, punch_refused, "punch requests whose requester was not admitted")        \
+	X(PUNCH_REFUSED, punch_refused,                                                           \
+	    "punch requests whose requester was not admitted, or is the target itself")           \
 	X(PUNCH_PACED, punch_paced, "punch requests repeated too soon")                           \
 	X(STUN_ANSWERED, stun_answered, "STUN Binding requests answered")                         \
 	X(STUN_REFUSED, stun_refused, "STUN requests answered with an error")                     \

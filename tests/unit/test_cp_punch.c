@@ -60,9 +60,10 @@ static void test_silence_where_nobody_is_helped(void **state)
 	ask(lab, 0, 2, "198.51.100.1:1");
 	ask(lab, 1, 0, "198.51.100.1:1");
 	ask(lab, 1, 1, "198.51.100.1:1");
+	ask(lab, 4, 1, "198.51.100.1:1"); // two ids of one socket
 	assert_int_equal(lab->sent_count, 0);
 	assert_int_equal(lab->stats.n[CP_PUNCH_UNKNOWN], 1);
-	assert_int_equal(lab->stats.n[CP_PUNCH_REFUSED], 1);
+	assert_int_equal(lab->stats.n[CP_PUNCH_REFUSED], 2);
 	lab_close(lab);
 }
 

@@ -88,6 +88,8 @@ static void log_refusal(struct endpoints *e, const struct claim *c, enum admissi
 		break;
 	case REFUSE_UNPROVEN:
 		e->stats->n[CP_REFUSED_UNPROVEN]++;
+		if (c->proof == PROOF_KEY)
+			return; // the first half of every proof
 		break;
 	case REFUSE_KEY:
 		e->stats->n[CP_REFUSED_KEY]++;

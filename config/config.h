@@ -95,7 +95,7 @@ struct config {
 	char registry_store[256], registry_admin_token_file[256], registry_fleets[256];
 	int registry_tls;     // 0 off, 1 on
 	char http_listen[64]; // ADDR:PORT, "" = off
-	uint64_t registry_connections, registry_source_connections;
+	uint64_t registry_connections, registry_source_connections, registry_source_nodes;
 	struct {
 		int policy; // enum config_admission
 		uint64_t silence_ns, ttl_ns;

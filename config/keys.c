@@ -66,6 +66,9 @@ const struct config_key config_keys[] = {
     {"http-listen", .type = CONFIG_TEXT, AT(http_listen), .value = "",
 	.help = "address and TCP port of `/metrics` (Prometheus), `/healthz` and `/readyz`; empty: "
 		"none; there is no authentication, so keep it on a network of yours"},
+    {"registry-source-nodes", AT(registry_source_nodes), COUNT(0, 4000000), .value = "100000",
+	.help = "most nodes that have registered from such an address or network and have not "
+		"proven their key yet; 0: no limit"},
     {"admission.policy", "admission", AT(admission.policy),
 	CHOICE("open", "anchored", "signed", "auto"), .value = "auto", .reload = true,
 	.help =

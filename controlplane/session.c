@@ -139,6 +139,15 @@ static enum admission_anchor on_anchor(void *ctx, uint32_t node, const struct en
 	return cp->embedded.on ? embedded_anchor(&cp->embedded, node, from) : ANCHOR_NONE;
 }
 
+static bool on_heard_at(void *ctx, uint32_t node, struct endpoint *at)
+{
+	const struct cp *cp = ctx;
+	const struct node_table *t = &cp->session.nodes.table;
+	struct node_entry e;
+
+	return cp->attach.up && node_table_find(t, node, &e) && node_table_endpoint(t, e, at);
+}
+
 static void open_parts(struct cp *cp)
 {
 	struct session *s = &cp->session;
@@ -154,6 +163,8 @@ static void open_parts(struct cp *cp)
 	    .remote_owner = on_remote_owner,
 	};
 
+	cp->embedded.registry.heard_at = on_heard_at;
+	cp->embedded.registry.heard_ctx = cp;
 	s->opened_ns = clock_mono_ns();
 	nexthops_open(&s->nexthops, s->memory, &cp->rtnl.routes);
 	endpoints_init(&s->endpoints, &s->nodes, &cp->stats, &hooks);

@@ -105,12 +105,12 @@ static void note_proof(struct registry *r, struct call *c)
 
 	if (!n)
 		return;
-	memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
 	directory_touch(&r->nodes, n, c->t.now_s);
 	if (!n->proven) {
-		n->proven = true;
+		registry_prove(r, n);
 		dirty = true;
 	}
+	memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
 	if (c->conn && c->conn->node == n->id) {
 		n->at = c->conn->at;
 		c->conn->node = 0;

@@ -98,11 +98,18 @@ static struct dir_node *new_node(struct registry *r, struct call *c, const uint8
 		call_fail(c, "node ID space exhausted");
 		return NULL;
 	}
+	if (!sources_take(&r->unproven, &c->from, r->config.unproven_max)) {
+		call_fail(c, "too many new nodes from this address (max %u without proof)",
+		    r->config.unproven_max);
+		return NULL;
+	}
 	n = directory_add(d, d->next_id, key);
 	if (!n) {
+		sources_give(&r->unproven, &c->from);
 		call_fail(c, "registry full");
 		return NULL;
 	}
+	memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
 	d->next_id++;
 	n->created = c->t.unix_s;
 	store_put(r->store, STORE_META, "ti", "next_node", (int64_t)d->next_id);
@@ -176,8 +183,12 @@ static void do_register(struct registry *r, struct call *c)
 		n->public = n->task_exec = false;
 		directory_set_live(&r->nodes, n, true, c->t.now_s);
 	}
-	if (c->proven)
-		n->proven = n->ratcheted = true;
+	if (c->proven) {
+		if (!n->proven)
+			registry_prove(r, n);
+		n->ratcheted = true;
+		memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
+	}
 	if (*version)
 		directory_set_version(&r->nodes, n, version);
 	if (!n->owner && strlen(owner) <= OWNER_LEN_MAX)

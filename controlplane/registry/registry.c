@@ -22,6 +22,7 @@ int registry_init(struct registry *r, const struct registry_config *config)
 	*r = (struct registry){.config = *config};
 	directory_init(&r->nodes, config->capacity);
 	pairs_init(&r->pairs);
+	sources_init(&r->unproven);
 	rc = networks_init(&r->networks);
 	if (!rc)
 		rc = sig_cache_init(&r->sigs, config->capacity * SIGNATURES_A_NODE);
@@ -42,6 +43,7 @@ void registry_free(struct registry *r)
 	networks_free(&r->networks);
 	fleets_free(&r->fleets);
 	sig_cache_free(&r->sigs);
+	sources_free(&r->unproven);
 }
 
 static bool is_forgettable(const struct dir_node *n)
@@ -49,18 +51,36 @@ static bool is_forgettable(const struct dir_node *n)
 	return !n->proven && !n->network_count && !n->inbox && !n->consents && !n->external_id;
 }
 
+// The address that an unproven node first registered from stands in `anchor`.
+static void leave_unproven(struct registry *r, const struct dir_node *n)
+{
+	if (!n->proven) {
+		struct endpoint from = endpoint_from_v6(n->anchor, 0);
+
+		sources_give(&r->unproven, &from);
+	}
+}
+
+void registry_prove(struct registry *r, struct dir_node *n)
+{
+	leave_unproven(r, n);
+	n->proven = true;
+}
+
 void registry_let_go(struct registry *r, struct dir_node *n)
 {
 	directory_set_live(&r->nodes, n, false, 0);
 	directory_set_hostname(&r->nodes, n, "");
 	n->at.port = 0;
-	memset(n->anchor, 0, sizeof(n->anchor));
 	if (is_forgettable(n)) {
+		leave_unproven(r, n);
 		r->count[REGISTRY_FORGOTTEN]++;
 		store_put(r->store, STORE_NODE_FORGET, "i", (int64_t)n->id);
 		directory_remove(&r->nodes, n);
 		return;
 	}
+	if (n->proven)
+		memset(n->anchor, 0, sizeof(n->anchor));
 	store_put(r->store, STORE_NODE_GONE, "i", (int64_t)n->id);
 }
 

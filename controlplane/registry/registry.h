@@ -7,6 +7,7 @@
 #include "controlplane/registry/network.h"
 #include "controlplane/registry/pairs.h"
 #include "controlplane/registry/sig_cache.h"
+#include "controlplane/registry/sources.h"
 #include "controlplane/registry/store.h"
 
 #include <stdbool.h>
@@ -32,6 +33,7 @@ enum {
 
 struct registry_config {
 	uint32_t capacity;
+	uint32_t unproven_max; // nodes of an address that have not proven their key; 0: no limit
 	char admin_token[ADMIN_TOKEN_MAX]; // "": administrative requests are refused
 };
 
@@ -74,6 +76,10 @@ struct registry {
 	struct networks networks;
 	struct fleets fleets;
 	struct sig_cache sigs;
+	struct sources unproven; // nodes by the address that they first registered from
+	// Where the relay hears a node; false: not at all. May be NULL.
+	bool (*heard_at)(void *ctx, uint32_t node, struct endpoint *at);
+	void *heard_ctx;
 	struct store *store;
 	struct beacon beacons[BEACON_MAX];
 	uint64_t inbox_seq;
@@ -93,6 +99,8 @@ int registry_attach(
 // Every 100 ms: lets silent nodes go, a bounded number of them.
 void registry_tick(struct registry *r, struct registry_time t);
 
+// A node has signed with its key: it does not count as unproven any more.
+void registry_prove(struct registry *r, struct dir_node *n);
 // A node goes: hostname and endpoint are freed, and who never proved its key is forgotten.
 void registry_let_go(struct registry *r, struct dir_node *n);
 // Both nodes trust each other.

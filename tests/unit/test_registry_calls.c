@@ -202,6 +202,55 @@ static void test_rotate(void **state)
 	    lab_sign(&other, "rotate:2"), key);
 }
 
+// Who proves nothing cannot fill the registry from one address.
+static void test_unproven(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node a;
+
+	l->registry.config.unproven_max = 2;
+	a = lab_node(l, 1);
+	lab_node(l, 2);
+	lab_refused(l, "too many new nodes from this address (max 2 without proof)",
+	    "{'type':'register','public_key':'" PUB "'}");
+	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+	    lab_sign(&a, "heartbeat:1"));
+	lab_node(l, 3);
+	lab_refused(l, "too many new nodes from this address (max 2 without proof)",
+	    "{'type':'register','public_key':'" PUB "'}");
+	// the silent ones make room
+	l->t.now_s += STALE_S;
+	registry_tick(&l->registry, l->t);
+	assert_int_equal(l->registry.nodes.count, 1);
+	lab_node(l, 4);
+	lab_node(l, 5);
+}
+
+static bool heard(void *ctx, uint32_t node, struct endpoint *at)
+{
+	*at = *(struct endpoint *)ctx;
+	return node == 1;
+}
+
+// The relay knows the port that a NAT has chosen since, but not another address.
+static void test_heard(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node a = lab_node(l, 1);
+	struct endpoint at;
+
+	l->registry.heard_at = heard;
+	l->registry.heard_ctx = &at;
+	endpoint_parse("198.51.100.7:777", 0, &at);
+	lab_expect(l, "{'real_addr':'198.51.100.7:777'}",
+	    "{'type':'resolve','requester_id':1,'node_id':1,'signature':'%s'}",
+	    lab_sign(&a, "resolve:1:1"));
+	endpoint_parse("198.51.100.8:777", 0, &at);
+	lab_expect(l, "{'real_addr':'198.51.100.7:4000'}",
+	    "{'type':'resolve','requester_id':1,'node_id':1,'signature':'%s'}",
+	    lab_sign(&a, "resolve:1:1"));
+}
+
 // Go's way with fields: what is missing or mistyped is zero, numbers are doubles.
 static void test_fields(void **state)
 {
@@ -230,6 +279,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_takeover, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_profile, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_rotate, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_unproven, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_heard, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_fields, lab_open, lab_close),
 	};
 

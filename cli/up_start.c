@@ -54,17 +54,29 @@ static bool owner_is_ending(const union socket_address *at)
 	       !strncmp(name, "fairway-dp", 10);
 }
 
+static int address_check(const union socket_address *at, int *tries, struct parse_error *error)
+{
+	int rc = udp_probe(at, error);
+
+	while (rc == -EADDRINUSE && (*tries)++ < PROBE_TRIES && owner_is_ending(at)) {
+		usleep(PROBE_PAUSE_MS * 1000);
+		rc = udp_probe(at, error);
+	}
+	return rc;
+}
+
 int addresses_check(const struct config *config, struct parse_error *error)
 {
+	unsigned first = config->gossip.extra_ports.first, last = config->gossip.extra_ports.last;
 	int tries = 0;
 
 	for (uint32_t i = 0; i < config->listen.count; i++) {
-		const union socket_address *at = &config->listen.at[i];
-		int rc = udp_probe(at, error);
+		union socket_address at = config->listen.at[i];
+		int rc = address_check(&at, &tries, error);
 
-		while (rc == -EADDRINUSE && tries++ < PROBE_TRIES && owner_is_ending(at)) {
-			usleep(PROBE_PAUSE_MS * 1000);
-			rc = udp_probe(at, error);
+		for (unsigned port = first; !rc && first && port <= last; port++) {
+			at.v4.sin_port = htons((uint16_t)port);
+			rc = address_check(&at, &tries, error);
 		}
 		if (rc)
 			return rc;

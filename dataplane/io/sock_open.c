@@ -19,7 +19,7 @@ static int error_set(struct link_error *err, int code, const struct endpoint *at
 	endpoint_format(at, text, sizeof(text));
 	if (code == -EADDRINUSE)
 		hint = "; another program serves this port (see ss -ulpn), stop it or choose "
-		       "another --listen";
+		       "another (--listen, --gossip-extra-ports)";
 	else if (code == -EADDRNOTAVAIL)
 		hint = "; this host does not have the address (see ip address), choose another "
 		       "--listen";

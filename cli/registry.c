@@ -339,6 +339,14 @@ static const struct list *find_list(const char *name)
 	return NULL;
 }
 
+int show_tagged(const struct command *self, const char *tag, bool json)
+{
+	const struct config_line line = {.operand_count = 1, .operands = {(char *)tag}};
+
+	json_flag = json ? "" : NULL;
+	return show_list(self, find_list("find"), &line, 0);
+}
+
 // `fairway networks` and `fairway find TAG...`
 int run_registry_list(const struct command *self, int argc, char **argv)
 {

@@ -2,13 +2,14 @@
 #include "cli/show.h"
 
 #include "cli/commands.h"
+#include "cli/registry.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { PAGE = 200, LIMIT_DEFAULT = 100 };
 
-static const char *json_flag, *all_flag, *remote_flag, *limit_text, *after_text;
+static const char *json_flag, *all_flag, *remote_flag, *limit_text, *after_text, *tag_text;
 
 #define JSON_OPTION                                                          \
 	{                                                                    \
@@ -24,6 +25,7 @@ static const struct config_option page_options[] = {JSON_OPTION,
 static const struct config_option node_list_options[] = {JSON_OPTION,
     {"limit", "N", "at most so many; 0: all (default 100)", &limit_text},
     {"after", "ID", "go on behind this node", &after_text},
+    {"tag", "TAG", "nodes of the embedded registry with this tag instead", &tag_text},
     {"remote", NULL, "also nodes that peer relays know", &remote_flag}, {0}};
 
 static const struct column link_columns[] = {{"link", "link", CELL_TEXT},
@@ -164,6 +166,8 @@ int run_show(const struct command *self, int argc, char **argv)
 		fprintf(stderr, "%s: --limit: %s\n", name, error.text);
 		return EXIT_USAGE;
 	}
+	if (tag_text)
+		return show_tagged(self, tag_text, json_flag != NULL);
 	result = view->list ? ask_pages(self, view, limit, &status)
 			    : ask(self, make_request(view, 0, NULL), &status);
 	if (!result)

@@ -96,6 +96,7 @@ def test_command_line(up, tmp_path):
     nodes[1].pair(client, "report_trust", nodes[0])
     client.ask("create_network", node_id=1, name="lab", admin_token="adm")
     assert len(up.ask("find", "finance")["nodes"]) == 5
+    assert len(up.ask("nodes", "--tag", "t3")["nodes"]) == 1
     assert [n["node"] for n in up.ask("find", "finance", "t3")["nodes"]] == [3]
     assert len(up.ask("find", "finance", "--limit", "2")["nodes"]) == 2
     assert up.ask("registry", "trust")["trust"][0]["trusted"]

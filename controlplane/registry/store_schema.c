@@ -26,8 +26,8 @@ const char *const store_statements[STORE_OP_COUNT] = {
     [STORE_NETWORK_FORGET] = "DELETE FROM network WHERE id=?1",
     [STORE_MEMBER] = "INSERT OR REPLACE INTO member(network,node,role,tags) VALUES(?1,?2,?3,?4)",
     [STORE_MEMBER_FORGET] = "DELETE FROM member WHERE network=?1 AND node=?2",
-    [STORE_INBOX] = "INSERT OR REPLACE INTO inbox(seq,node,kind,sender,network,accept,at,text) "
-		    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+    [STORE_INBOX] = ("INSERT OR REPLACE INTO inbox(seq,node,kind,sender,network,accept,at,text) "
+		     "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)"),
     [STORE_INBOX_FORGET] = "DELETE FROM inbox WHERE seq=?1",
     [STORE_META] = "INSERT OR REPLACE INTO meta(name,value) VALUES(?1,?2)",
     [STORE_AUDIT] =

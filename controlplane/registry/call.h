@@ -70,6 +70,7 @@ enum call_flags {
 	CALL_ADMIN = 4,	      // needs the administrator's token
 	CALL_WRITES = 8,      // the answer waits for the disk
 	CALL_OPTIONAL = 16,   // checked if there is a signature, `proven` says so
+	CALL_COSTLY = 64,     // goes through many nodes: counts as SERVER_COSTLY requests
 	CALL_KEY_INSIDE = 32, // the key is in the request ("public_key"), not in the directory
 };
 

@@ -77,6 +77,7 @@ static void do_find(struct registry *r, struct call *c)
 }
 
 const struct call_row call_find_rows[] = {
-    {"find", do_find, CALL_SIGNED | CALL_OPTIONAL, "requester_id", "find:{requester_id}", NULL},
+    {"find", do_find, CALL_SIGNED | CALL_OPTIONAL | CALL_COSTLY, "requester_id",
+	"find:{requester_id}", NULL},
     {0},
 };

@@ -255,6 +255,6 @@ const struct call_row call_lookup_rows[] = {
     {"resolve_hostname", do_resolve_hostname, CALL_SIGNED | CALL_OPTIONAL, "requester_id",
 	"resolve_hostname:{requester_id}", NULL},
     {"punch", do_punch, CALL_SIGNED, "requester_id", "punch:{node_a}:{node_b}", check_punch},
-    {"list_nodes", do_list_nodes, 0, NULL, NULL, NULL},
+    {"list_nodes", do_list_nodes, CALL_COSTLY, NULL, NULL, NULL},
     {0},
 };

@@ -284,12 +284,17 @@ static bool ask(struct connection *c, const uint8_t *json, size_t len)
 	struct server *s = c->server;
 	struct call call = {.from = c->from, .t = server_time(), .conn = &c->anchor, .out = s->out};
 
+	enum call_step step;
+
 	call.in = request_parse(json, len);
 	if (!call.in) {
 		broken(c);
 		return false;
 	}
-	if (call_begin(s->registry, &call) == CALL_VERIFY) {
+	step = call_begin(s->registry, &call);
+	if (call.row && call.row->flags & CALL_COSTLY)
+		c->tokens -= SERVER_COSTLY;
+	if (step == CALL_VERIFY) {
 		s->out = call.out;
 		call.out = (struct json_out){0};
 		if (verify_start(c, &call))

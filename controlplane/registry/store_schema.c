@@ -11,18 +11,18 @@
 
 const char *const store_statements[STORE_OP_COUNT] = {
     [STORE_NODE] =
-	"INSERT OR REPLACE INTO node(id,key,live,public,task_exec,proven,ratcheted,endpoint,"
-	"hostname,owner,external_id,tags,lan_addrs,endpoints,version,polo,rotations,created,"
-	"rotated,expires) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,"
-	"?19,?20)",
+	("INSERT OR REPLACE INTO node(id,key,live,public,task_exec,proven,ratcheted,endpoint,"
+	 "hostname,owner,external_id,tags,lan_addrs,endpoints,version,polo,rotations,created,"
+	 "rotated,expires) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,"
+	 "?19,?20)"),
     [STORE_NODE_GONE] = "UPDATE node SET live=0,hostname=NULL,endpoint=NULL WHERE id=?1",
     [STORE_NODE_FORGET] = "DELETE FROM node WHERE id=?1",
     [STORE_PAIR] = "INSERT OR REPLACE INTO pair(low,high,sides) VALUES(?1,?2,?3)",
     [STORE_PAIR_FORGET] = "DELETE FROM pair WHERE low=?1 AND high=?2",
     [STORE_NETWORK] =
-	"INSERT OR REPLACE INTO network(id,name,rule,enterprise,token,admin_token,max_members,"
-	"ports,description,rules,expr_policy,created) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
-	"?12)",
+	("INSERT OR REPLACE INTO network(id,name,rule,enterprise,token,admin_token,max_members,"
+	 "ports,description,rules,expr_policy,created) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
+	 "?12)"),
     [STORE_NETWORK_FORGET] = "DELETE FROM network WHERE id=?1",
     [STORE_MEMBER] = "INSERT OR REPLACE INTO member(network,node,role,tags) VALUES(?1,?2,?3,?4)",
     [STORE_MEMBER_FORGET] = "DELETE FROM member WHERE network=?1 AND node=?2",

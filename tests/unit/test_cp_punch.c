@@ -146,7 +146,7 @@ static void test_stun(void **state)
 	struct stun_options none = {.software = NULL};
 	struct cp_lab *lab = lab_open();
 	uint8_t request[STUN_BUILD_MAX];
-	struct stun_message answer;
+	struct stun_message answer = {0};
 	struct endpoint from = lab_endpoint("198.51.100.1:1");
 	int n = stun_request_build(request, sizeof(request), transaction, &none);
 

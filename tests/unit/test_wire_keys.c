@@ -12,8 +12,8 @@ enum { KEY_SIZE = 32, AAD_SIZE = 4 };
 
 static void scalar(uint8_t first, uint8_t out[KEY_SIZE])
 {
-	for (uint8_t i = 0; i < KEY_SIZE; i++)
-		out[i] = first + i;
+	for (int i = 0; i < KEY_SIZE; i++)
+		out[i] = (uint8_t)(first + i);
 }
 
 static void shared_secret(uint8_t out[KEY_SIZE])

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,15 @@ static int add_dpdk(
 	return append_named(key, field, &link, text, error);
 }
 
+// Other characters are in no device's name, and would not survive being written as YAML again.
+static bool is_plain(const char *text)
+{
+	for (; *text; text++)
+		if (*text <= ' ' || *text > '~' || *text == '"' || *text == '\\')
+			return false;
+	return true;
+}
+
 static int add_link(
     const struct config_key *key, void *field, const char *text, struct parse_error *error)
 {
@@ -119,6 +129,11 @@ static int add_link(
 
 	if (!strcmp(text, "sock"))
 		return 0;
+	if (!is_plain(text)) {
+		parse_error_set(
+		    error, "\"%s\" is no link: names have no spaces, quotes or backslashes", text);
+		return -EINVAL;
+	}
 	if (!strncmp(text, "dpdk:", 5))
 		return add_dpdk(key, field, text, error);
 	if (strncmp(text, "xdp:", 4) != 0 || !*name || *name == ':') {

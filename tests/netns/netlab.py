@@ -21,6 +21,7 @@ BUILD = Path(os.environ.get("FAIRWAY_BUILD", ROOT / "build"))
 CLONE_NEWNET = 0x40000000
 DISCOVER, DISCOVER_REPLY, PUNCH_REQUEST, PUNCH_COMMAND, RELAY, DELIVER, SYNC = range(1, 8)
 DISCOVER_EX, DELIVER_DEST = 8, 9
+NO_RELAY = 3  # exit status of fairway: the control plane does not answer
 
 
 def run(*command, check=True, timeout=30):
@@ -168,7 +169,14 @@ class Relay:
 
     def ask(self, *command):
         """The JSON that a `fairway` command prints."""
-        done = run(BUILD / "fairway", *command, "--json", "--state", self.state.name)
+        for _ in range(100):
+            done = run(BUILD / "fairway", *command, "--json", "--state", self.state.name,
+                       check=False)
+            if done.returncode != NO_RELAY:
+                break
+            time.sleep(0.1)  # the control plane is starting again
+        if done.returncode:
+            raise RuntimeError(f"fairway {' '.join(command)}: {done.stderr}")
         return json.loads(done.stdout)
 
     def children(self):
@@ -201,10 +209,20 @@ class Node:
     def silent(self, timeout=0.3):
         return not select.select([self.socket], [], [], timeout)[0]
 
-    def discover(self, kind=DISCOVER, timeout=3):
-        """Registers; returns the address and port that the beacon saw."""
-        self.send(struct.pack(">BI", kind, self.node))
-        answer = bytes([DISCOVER_REPLY]) + self.expect(DISCOVER_REPLY, timeout)
+    def discover(self, kind=DISCOVER, timeout=8):
+        """Registers, as often as it takes; returns the address and port that the beacon saw.
+
+        The first answers may be lost while the kernels resolve neighbours and install routes.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            self.send(struct.pack(">BI", kind, self.node))
+            try:
+                answer = bytes([DISCOVER_REPLY]) + self.expect(DISCOVER_REPLY, 1)
+                break
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
         size = answer[1]
         family = socket.AF_INET if size == 4 else socket.AF_INET6
         return (socket.inet_ntop(family, answer[2:2 + size]),

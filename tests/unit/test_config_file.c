@@ -74,6 +74,9 @@ static void wrong_files(void **state)
 		"sock"},
 	    {"link: xdp:\n", "f.yaml:1:10: mapping values are not allowed in this context: check "
 			     "indentation and colons"},
+	    {"link: [xdp:a'b\"]\n",
+		"f.yaml:1:8: link: \"xdp:a'b\"\" is no link: names have no spaces, "
+		"quotes or backslashes"},
 	    {"link: [xdp:eth0:0]\n",
 		"f.yaml:1:8: link: \"xdp:eth0:0\": the number of queues must be 1 to "
 		"64, or left out for all"},

@@ -6,10 +6,12 @@
 #include "wire/beacon.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	RECEIVE_MAX = 1024, // messages taken at once
@@ -27,6 +29,7 @@ struct session {
 	atomic_bool sending;
 	atomic_uint_fast64_t sent_so_far;
 	uint8_t *buffers; // BATCH messages to send
+	cpu_set_t processors;
 };
 
 double trial_loss(const struct trial *t)
@@ -57,6 +60,25 @@ static void receive_batch(
 	}
 }
 
+// Where the user has chosen processors (taskset) and given two or more, the sender has the first
+// for itself and the receiver the rest: sharing one, they would wait for each other and lose
+// frames.
+static void take_processors(const struct session *s, bool sending)
+{
+	cpu_set_t mine;
+	int first = 0, count = CPU_COUNT(&s->processors);
+
+	if (count < 2 || count >= sysconf(_SC_NPROCESSORS_ONLN))
+		return;
+	while (!CPU_ISSET(first, &s->processors))
+		first++;
+	CPU_ZERO(&mine);
+	CPU_SET(first, &mine);
+	if (!sending)
+		CPU_XOR(&mine, &mine, &s->processors);
+	sched_setaffinity(0, sizeof(mine), &mine);
+}
+
 static void *receiver(void *arg)
 {
 	struct session *s = arg;
@@ -64,6 +86,7 @@ static void *receiver(void *arg)
 	uint64_t last = clock_mono_ns(), stopped = 0, shown = last;
 	uint32_t *places = malloc(RECEIVE_MAX * sizeof(*places));
 
+	take_processors(s, false);
 	while (m && places) {
 		unsigned n = s->backend->ops->receive(s->backend, m, places, RECEIVE_MAX, 20);
 		uint64_t now = clock_mono_ns();
@@ -169,12 +192,14 @@ int trial_relay(
 		    traffic->o->size);
 		return -ENOMEM;
 	}
+	sched_getaffinity(0, sizeof(s.processors), &s.processors);
 	failed = pthread_create(&thread, NULL, receiver, &s);
 	if (failed) {
 		snprintf(error, BACKEND_ERROR_MAX, "thread: %s", strerror(failed));
 		free(s.buffers);
 		return -failed;
 	}
+	take_processors(&s, true);
 	if (b->ops->blast && traffic->o->mode != MODE_LATENCY)
 		failed = blast_trial(&s);
 	else
@@ -183,6 +208,7 @@ int trial_relay(
 		snprintf(error, BACKEND_ERROR_MAX, "XDP live frames: %s", strerror(-failed));
 	t->cpu_send_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	atomic_store(&s.sending, false);
+	sched_setaffinity(0, sizeof(s.processors), &s.processors);
 	pthread_join(thread, NULL);
 	if (label)
 		fputs("\r\033[K", stderr);

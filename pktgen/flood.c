@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
 #include "pktgen/pace.h"
+#include "pktgen/random.h"
 #include "pktgen/run.h"
 #include "wire/beacon.h"
 
@@ -9,18 +10,10 @@
 
 enum { FLOOD_SIZE_MAX = 1472 };
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 static uint32_t build(const struct options *o, uint64_t *random, uint8_t *data)
 {
 	uint32_t len = o->size < FLOOD_SIZE_MAX ? o->size : FLOOD_SIZE_MAX;
-	uint64_t r = next_random(random);
+	uint64_t r = random_next(random);
 
 	if (o->garbage == GARBAGE_DISCOVER) {
 		struct beacon_discover d = {.node = (uint32_t)r | 1U << 31};
@@ -28,7 +21,7 @@ static uint32_t build(const struct options *o, uint64_t *random, uint8_t *data)
 		return (uint32_t)beacon_discover_build(data, FLOOD_SIZE_MAX, &d);
 	}
 	for (uint32_t i = 0; i < len; i += 8)
-		store_be64(data + i, next_random(random));
+		store_be64(data + i, random_next(random));
 	if (o->garbage == GARBAGE_SPOOFED)
 		beacon_relay_build_header(data, len, o->first_id + (uint32_t)(r % o->nodes),
 		    o->first_id + (uint32_t)((r >> 32) % o->nodes));

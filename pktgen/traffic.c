@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/traffic.h"
 
+#include "pktgen/random.h"
 #include "wire/beacon.h"
 
 #include <errno.h>
@@ -9,15 +10,6 @@
 #include <string.h>
 
 enum { WINDOW = 64 }; // sequence numbers in which reordering and duplicates are told apart
-
-// xorshift64*: fast, seeded, good enough to choose flows.
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545F4914F6CDD1DULL;
-}
 
 static uint32_t below(uint64_t random, uint32_t limit)
 {
@@ -67,7 +59,7 @@ static int choose_destinations(struct traffic *t)
 			return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < o->flows; i++) {
-		uint64_t random = next_random(&t->random);
+		uint64_t random = random_next(&t->random);
 		struct flow *f = &t->flows[i];
 
 		f->sender = i % o->nodes;
@@ -135,7 +127,7 @@ struct flow *traffic_pick(struct traffic *t, uint32_t socket)
 {
 	uint32_t first = t->socket_start[socket], count = t->socket_start[socket + 1] - first;
 
-	return count ? &t->flows[t->by_socket[first + below(next_random(&t->random), count)]]
+	return count ? &t->flows[t->by_socket[first + below(random_next(&t->random), count)]]
 		     : NULL;
 }
 

@@ -3,27 +3,19 @@
 // destinations, 64-byte frames inside the relay message. Only the worker's turns are timed, not the
 // making and taking of frames; and frames and payloads are verified in a pass of its own.
 #include "base/clock.h"
-#include "dataplane/io/frame.h"
-#include "dataplane/io/mem.h"
-#include "dataplane/worker.h"
-#include "shm/node_writer.h"
+#include "bench/rig.h"
 #include "wire/beacon.h"
+#include "wire/inet.h"
 
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
-enum { SOCK, RAW };
 enum { FRAME = 64, BATCH = MEM_RING, ROUNDS = 1000, VERIFIED_ROUNDS = 20, WARM_TURNS = 4 };
 
 struct lab {
-	struct memory memory;
-	struct node_writer writer;
-	struct link sock, raw;
-	struct link *links[2];
-	struct worker *worker;
+	struct rig rig;
 	uint32_t nodes;
 	uint64_t random;
 	uint64_t cost_ns[ROUNDS];
@@ -48,18 +40,14 @@ static struct endpoint node_endpoint(uint32_t id)
 	return endpoint_from_v4(htobe32(0x0a000000 + id), (uint16_t)(1024 + id % 60000));
 }
 
-static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1}, gateway[6] = {2, 0, 0, 0, 0, 2};
-
 static void tables_fill(struct lab *lab)
 {
-	struct memory *m = &lab->memory;
+	struct memory *m = &lab->rig.memory;
 	int rc;
 
 	m->locals[0].at = endpoint_from_v4(htobe32(0xc0000201), 9001);
 	m->locals[0].valid = 1;
-	m->egress[0] = (struct egress){.mtu = 1500, .link = RAW, .valid = 1};
-	memcpy(m->egress[0].mac, mac, sizeof(mac));
-	m->nexthops[1] = nexthop_make(gateway, 0);
+	rig_route(&lab->rig, 1);
 	*m->settings = (struct relay_settings){
 	    .source_rate = 200,
 	    .source_burst = 400,
@@ -68,85 +56,36 @@ static void tables_fill(struct lab *lab)
 	    .trace_sample = 1,
 	    .ttl = 64,
 	};
-	rc = node_writer_open(&lab->writer, m);
+	rc = node_writer_open(&lab->rig.nodes, m);
 	for (uint32_t id = 1; id <= lab->nodes && rc >= 0; id++) {
 		struct node_route r = {.at = node_endpoint(id), .nexthop = 1};
 
-		rc = node_writer_put(&lab->writer, id, &r, 1);
+		rc = node_writer_put(&lab->rig.nodes, id, &r, 1);
 	}
 	if (rc < 0)
 		errx(1, "cannot make a table of %u nodes: %s", lab->nodes, strerror(-rc));
 }
 
-static void link_open(struct link *link, const struct link_ops *ops, uint8_t index)
-{
-	struct link_config cfg = {.kind = ops->kind,
-	    .spec = "",
-	    .index = index,
-	    .worker_count = 1,
-	    .frame_count = 2 * BATCH};
-	struct link_error error;
-
-	link->ops = ops;
-	if (ops->open(link, &cfg, &error))
-		errx(1, "%s", error.text);
-}
-
 static void lab_open(struct lab *lab, uint32_t nodes)
 {
-	const struct memory_config cfg = {.node_capacity = nodes,
-	    .worker_count = 1,
-	    .punt_size = 65536,
-	    .inject_size = 65536,
-	    .trace_size = 65536};
-	struct memory_error error;
-	struct worker_config wc = {.memory = &lab->memory,
-	    .links = lab->links,
-	    .link_count = 2,
-	    .companion = SOCK,
-	    .event_fd = eventfd(0, EFD_NONBLOCK),
-	    .cp_event_fd = eventfd(0, EFD_NONBLOCK),
-	    .cpu = -1};
-
-	memset(lab, 0, sizeof(*lab));
 	lab->nodes = nodes;
 	lab->random = 42;
-	if (memory_create(&lab->memory, &cfg, &error))
-		errx(1, "%s", error.text);
+	rig_create(&lab->rig, nodes);
 	tables_fill(lab);
-	link_open(&lab->sock, &link_mem_payload_ops, SOCK);
-	link_open(&lab->raw, &link_mem_ops, RAW);
-	lab->links[SOCK] = &lab->sock;
-	lab->links[RAW] = &lab->raw;
-	if (worker_open(&lab->worker, &wc))
-		errx(1, "cannot open a worker");
-}
-
-static void lab_close(struct lab *lab)
-{
-	worker_close(lab->worker);
-	lab->raw.ops->close(&lab->raw);
-	lab->sock.ops->close(&lab->sock);
-	node_writer_close(&lab->writer);
-	memory_unmap(&lab->memory);
+	rig_start(&lab->rig, 2 * BATCH, NULL);
 }
 
 static void frame_put(struct lab *lab, unsigned i)
 {
-	struct frame_spec spec = {.ttl = 64, .to = lab->memory.locals[0].at};
-	uint8_t payload[BEACON_RELAY_SIZE + FRAME], frame[256];
-	int n;
+	uint8_t payload[BEACON_RELAY_SIZE + FRAME];
+	struct endpoint from;
 
 	lab->sent[i].sender = node_random(lab);
 	lab->sent[i].dest = node_random(lab);
 	beacon_relay_build_header(payload, sizeof(payload), lab->sent[i].sender, lab->sent[i].dest);
 	memset(payload + BEACON_RELAY_SIZE, (int)i, FRAME);
-	memcpy(spec.dst_mac, mac, sizeof(mac));
-	memcpy(spec.src_mac, gateway, sizeof(gateway));
-	spec.from = node_endpoint(lab->sent[i].sender);
-	n = frame_build(frame, sizeof(frame), &spec, payload, sizeof(payload));
-	if (n < 0 || mem_put(&lab->raw, 0, frame, (size_t)n))
-		errx(1, "cannot put a frame");
+	from = node_endpoint(lab->sent[i].sender);
+	rig_put(&lab->rig, &from, &lab->rig.memory.locals[0].at, payload, sizeof(payload));
 }
 
 // One batch through the worker; nanoseconds that its turns took.
@@ -159,17 +98,14 @@ static uint64_t batch_run(struct lab *lab)
 		frame_put(lab, i);
 	start = clock_mono_ns();
 	while (n < BATCH)
-		n += worker_turn(lab->worker);
+		n += worker_turn(lab->rig.worker);
 	return clock_mono_ns() - start;
 }
 
 static void batch_drop(struct lab *lab)
 {
-	struct mem_sent sent;
-	unsigned n = 0;
+	unsigned n = rig_take(&lab->rig, RAW);
 
-	while (mem_take(&lab->raw, 0, &sent))
-		n++;
 	if (n != BATCH)
 		errx(1, "%u of %u datagrams came out", n, (unsigned)BATCH);
 }
@@ -188,7 +124,7 @@ static void batch_verify(struct lab *lab)
 
 		store_be32(expected + 1, lab->sent[i].sender);
 		memset(expected + BEACON_RELAY_DELIVER_SIZE, (int)i, FRAME);
-		if (!mem_take(&lab->raw, 0, &sent) || inet_udp_parse(sent.data, sent.len, &h))
+		if (!mem_take(&lab->rig.raw, 0, &sent) || inet_udp_parse(sent.data, sent.len, &h))
 			errx(1, "datagram %u did not come out", i);
 		memcpy(&a, sent.data + h.l3 + IPV4_OFFSET_SRC, sizeof(a));
 		memcpy(&b, sent.data + h.l3 + IPV4_OFFSET_DST, sizeof(b));
@@ -199,7 +135,7 @@ static void batch_verify(struct lab *lab)
 		    !udp_checksum_ok(udp4_pseudo_sum(a, b, h.udp_len), sent.data + h.l4, h.udp_len))
 			errx(1, "datagram %u came out wrong or out of order", i);
 	}
-	if (mem_take(&lab->raw, 0, &sent))
+	if (mem_take(&lab->rig.raw, 0, &sent))
 		errx(1, "more came out than went in");
 }
 
@@ -227,7 +163,7 @@ static double path_measure(struct lab *lab, uint32_t nodes)
 		lab->cost_ns[i] = batch_run(lab);
 		batch_drop(lab);
 	}
-	lab_close(lab);
+	rig_close(&lab->rig);
 	qsort(lab->cost_ns, ROUNDS, sizeof(lab->cost_ns[0]), compare);
 	median = lab->cost_ns[ROUNDS / 2];
 	return (double)median / BATCH;

@@ -2,16 +2,13 @@
 #include "bench/perf/lab.h"
 
 #include "base/clock.h"
-#include "dataplane/io/frame.h"
 #include "dataplane/stage/police.h"
 
 #include <err.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
-enum { NEXTHOP = 1, FRAME_MAX = 1600, TURN_NS = 1000 };
+enum { NEXTHOP = 1, TURN_NS = 1000 };
 
-static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1}, gateway[6] = {2, 0, 0, 0, 0, 2};
 static const uint32_t table_key[4] = {0x9e3779b9, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f};
 static const uint64_t police_secret[POLICE_SECRET_WORDS] = {
     0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0};
@@ -35,16 +32,15 @@ static void keys_fix(struct memory *m)
 	memcpy(m->peer_index->key, peer_key, sizeof(peer_key));
 }
 
-static void settings_fill(struct memory *m)
+static void settings_fill(struct rig *rig)
 {
+	struct memory *m = &rig->memory;
 	static const uint8_t local6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
 
 	m->locals[LOCAL_V4].at = endpoint_from_v4(htobe32(0xc0000201), 9001);
 	m->locals[LOCAL_V6].at = endpoint_from_v6(local6, 9001);
 	m->locals[LOCAL_V4].valid = m->locals[LOCAL_V6].valid = 1;
-	m->egress[0] = (struct egress){.mtu = 1500, .link = RAW, .valid = 1};
-	memcpy(m->egress[0].mac, mac, sizeof(mac));
-	m->nexthops[NEXTHOP] = nexthop_make(gateway, 0);
+	rig_route(rig, NEXTHOP);
 	*m->settings = (struct relay_settings){
 	    .source_rate = 1000000,
 	    .source_burst = 1000000,
@@ -70,98 +66,41 @@ static void nodes_fill(struct lab *lab)
 			r = (struct node_route){.flags = NODE_REMOTE};
 		else if (id >= NODE_CARRY_FIRST)
 			r.flags = NODE_CARRY;
-		rc = node_writer_put(&lab->nodes, id, &r, 1);
+		rc = node_writer_put(&lab->rig.nodes, id, &r, 1);
 	}
 	if (rc < 0)
 		errx(1, "cannot fill the tables: %s", strerror(-rc));
 }
 
-static void link_open(struct lab *lab, struct link *link, const struct link_ops *ops, uint8_t index)
-{
-	struct link_config cfg = {.kind = ops->kind,
-	    .spec = "",
-	    .index = index,
-	    .worker_count = 1,
-	    .frame_count = 2 * MEM_RING};
-	struct link_error error;
-
-	link->ops = ops;
-	if (ops->open(link, &cfg, &error))
-		errx(1, "%s", error.text);
-	lab->links[index] = link;
-}
-
 void lab_open(struct lab *lab)
 {
-	const struct memory_config cfg = {.node_capacity = NODES,
-	    .worker_count = 1,
-	    .punt_size = 65536,
-	    .inject_size = 65536,
-	    .trace_size = 65536};
-	struct memory_error error;
-	struct worker_config wc = {.memory = &lab->memory,
-	    .links = lab->links,
-	    .link_count = 2,
-	    .companion = SOCK,
-	    .event_fd = eventfd(0, EFD_NONBLOCK),
-	    .cp_event_fd = eventfd(0, EFD_NONBLOCK),
-	    .cpu = -1,
-	    .police_secret = police_secret};
+	struct memory *m = &lab->rig.memory;
 
-	memset(lab, 0, sizeof(*lab));
 	lab->now_ns = 1000 * NS_PER_S;
-	if (memory_create(&lab->memory, &cfg, &error))
-		errx(1, "%s", error.text);
-	keys_fix(&lab->memory);
-	settings_fill(&lab->memory);
-	if (node_writer_open(&lab->nodes, &lab->memory) ||
-	    peer_writer_open(&lab->peers, &lab->memory))
+	rig_create(&lab->rig, NODES);
+	keys_fix(m);
+	settings_fill(&lab->rig);
+	if (node_writer_open(&lab->rig.nodes, m) || peer_writer_open(&lab->peers, m))
 		errx(1, "cannot attach to the tables");
 	nodes_fill(lab);
-	link_open(lab, &lab->sock, &link_mem_payload_ops, SOCK);
-	link_open(lab, &lab->raw, &link_mem_ops, RAW);
-	if (worker_open(&lab->worker, &wc))
-		errx(1, "cannot open a worker");
+	rig_start(&lab->rig, 2 * MEM_RING, police_secret);
 }
 
 void lab_close(struct lab *lab)
 {
-	worker_close(lab->worker);
-	lab->raw.ops->close(&lab->raw);
-	lab->sock.ops->close(&lab->sock);
 	peer_writer_close(&lab->peers);
-	node_writer_close(&lab->nodes);
-	memory_unmap(&lab->memory);
+	rig_close(&lab->rig);
 }
 
 void lab_put(
     struct lab *lab, unsigned link, const struct endpoint *from, const void *payload, size_t len)
 {
 	unsigned local = endpoint_is_v4(from) ? LOCAL_V4 : LOCAL_V6;
-	struct frame_spec spec = {.ttl = 64, .from = *from, .to = lab->memory.locals[local].at};
-	uint8_t frame[FRAME_MAX];
-	int n;
 
-	if (link == SOCK) {
-		if (mem_put_from(&lab->sock, 0, from, (uint8_t)local, payload, len))
-			errx(1, "cannot put a payload");
-		return;
-	}
-	memcpy(spec.dst_mac, mac, sizeof(mac));
-	memcpy(spec.src_mac, gateway, sizeof(gateway));
-	n = frame_build(frame, sizeof(frame), &spec, payload, len);
-	if (n < 0 || mem_put(&lab->raw, 0, frame, (size_t)n))
-		errx(1, "cannot put a frame");
-}
-
-unsigned lab_take(struct lab *lab, unsigned link)
-{
-	struct mem_sent sent;
-	unsigned n = 0;
-
-	while (mem_take(lab->links[link], 0, &sent))
-		n++;
-	return n;
+	if (link == RAW)
+		rig_put(&lab->rig, from, &lab->rig.memory.locals[local].at, payload, len);
+	else if (mem_put_from(&lab->rig.sock, 0, from, (uint8_t)local, payload, len))
+		errx(1, "cannot put a payload");
 }
 
 uint64_t lab_drops(const struct lab *lab)
@@ -169,12 +108,12 @@ uint64_t lab_drops(const struct lab *lab)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < DROP_COUNT; i++)
-		n += lab->memory.workers[0].drops[i];
+		n += lab->rig.memory.workers[0].drops[i];
 	return n;
 }
 
 unsigned lab_turn(struct lab *lab)
 {
 	lab->now_ns += TURN_NS;
-	return worker_turn_at(lab->worker, lab->now_ns);
+	return worker_turn_at(lab->rig.worker, lab->now_ns);
 }

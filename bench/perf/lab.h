@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "dataplane/io/mem.h"
-#include "dataplane/worker.h"
-#include "shm/node_writer.h"
+#include "bench/rig.h"
 #include "shm/peer_table.h"
 
 #include <stddef.h>
@@ -13,7 +11,6 @@
 // randomness or clock in it. Hash keys are overwritten with constants while the tables are empty,
 // time is an argument. Errors end the program.
 
-enum { SOCK, RAW };
 enum { LOCAL_V4, LOCAL_V6 };
 
 // Node ids by what the node is.
@@ -27,12 +24,8 @@ enum {
 };
 
 struct lab {
-	struct memory memory;
-	struct node_writer nodes;
+	struct rig rig;
 	struct peer_writer peers;
-	struct link sock, raw;
-	struct link *links[2];
-	struct worker *worker;
 	uint64_t now_ns;
 };
 
@@ -45,8 +38,6 @@ struct endpoint lab_endpoint(uint32_t id);
 // SOCK.
 void lab_put(
     struct lab *lab, unsigned link, const struct endpoint *from, const void *payload, size_t len);
-// Takes all that was sent on a link; how many datagrams.
-unsigned lab_take(struct lab *lab, unsigned link);
 // What the worker counted so far as dropped, whatever the reason.
 uint64_t lab_drops(const struct lab *lab);
 // One turn, a microsecond after the last.

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/rig.h"
+
+#include "dataplane/io/frame.h"
+
+#include <err.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+enum { FRAME_MAX = 1600, RING_SIZE = 65536 };
+
+const uint8_t rig_mac[6] = {2, 0, 0, 0, 0, 1}, rig_gateway[6] = {2, 0, 0, 0, 0, 2};
+
+void rig_create(struct rig *rig, uint32_t node_capacity)
+{
+	const struct memory_config cfg = {.node_capacity = node_capacity,
+	    .worker_count = 1,
+	    .punt_size = RING_SIZE,
+	    .inject_size = RING_SIZE,
+	    .trace_size = RING_SIZE};
+	struct memory_error error;
+
+	memset(rig, 0, sizeof(*rig));
+	if (memory_create(&rig->memory, &cfg, &error))
+		errx(1, "%s", error.text);
+}
+
+void rig_route(struct rig *rig, unsigned nexthop)
+{
+	struct memory *m = &rig->memory;
+
+	m->egress[0] = (struct egress){.mtu = 1500, .link = RAW, .valid = 1};
+	memcpy(m->egress[0].mac, rig_mac, sizeof(rig_mac));
+	m->nexthops[nexthop] = nexthop_make(rig_gateway, 0);
+}
+
+static void link_open(
+    struct rig *rig, struct link *link, const struct link_ops *ops, uint8_t index, uint32_t frames)
+{
+	struct link_config cfg = {.kind = ops->kind,
+	    .spec = "",
+	    .index = index,
+	    .worker_count = 1,
+	    .frame_count = frames};
+	struct link_error error;
+
+	link->ops = ops;
+	if (ops->open(link, &cfg, &error))
+		errx(1, "%s", error.text);
+	rig->links[index] = link;
+}
+
+void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret)
+{
+	struct worker_config cfg = {.memory = &rig->memory,
+	    .links = rig->links,
+	    .link_count = 2,
+	    .companion = SOCK,
+	    .event_fd = eventfd(0, EFD_NONBLOCK),
+	    .cp_event_fd = eventfd(0, EFD_NONBLOCK),
+	    .cpu = -1,
+	    .police_secret = police_secret};
+
+	link_open(rig, &rig->sock, &link_mem_payload_ops, SOCK, frames);
+	link_open(rig, &rig->raw, &link_mem_ops, RAW, frames);
+	if (worker_open(&rig->worker, &cfg))
+		errx(1, "cannot open a worker");
+}
+
+void rig_close(struct rig *rig)
+{
+	worker_close(rig->worker);
+	rig->raw.ops->close(&rig->raw);
+	rig->sock.ops->close(&rig->sock);
+	node_writer_close(&rig->nodes);
+	memory_unmap(&rig->memory);
+}
+
+void rig_put(struct rig *rig, const struct endpoint *from, const struct endpoint *to,
+    const void *payload, size_t len)
+{
+	struct frame_spec spec = {.ttl = 64, .from = *from, .to = *to};
+	uint8_t frame[FRAME_MAX];
+	int n;
+
+	memcpy(spec.dst_mac, rig_mac, sizeof(rig_mac));
+	memcpy(spec.src_mac, rig_gateway, sizeof(rig_gateway));
+	n = frame_build(frame, sizeof(frame), &spec, payload, len);
+	if (n < 0 || mem_put(&rig->raw, 0, frame, (size_t)n))
+		errx(1, "cannot put a frame");
+}
+
+unsigned rig_take(struct rig *rig, unsigned link)
+{
+	struct mem_sent sent;
+	unsigned n = 0;
+
+	while (mem_take(rig->links[link], 0, &sent))
+		n++;
+	return n;
+}

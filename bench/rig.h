@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "dataplane/io/mem.h"
+#include "dataplane/worker.h"
+#include "shm/node_writer.h"
+
+// One worker between two mem links, for programs that measure the path itself. Errors end the
+// program.
+
+enum { SOCK, RAW }; // indexes of the links
+
+// MAC addresses: of the raw link, and of the router that all nodes are behind.
+extern const uint8_t rig_mac[6], rig_gateway[6];
+
+struct rig {
+	struct memory memory;
+	struct node_writer nodes;
+	struct link sock, raw;
+	struct link *links[2];
+	struct worker *worker;
+};
+
+// Creates the memory; the caller fills the tables and attaches `nodes`, then starts.
+void rig_create(struct rig *rig, uint32_t node_capacity);
+// Egress 0 on the raw link, next hop `nexthop` through it.
+void rig_route(struct rig *rig, unsigned nexthop);
+// Opens the links, with room for `frames` datagrams, and the worker; police_secret as in
+// struct worker_config.
+void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret);
+void rig_close(struct rig *rig);
+
+// A payload as a frame that the router hands to the raw link.
+void rig_put(struct rig *rig, const struct endpoint *from, const struct endpoint *to,
+    const void *payload, size_t len);
+// Takes all that was sent on a link; how many datagrams.
+unsigned rig_take(struct rig *rig, unsigned link);

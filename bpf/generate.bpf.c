@@ -37,6 +37,7 @@ volatile __u32 ip_sum, udp_sum;
 volatile __u32 word_count; // pattern words
 // Pace: a frame is due when sent < (now - start_ns) / 1024 * pace / 2^20; pace 0: always.
 volatile __u64 start_ns, pace;
+volatile __u64 window_ns; // length of a window from start_ns on
 
 // The program's own; one thread runs it.
 static __u32 current_flow, left_in_train;
@@ -44,6 +45,7 @@ static __u32 current_flow, left_in_train;
 // that no queue holds (veth: 256 frames).
 enum { BURST_MAX = 128 };
 volatile __u64 sent, skipped;
+volatile __u64 window_sent[GENERATE_WINDOWS_MAX];
 volatile __u64 missing_flows;
 
 static __always_inline __u32 fold(__u64 sum)
@@ -100,6 +102,14 @@ static __always_inline __u64 fill_pattern(void *at, void *end, __u32 flow, __u32
 	return sum;
 }
 
+static __always_inline void window_count(__u64 now)
+{
+	__u64 window = window_ns ? (now - start_ns) / window_ns : 0;
+
+	if (window < GENERATE_WINDOWS_MAX)
+		window_sent[window]++;
+}
+
 SEC("xdp")
 int generate(struct xdp_md *ctx)
 {
@@ -139,6 +149,7 @@ int generate(struct xdp_md *ctx)
 	sum = fill_pattern(m + 1, end, number, f->sequence);
 	f->sequence++;
 	sent++;
+	window_count(now);
 	// everything behind the type byte stands at odd offsets
 	sum = add64(sum + m->sender + m->dest + m->flow + m->sequence, m->time);
 	sum = swapped(fold(sum)) + udp_sum + f->address + f->port;

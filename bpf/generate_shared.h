@@ -7,10 +7,11 @@
 
 enum {
 	GENERATE_FLOWS_MAX = 1 << 20,
-	GENERATE_WORDS_MAX = 176,   // pattern words: frames of at most 16 + 8 * 176 bytes
-	GENERATE_HEADERS = 42,	    // Ethernet, IPv4, UDP
-	GENERATE_RELAY_HEADER = 9,  // type, sender, destination
-	GENERATE_FRAME_HEADER = 16, // flow, sequence, time of sending
+	GENERATE_WINDOWS_MAX = 1024, // spans of time that are counted apart
+	GENERATE_WORDS_MAX = 176,    // pattern words: frames of at most 16 + 8 * 176 bytes
+	GENERATE_HEADERS = 42,	     // Ethernet, IPv4, UDP
+	GENERATE_RELAY_HEADER = 9,   // type, sender, destination
+	GENERATE_FRAME_HEADER = 16,  // flow, sequence, time of sending
 };
 
 // Entry of the array map `flows`. Written by user space before a trial, `sequence` by the program.

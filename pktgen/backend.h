@@ -26,6 +26,7 @@ struct backend;
 
 struct pace;
 struct traffic;
+struct windows;
 
 struct backend_ops {
 	// 0, or a negative errno with a sentence for the user in `error` (BACKEND_ERROR_MAX bytes).
@@ -35,10 +36,12 @@ struct backend_ops {
 	// Waits at most timeout_ms; fills up to `max` messages and the place that each reached.
 	unsigned (*receive)(
 	    struct backend *b, struct message *m, uint32_t *places, unsigned max, int timeout_ms);
-	// Optional: the backend makes the relay messages itself, of random flows of `t`, at a rate
-	// (datagrams per second, 0 = as fast as possible) for some seconds. Counts them into *sent.
+	// Optional, both or none: the backend makes the relay messages itself, of random flows of
+	// `t`, at a pace, and counts them into the windows. blast_sent: how many so far; any
+	// thread.
 	int (*blast)(
-	    struct backend *b, const struct traffic *t, const struct pace *p, uint64_t *sent);
+	    struct backend *b, const struct traffic *t, const struct pace *p, struct windows *w);
+	uint64_t (*blast_sent)(const struct backend *b);
 	void (*close)(struct backend *b);
 };
 

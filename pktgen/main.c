@@ -12,7 +12,8 @@
 enum {
 	EXIT_USAGE = 2, // by options_parse
 	EXIT_FAILED = 1,
-	EXIT_WRONG = 3, // the relay altered, misrouted or duplicated frames
+	EXIT_WRONG = 3,	 // the relay altered, misrouted or duplicated frames
+	EXIT_SILENT = 4, // no frame came back; ndr: no rate was carried
 	NDR_TRIALS = 14,
 	SETTLE_US = 200000,
 };
@@ -66,9 +67,31 @@ static int search_ndr(
 	return failed;
 }
 
-static bool frames_wrong(const struct check *c)
+static int check_frames(const struct options *o, const struct trial *t)
 {
-	return c->corrupt || c->misrouted || c->duplicates;
+	const struct check *c = &t->check;
+
+	if (c->corrupt || c->misrouted || c->duplicates)
+		return EXIT_WRONG;
+	if (c->received)
+		return 0;
+	if (o->mode == MODE_NDR)
+		fprintf(stderr,
+		    "fairway-pktgen: ndr: at every rate tried more than %g %% of the frames was "
+		    "lost\n",
+		    100 * o->loss);
+	else if (c->foreign)
+		fprintf(stderr,
+		    "fairway-pktgen: %s: what came back are no relayed frames (--reflected is for "
+		    "a program that only sends back)\n",
+		    mode_name(o->mode));
+	else
+		fprintf(stderr,
+		    "fairway-pktgen: %s: no frame came back: are the nodes registered "
+		    "(--no-register, --first-id), has the relay a route to --network (xdp), what "
+		    "does `fairway drops` count?\n",
+		    mode_name(o->mode));
+	return EXIT_SILENT;
 }
 
 static int relay_modes(const struct options *o, struct backend *b)
@@ -89,12 +112,12 @@ static int relay_modes(const struct options *o, struct backend *b)
 		failed = run_trial(t, &traffic, b, o->rate, error);
 	if (failed)
 		status = fail(mode_name(o->mode), error);
+	else if (t->sent == 0)
+		status = check_frames(o, t);
 	else if (o->mode == MODE_NDR)
-		status = report_ndr(o, t, trials) ? EXIT_FAILED : 0;
+		status = report_ndr(o, t, trials) ? EXIT_FAILED : check_frames(o, t);
 	else
-		status = report_trial(o, t) ? EXIT_FAILED : 0;
-	if (!status && frames_wrong(&t->check))
-		status = EXIT_WRONG;
+		status = report_trial(o, t) ? EXIT_FAILED : check_frames(o, t);
 	traffic_free(&traffic);
 	free(t);
 	return status;

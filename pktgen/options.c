@@ -43,7 +43,10 @@ static const char usage_text[] =
     "  --seed N             of all random choices (1)\n"
     "  --json FILE          result as JSON, - for standard output\n"
     "  --quiet              no progress\n"
-    "  --version            the version\n";
+    "  --version            the version\n"
+    "\n"
+    "exit status: 0 done, 1 failed, 2 wrong command line, 3 frames came back altered, misrouted\n"
+    "or twice, 4 no frame came back (ndr: every rate lost too much)\n";
 
 static const char *const mode_names[] = {"register", "relay", "latency", "ndr", "garbage"};
 static const char *const garbage_names[] = {"random", "discover", "spoofed"};

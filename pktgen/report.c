@@ -52,12 +52,22 @@ static void trial_table(const struct trial *t)
 	    (double)t->latency.max / ns_per_us);
 }
 
+static json_t *windows_json(const uint64_t *counts, unsigned n)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(array, json_integer((json_int_t)counts[i]));
+	return array;
+}
+
 static json_t *trial_json(const struct options *o, const struct trial *t)
 {
+	unsigned windows = windows_count(&t->windows, t->sent_seconds);
 	const struct check *c = &t->check;
 
 	return json_pack("{s:s,s:I,s:I,s:I,s:f,s:f,s:I,s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:I,"
-			 "s:{s:f,s:f,s:f,s:f,s:f},s:f,s:f}",
+			 "s:{s:f,s:f,s:f,s:f,s:f},s:f,s:f,s:{s:f,s:f,s:o,s:o}}",
 	    "mode", mode_name(o->mode), "nodes", (json_int_t)o->nodes, "flows",
 	    (json_int_t)o->flows, "size", (json_int_t)o->size, "rate_asked", t->rate, "seconds",
 	    t->sent_seconds, "sent", (json_int_t)t->sent, "received", (json_int_t)c->received,
@@ -67,7 +77,10 @@ static json_t *trial_json(const struct options *o, const struct trial *t)
 	    (json_int_t)c->foreign, "latency_us", "p50", latency_us(t, 0.5), "p90",
 	    latency_us(t, 0.9), "p99", latency_us(t, 0.99), "p99_9", latency_us(t, 0.999), "max",
 	    (double)t->latency.max / ns_per_us, "cpu_send_seconds", (double)t->cpu_send_ns / 1e9,
-	    "cpu_receive_seconds", (double)t->cpu_receive_ns / 1e9);
+	    "cpu_receive_seconds", (double)t->cpu_receive_ns / 1e9, "windows", "seconds",
+	    (double)t->windows.length_ns / 1e9, "deadline", DEADLINE_MS / 1e3, "sent",
+	    windows_json(t->windows.sent, windows), "on_time",
+	    windows_json(t->windows.on_time, windows));
 }
 
 int report_trial(const struct options *o, const struct trial *t)

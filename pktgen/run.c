@@ -20,11 +20,14 @@ enum {
 	DRAIN_MAX_MS = 3000,
 };
 
-// What the two threads of a trial share. `sending` and `progress` are the only fields both touch.
+// What the two threads of a trial share. `sending` and `sent_so_far` are the only fields both
+// touch.
 struct session {
 	struct trial *trial;
 	struct traffic *traffic;
 	struct backend *backend;
+	struct pace pace;
+	bool blast;	   // the backend makes the frames
 	const char *label; // NULL: no progress
 	atomic_bool sending;
 	atomic_uint_fast64_t sent_so_far;
@@ -39,10 +42,12 @@ double trial_loss(const struct trial *t)
 
 static void show_progress(const struct session *s, uint64_t received)
 {
+	uint64_t sent = s->blast ? s->backend->ops->blast_sent(s->backend)
+				 : atomic_load_explicit(&s->sent_so_far, memory_order_relaxed);
+
 	if (s->label)
 		fprintf(stderr, "\r%s: %llu sent, %llu received ", s->label,
-		    (unsigned long long)atomic_load_explicit(&s->sent_so_far, memory_order_relaxed),
-		    (unsigned long long)received);
+		    (unsigned long long)sent, (unsigned long long)received);
 }
 
 static void receive_batch(
@@ -55,8 +60,10 @@ static void receive_batch(
 		uint64_t sent_at =
 		    flow_check(s->traffic, &t->check, places[i], m[i].data, m[i].len);
 
-		if (sent_at)
-			histogram_add(&t->latency, now > sent_at ? now - sent_at : 0);
+		if (!sent_at)
+			continue;
+		histogram_add(&t->latency, now > sent_at ? now - sent_at : 0);
+		windows_arrived(&t->windows, sent_at, now);
 	}
 }
 
@@ -79,6 +86,13 @@ static void take_processors(const struct session *s, bool sending)
 	sched_setaffinity(0, sizeof(mine), &mine);
 }
 
+// Nothing more is expected: all frames are there, or none came for a while.
+static bool is_drained(const struct trial *t, uint64_t now, uint64_t last, uint64_t stopped)
+{
+	return (t->check.received >= t->sent && now > last) || now - last > DRAIN_MS * NS_PER_MS ||
+	       now - stopped > DRAIN_MAX_MS * NS_PER_MS;
+}
+
 static void *receiver(void *arg)
 {
 	struct session *s = arg;
@@ -97,8 +111,7 @@ static void *receiver(void *arg)
 		}
 		if (!stopped && !atomic_load(&s->sending))
 			stopped = now;
-		if (stopped &&
-		    (now - last > DRAIN_MS * NS_PER_MS || now - stopped > DRAIN_MAX_MS * NS_PER_MS))
+		if (stopped && is_drained(s->trial, now, last, stopped))
 			break;
 		if (now - shown > PROGRESS_MS * NS_PER_MS) {
 			show_progress(s, s->trial->check.received);
@@ -112,11 +125,11 @@ static void *receiver(void *arg)
 }
 
 // Fills a batch with trains of flows whose senders share one place.
-static unsigned fill_batch(struct session *s, uint32_t place, unsigned want, struct message *m)
+static unsigned fill_batch(
+    struct session *s, uint32_t place, unsigned want, uint64_t now, struct message *m)
 {
 	struct traffic *t = s->traffic;
 	size_t slot = BEACON_RELAY_SIZE + t->o->size;
-	uint64_t now = clock_mono_ns();
 	unsigned n = 0;
 
 	while (n < want) {
@@ -143,44 +156,45 @@ static void unsend(struct traffic *t, const struct message *m, unsigned n)
 static int blast_trial(struct session *s)
 {
 	struct trial *t = s->trial;
-	struct pace pace;
-	int failed;
+	int failed = s->backend->ops->blast(s->backend, s->traffic, &s->pace, &t->windows);
 
-	pace_start(&pace, t->rate, t->seconds);
-	failed = s->backend->ops->blast(s->backend, s->traffic, &pace, &t->sent);
-	t->sent_seconds = (double)(clock_mono_ns() - pace.start_ns) / 1e9;
+	t->sent = s->backend->ops->blast_sent(s->backend);
 	return failed;
 }
 
 static void send_trial(struct session *s)
 {
+	struct pace *pace = &s->pace;
 	struct trial *t = s->trial;
 	struct message m[BATCH];
-	struct pace pace;
 	// a batch waits for its last datagram to be due, which would be measured as latency
 	unsigned batch = s->traffic->o->mode == MODE_LATENCY ? 1 : BATCH, want;
 	uint32_t place = 0;
 
-	pace_start(&pace, t->rate, t->seconds);
-	while ((want = pace_next(&pace, batch))) {
-		unsigned n = fill_batch(s, place, want, m), sent = 0;
+	while ((want = pace_next(pace, batch))) {
+		uint64_t now = clock_mono_ns();
+		unsigned n = fill_batch(s, place, want, now, m), sent = 0;
 
 		if (n)
 			sent = s->backend->ops->send(s->backend, place, m, n);
 		unsend(s->traffic, m + sent, n - sent);
-		pace.sent += sent;
+		windows_sent(&t->windows, now, sent);
+		pace->sent += sent;
 		t->refused += n - sent;
-		atomic_store_explicit(&s->sent_so_far, pace.sent, memory_order_relaxed);
+		atomic_store_explicit(&s->sent_so_far, pace->sent, memory_order_relaxed);
 		place = (place + 1) % s->backend->sockets;
 	}
-	t->sent = pace.sent;
-	t->sent_seconds = (double)(clock_mono_ns() - pace.start_ns) / 1e9;
+	t->sent = pace->sent;
 }
 
 int trial_relay(
     struct trial *t, struct traffic *traffic, struct backend *b, const char *label, char *error)
 {
-	struct session s = {.trial = t, .traffic = traffic, .backend = b, .label = label};
+	struct session s = {.trial = t,
+	    .traffic = traffic,
+	    .backend = b,
+	    .blast = b->ops->blast && traffic->o->mode != MODE_LATENCY,
+	    .label = label};
 	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	pthread_t thread;
 	int failed;
@@ -193,6 +207,8 @@ int trial_relay(
 		return -ENOMEM;
 	}
 	sched_getaffinity(0, sizeof(s.processors), &s.processors);
+	pace_start(&s.pace, t->rate, t->seconds);
+	windows_start(&t->windows, s.pace.start_ns, t->seconds);
 	failed = pthread_create(&thread, NULL, receiver, &s);
 	if (failed) {
 		snprintf(error, BACKEND_ERROR_MAX, "thread: %s", strerror(failed));
@@ -200,10 +216,11 @@ int trial_relay(
 		return -failed;
 	}
 	take_processors(&s, true);
-	if (b->ops->blast && traffic->o->mode != MODE_LATENCY)
+	if (s.blast)
 		failed = blast_trial(&s);
 	else
 		send_trial(&s);
+	t->sent_seconds = (double)(clock_mono_ns() - s.pace.start_ns) / 1e9;
 	if (failed)
 		snprintf(error, BACKEND_ERROR_MAX, "XDP live frames: %s", strerror(-failed));
 	t->cpu_send_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;

@@ -4,6 +4,7 @@
 #include "pktgen/backend.h"
 #include "pktgen/histogram.h"
 #include "pktgen/traffic.h"
+#include "pktgen/windows.h"
 
 // One trial: sends for a time at a rate with one thread and receives with another.
 
@@ -17,6 +18,7 @@ struct trial {
 	uint64_t cpu_receive_ns;
 	struct check check;
 	struct histogram latency; // ns from sending to reception, all frames
+	struct windows windows;
 };
 
 // Share of the sent frames that never came back, 0 to 1.

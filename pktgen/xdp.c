@@ -3,6 +3,7 @@
 #include "bpf/generate.skel.h"
 #include "pktgen/pace.h"
 #include "pktgen/traffic.h"
+#include "pktgen/windows.h"
 #include "pktgen/xdp_internal.h"
 #include "wire/beacon.h"
 #include "wire/inet.h"
@@ -19,6 +20,8 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+static_assert((int)WINDOWS_MAX == (int)GENERATE_WINDOWS_MAX, "the program counts by window");
 
 enum {
 	LIVE_BATCH = 64, // frames that the kernel transmits at once
@@ -236,7 +239,7 @@ static int interrupt_at(uint64_t end_ns, timer_t *timer)
 // One system call for the whole trial: each call allocates its pages anew and waits for the last
 // one to come back, tens of milliseconds. The program paces itself and a signal ends the call.
 static int xdp_blast(
-    struct backend *b, const struct traffic *t, const struct pace *p, uint64_t *sent)
+    struct backend *b, const struct traffic *t, const struct pace *p, struct windows *w)
 {
 	struct xdp *x = b->priv;
 	struct xdp_md in = {.data_end = x->template_len, .ingress_ifindex = x->path.ifindex};
@@ -249,17 +252,28 @@ static int xdp_blast(
 	prepare(x, t);
 	x->bpf->bss->sent = x->bpf->bss->skipped = 0;
 	x->bpf->bss->start_ns = p->start_ns;
+	x->bpf->bss->window_ns = w->length_ns;
+	memset((void *)x->bpf->bss->window_sent, 0, sizeof(x->bpf->bss->window_sent));
 	x->bpf->bss->pace = (uint64_t)(p->rate * (1ULL << 30) / NS_PER_S);
 	failed = interrupt_at(p->end_ns, &timer);
 	while (!failed && clock_mono_ns() < p->end_ns)
 		failed = bpf_prog_test_run_opts(bpf_program__fd(x->bpf->progs.generate), &run);
 	timer_delete(timer);
-	*sent = x->bpf->bss->sent;
+	for (int i = 0; i < WINDOWS_MAX; i++)
+		w->sent[i] = x->bpf->bss->window_sent[i];
 	return failed == -EINTR ? 0 : failed;
+}
+
+static uint64_t xdp_blast_sent(const struct backend *b)
+{
+	const struct xdp *x = b->priv;
+
+	return x->bpf->bss->sent;
 }
 
 const struct backend_ops backend_xdp = {.open = xdp_open,
     .send = xdp_send,
     .receive = xdp_receive,
     .blast = xdp_blast,
+    .blast_sent = xdp_blast_sent,
     .close = xdp_close};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/histogram.h"
 #include "pktgen/traffic.h"
+#include "pktgen/windows.h"
 #include "wire/beacon.h"
 
 #include <setjmp.h>
@@ -124,6 +125,26 @@ static void quantiles_are_within_the_resolution(void **state)
 	free(h);
 }
 
+static void windows_count_by_the_time_of_sending(void **state)
+{
+	enum { MS = 1000000, START = 5 * MS };
+	static struct windows w;
+
+	(void)state;
+	windows_start(&w, START, 2);
+	assert_int_equal(w.length_ns, WINDOW_MS * MS);
+	windows_sent(&w, START + 19 * MS, 3);
+	windows_arrived(&w, START + 19 * MS, START + 29 * MS);
+	windows_arrived(&w, START + 19 * MS, START + 30 * MS); // late
+	windows_arrived(&w, START - 1, START);		       // not of this trial
+	assert_int_equal(w.sent[1], 3);
+	assert_int_equal(w.on_time[1], 1);
+	assert_int_equal(w.on_time[0], 0);
+	assert_int_equal(windows_count(&w, 0.025), 3);
+	windows_start(&w, START, 3600);
+	assert_int_equal(windows_count(&w, 3600), WINDOWS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +153,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_was_sent_is_recognised, setup, teardown),
 	    cmocka_unit_test_setup_teardown(every_fault_has_its_count, setup, teardown),
 	    cmocka_unit_test(quantiles_are_within_the_resolution),
+	    cmocka_unit_test(windows_count_by_the_time_of_sending),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

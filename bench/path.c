@@ -70,7 +70,7 @@ static void lab_open(struct lab *lab, uint32_t nodes)
 {
 	lab->nodes = nodes;
 	lab->random = 42;
-	rig_create(&lab->rig, nodes);
+	rig_create(&lab->rig, nodes, true);
 	tables_fill(lab);
 	rig_start(&lab->rig, 2 * BATCH, NULL);
 }

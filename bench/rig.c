@@ -11,13 +11,14 @@ enum { FRAME_MAX = 1600, RING_SIZE = 65536 };
 
 const uint8_t rig_mac[6] = {2, 0, 0, 0, 0, 1}, rig_gateway[6] = {2, 0, 0, 0, 0, 2};
 
-void rig_create(struct rig *rig, uint32_t node_capacity)
+void rig_create(struct rig *rig, uint32_t node_capacity, bool huge_pages)
 {
 	const struct memory_config cfg = {.node_capacity = node_capacity,
 	    .worker_count = 1,
 	    .punt_size = RING_SIZE,
 	    .inject_size = RING_SIZE,
-	    .trace_size = RING_SIZE};
+	    .trace_size = RING_SIZE,
+	    .huge_pages = huge_pages};
 	struct memory_error error;
 
 	memset(rig, 0, sizeof(*rig));

@@ -22,7 +22,7 @@ struct rig {
 };
 
 // Creates the memory; the caller fills the tables and attaches `nodes`, then starts.
-void rig_create(struct rig *rig, uint32_t node_capacity);
+void rig_create(struct rig *rig, uint32_t node_capacity, bool huge_pages);
 // Egress 0 on the raw link, next hop `nexthop` through it.
 void rig_route(struct rig *rig, unsigned nexthop);
 // Opens the links, with room for `frames` datagrams, and the worker; police_secret as in

@@ -88,6 +88,9 @@ const struct config_key config_keys[] = {
 	    "address, `endpoint` address and port, `off` nothing (anybody may send as anybody)"},
     {"nodes.capacity", AT(nodes_capacity), COUNT(64, 10000000), .value = "1000000",
 	.help = "most nodes known at a time; memory is used as nodes come"},
+    {"nodes.huge-pages", AT(nodes_huge_pages), CHOICE("auto", "off"), .value = "auto",
+	.help = "memory of the node table: `auto` in transparent huge pages where the kernel can "
+		"(Linux 6.1), taken as nodes come; `off` in small ones"},
     {"police.source-rate", AT(police.source_rate), COUNT(0, NO_LIMIT), .value = "200",
 	.reload = true,
 	.help = "datagrams a second and source address, relay datagrams apart; 0: no limit"},

@@ -126,6 +126,7 @@ int dp_memory_open(struct dp *dp)
 	    .punt_size = RING_SIZE,
 	    .inject_size = RING_SIZE,
 	    .trace_size = RING_SIZE,
+	    .huge_pages = dp->config.nodes_huge_pages == 0,
 	};
 	struct memory_error err;
 	int rc;
@@ -144,6 +145,11 @@ int dp_memory_open(struct dp *dp)
 			    "the supervisor does not keep the memory: a restart loses the nodes",
 			    kv_errno(rc));
 	}
+	if (dp->memory.huge_error)
+		log_warn("no huge pages for the node table, look-ups among many nodes cost more; "
+			 "it takes Linux 6.1 with transparent huge pages and 2 MiB free in one "
+			 "piece, or --nodes-huge-pages off",
+		    kv_errno(dp->memory.huge_error));
 	rc = locals_fill(dp);
 	if (rc)
 		log_error("too many addresses to listen on; give fewer --listen or "

@@ -22,7 +22,7 @@
 enum {
 	// Raised with every change to what a kept memory holds: this file but for worker blocks,
 	// rings and counters, and the structs of node_entry.h, node_table.h and peer_table.h.
-	SHM_VERSION = 1,
+	SHM_VERSION = 2,
 	CACHE_LINE = 64,
 	LOCAL_MAX = 64,	     // local table: addresses and ports we serve
 	EGRESS_MAX = 64,     // interfaces (and VLANs on them) that raw links send through
@@ -48,7 +48,8 @@ struct link_block {
 	uint64_t rx_dropped, tx_errors, tx_full;
 };
 
-// Byte offset of each region from the start of the memory; a multiple of 4096.
+// Byte offset of each region from the start of the memory; a multiple of 4096, of the nodes region of
+// HUGE_PAGE.
 struct shm_region {
 	uint64_t offset;
 	uint64_t size;
@@ -67,7 +68,7 @@ struct shm_header {
 	uint32_t block_size;	// sizeof(struct worker_block); with the next two: a data plane that
 	uint32_t counter_count; // counts other things can adopt the memory, but a control
 	uint32_t drop_count;	// plane that does may not map it
-	uint32_t pad;
+	uint32_t huge_pages;	// 1: the tables grow in huge pages (shm/pages.h)
 	struct shm_region settings, locals, egress, nexthops, peers, peer_index, workers, rings;
 	struct shm_region nodes; // struct node_table_header and its arrays (shm/node_table.h)
 	alignas(CACHE_LINE) uint64_t boot_count; // dp: times a data plane started on this memory

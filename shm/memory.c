@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/memory.h"
 
+#include "shm/pages.h"
 #include "shm/peer_table.h"
 
 #include <assert.h>
@@ -39,11 +40,16 @@ static uint64_t rings_size(const struct memory_config *cfg)
 	return cfg->worker_count * (cfg->punt_size + cfg->inject_size + cfg->trace_size);
 }
 
+static uint64_t round_up(uint64_t size, uint64_t unit)
+{
+	return (size + unit - 1) & ~(unit - 1);
+}
+
 static struct shm_region region_after(struct shm_region previous, uint64_t size)
 {
 	return (struct shm_region){
 	    .offset = previous.offset + previous.size,
-	    .size = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1),
+	    .size = round_up(size, PAGE),
 	};
 }
 
@@ -63,7 +69,8 @@ static void layout_plan(struct shm_header *h, uint32_t node_capacity, uint64_t r
 	h->peer_index = region_after(h->peers, sizeof(struct peer_index));
 	h->workers = region_after(h->peer_index, (uint64_t)WORKER_MAX * PAGE);
 	h->rings = region_after(h->workers, rings);
-	h->nodes = region_after(h->rings, node_table_size(node_capacity));
+	h->nodes.offset = round_up(h->rings.offset + h->rings.size, HUGE_PAGE);
+	h->nodes.size = round_up(node_table_size(node_capacity), HUGE_PAGE);
 	h->total_size = h->nodes.offset + h->nodes.size;
 }
 
@@ -100,9 +107,9 @@ static int cpu_check(struct memory_error *err)
 
 static int memory_mmap(struct memory *m, int fd, uint64_t size, struct memory_error *err)
 {
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *base = pages_map(fd, size);
 
-	if (base == MAP_FAILED)
+	if (!base)
 		return refuse(err, -errno, "cannot map %llu bytes of shared memory: %s",
 		    (unsigned long long)size, strerror(errno));
 	m->base = base;
@@ -153,6 +160,14 @@ static void config_store(struct shm_header *h, const struct memory_config *cfg)
 	h->drop_count = DROP_COUNT;
 }
 
+// The first huge page holds the table's header and first buckets; the writer takes the others.
+static void huge_begin(struct memory *m, const struct memory_config *cfg)
+{
+	if (cfg->huge_pages)
+		m->huge_error = pages_join(m->nodes.header);
+	m->header->huge_pages = cfg->huge_pages && m->huge_error == 0;
+}
+
 static int memory_fill(
     struct memory *m, int fd, const struct memory_config *cfg, struct memory_error *err)
 {
@@ -176,6 +191,7 @@ static int memory_fill(
 	if (getrandom(m->peer_index->key, sizeof(m->peer_index->key), 0) < 0)
 		return refuse(err, -errno, "getrandom: %s", strerror(errno));
 	memcpy(m->base, &h, sizeof(h));
+	huge_begin(m, cfg);
 	dp_sign(m->header);
 	m->fd = fd;
 	return 0;
@@ -317,6 +333,7 @@ int memory_adopt(
 		memory_unmap(m);
 		return code;
 	}
+	huge_begin(m, cfg);
 	dp_sign(m->header);
 	m->fd = fd;
 	return 0;

@@ -6,6 +6,7 @@
 #include "shm/ring.h"
 #include "shm/trace_ring.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // The shared memory, mapped into this process. Every pointer below was checked to lie within the
@@ -26,12 +27,14 @@ struct memory_config {
 	uint32_t node_capacity; // 1 to NODE_CAPACITY_MAX
 	uint32_t worker_count;	// 1 to WORKER_MAX
 	uint64_t punt_size, inject_size, trace_size;
+	bool huge_pages; // for the node table, where the kernel can
 };
 
 struct memory {
 	int fd; // owned; -1 when not mapped
 	uint8_t *base;
 	uint64_t size;
+	int huge_error; // data plane: why there are no huge pages, as pages_join; 0 = there are
 	uint32_t worker_count;
 	uint64_t punt_size, inject_size, trace_size;
 	struct shm_header *header;
@@ -46,7 +49,8 @@ struct memory {
 	struct node_table nodes;
 };
 
-// Data plane: a new memory. header.dp_pid and dp_started_ns are set; settings are zero.
+// Data plane: a new memory. header.dp_pid and dp_started_ns are set; settings are zero. When
+// header.huge_pages is 0 though configured, the kernel refused: see huge_error.
 int memory_create(struct memory *m, const struct memory_config *cfg, struct memory_error *err);
 // Data plane: takes over the memory of an earlier data plane. Nodes, peers, next hops and locals
 // stay; worker blocks and rings are laid out anew for cfg and zeroed; egress entries become

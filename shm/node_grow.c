@@ -1,10 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/node_grow.h"
 
+#include "shm/pages.h"
+
 #include <errno.h>
 #include <string.h>
 
 static const struct node_entry empty;
+
+// An element is used for the first time, and those before it were: takes the huge page that begins
+// with it, before anybody reads there. `first`: the array begins with it.
+static void element_enter(
+    struct node_writer *w, const struct index_array *a, uint32_t i, bool first)
+{
+	struct node_table_header *h = w->table.header;
+	uint8_t *at = (uint8_t *)a->at + (uint64_t)i * a->size;
+	int err;
+
+	if (!w->huge_pages || ((uintptr_t)at % HUGE_PAGE >= a->size && !first))
+		return;
+	err = pages_join(at);
+	w->huge_pages = err != -EINVAL;
+	__atomic_store_n(err ? &h->huge_missed : &h->huge_pages,
+	    (err ? h->huge_missed : h->huge_pages) + 1, __ATOMIC_RELAXED);
+}
+
+uint32_t index_pool_take(struct node_writer *w, struct index_pool *p)
+{
+	if (p->count)
+		return p->free[--p->count];
+	if (p->next > p->last)
+		return 0;
+	for (int i = 0; i < POOL_ARRAYS && p->arrays[i].size; i++)
+		element_enter(w, &p->arrays[i], p->next, p->next == 1);
+	return p->next++;
+}
 
 static void state_publish(struct node_writer *w, uint32_t buckets)
 {
@@ -29,7 +59,7 @@ static void bucket_clear(struct node_bucket *b)
 // An empty overflow bucket; 0 when there is none.
 static uint32_t overflow_take(struct node_writer *w)
 {
-	uint32_t index = index_pool_take(&w->overflow);
+	uint32_t index = index_pool_take(w, &w->overflow);
 
 	if (index)
 		bucket_clear(&w->table.overflow[index]);
@@ -119,8 +149,10 @@ static int split_fill(
     struct node_writer *w, uint32_t bucket, const struct node_entry *e, unsigned n)
 {
 	const struct node_table *t = &w->table;
+	const struct index_array buckets = {t->buckets, sizeof(struct node_bucket)};
 	struct node_bucket *b = &t->buckets[bucket];
 
+	element_enter(w, &buckets, bucket, false);
 	bucket_clear(b);
 	for (unsigned i = 0; i < n; i++) {
 		if (i && i % BUCKET_ENTRIES == 0) {

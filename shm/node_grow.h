@@ -10,12 +10,7 @@
 enum node_place { NODE_PLACE_INDEX, NODE_PLACE_V6 };
 
 // 0 when empty.
-static inline uint32_t index_pool_take(struct index_pool *p)
-{
-	if (p->count)
-		return p->free[--p->count];
-	return p->next <= p->last ? p->next++ : 0;
-}
+uint32_t index_pool_take(struct node_writer *w, struct index_pool *p);
 
 static inline void index_pool_give(struct index_pool *p, uint32_t index)
 {

@@ -158,6 +158,16 @@ static int table_scan(struct node_writer *w)
 	return err;
 }
 
+static void arrays_set(struct node_writer *w)
+{
+	const struct node_table *t = &w->table;
+
+	w->indexes.arrays[0] = (struct index_array){t->last_seen, sizeof(*t->last_seen)};
+	w->indexes.arrays[1] = (struct index_array){t->info, sizeof(*t->info)};
+	w->v6.arrays[0] = (struct index_array){t->v6, sizeof(*t->v6)};
+	w->overflow.arrays[0] = (struct index_array){t->overflow, sizeof(*t->overflow)};
+}
+
 int node_writer_open(struct node_writer *w, const struct memory *m)
 {
 	struct node_table_header *h = m->nodes.header;
@@ -166,6 +176,8 @@ int node_writer_open(struct node_writer *w, const struct memory *m)
 	memset(w, 0, sizeof(*w));
 	w->memory = m;
 	w->table = m->nodes;
+	w->huge_pages = m->header->huge_pages;
+	arrays_set(w);
 	err = table_scan(w);
 	if (!err)
 		err = quiescent_wait(m);
@@ -175,6 +187,8 @@ int node_writer_open(struct node_writer *w, const struct memory *m)
 	}
 	__atomic_store_n(&h->node_count, w->node_count, __ATOMIC_RELAXED);
 	__atomic_store_n(&h->remote_count, w->remote_count, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->huge_pages, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->huge_missed, 0, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -48,6 +48,7 @@ struct node_table_header {
 	// cp: for display
 	alignas(64) uint64_t node_count; // local and remote
 	uint64_t remote_count;
+	uint32_t huge_pages, huge_missed; // taken, and refused by the kernel, since this cp started
 };
 
 static_assert(offsetof(struct node_table_header, state) % 64 == 0, "read at every look-up");

@@ -10,11 +10,11 @@ enum { SPLITS_FOR_ROOM = 64 };
 
 static uint32_t pool_take(struct node_writer *w, struct index_pool *pool)
 {
-	uint32_t index = index_pool_take(pool);
+	uint32_t index = index_pool_take(w, pool);
 
 	if (index == 0) {
 		node_writer_run(w);
-		index = index_pool_take(pool);
+		index = index_pool_take(w, pool);
 	}
 	return index;
 }

@@ -7,10 +7,19 @@
 // The one writer of the node table: the control plane's main thread. Every function leaves the
 // table valid for readers at each single store, so the process may die anywhere.
 
+// Elements of an array, in order of their indexes.
+struct index_array {
+	void *at;
+	uint32_t size; // bytes of an element
+};
+
+enum { POOL_ARRAYS = 2 };
+
 // Indexes to give out: those from `next` on were never used, `free` holds returned ones.
 struct index_pool {
 	uint32_t *free;
 	uint32_t count, next, last;
+	struct index_array arrays[POOL_ARRAYS]; // what the indexes mean; size 0 = none
 };
 
 struct node_writer {
@@ -19,6 +28,7 @@ struct node_writer {
 	struct index_pool indexes, v6, overflow;
 	struct deferred deferred;
 	uint32_t node_count, remote_count;
+	bool huge_pages; // takes huge pages as the table grows
 };
 
 // What the control plane decides about a node.

@@ -77,7 +77,7 @@ void lab_open(struct lab *lab)
 	struct memory *m = &lab->rig.memory;
 
 	lab->now_ns = 1000 * NS_PER_S;
-	rig_create(&lab->rig, NODES);
+	rig_create(&lab->rig, NODES, false);
 	keys_fix(m);
 	settings_fill(&lab->rig);
 	if (node_writer_open(&lab->rig.nodes, m) || peer_writer_open(&lab->peers, m))

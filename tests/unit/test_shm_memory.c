@@ -137,7 +137,7 @@ static void test_adopt_refused(void **state)
 	} facts[] = {
 	    {0, 0x41414141, -EINVAL, "not a memory"},
 	    {offsetof(struct shm_header, version), 3, -EPROTO,
-		"memory has layout version 3, this build has 1"},
+		"memory has layout version 3, this build has 2"},
 	    {offsetof(struct shm_header, header_size), 100, -EPROTO, "100"},
 	    {offsetof(struct shm_header, node_capacity), 1001, -EINVAL, "damaged"},
 	    {offsetof(struct shm_header, node_capacity), 0, -EINVAL, "capacity 0"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/node_writer.h"
+#include "shm/pages.h"
 #include "tests/unit/unit.h"
 
 static const struct memory_config config = {
@@ -290,6 +291,46 @@ static void test_full(void **state)
 	memory_unmap(&m);
 }
 
+// Arrays that reach over several huge pages: each page is asked for once, before its first use.
+static void test_huge_pages(void **state)
+{
+	enum { NODES = 120000, BYTES = NODES * 64 };
+	struct memory_config large = config;
+	struct node_route r = {.at = endpoint_random(1)};
+	struct node_table_header *h;
+	struct node_writer w;
+	struct memory m;
+
+	(void)state;
+	large.node_capacity = NODES;
+	for (int huge = 0; huge < 2; huge++) {
+		uint32_t asked;
+
+		large.huge_pages = huge;
+		memory_make(&m, &large);
+		assert_int_equal((uintptr_t)m.nodes.header % HUGE_PAGE, 0);
+		assert_int_equal(m.header->huge_pages, huge && !m.huge_error);
+		assert_int_equal(node_writer_open(&w, &m), 0);
+		h = m.nodes.header;
+		for (uint32_t id = 1; id <= NODES; id++)
+			assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
+		for (uint32_t id = 1; id <= NODES; id++) {
+			struct node_entry e = {0};
+
+			assert_true(node_table_find(&m.nodes, id, &e));
+			assert_int_equal(node_entry_id(e), id);
+		}
+		asked = h->huge_pages + h->huge_missed;
+		// node_info alone fills more than three, of the others each begins one
+		if (m.header->huge_pages && w.huge_pages)
+			assert_in_range(asked, BYTES / HUGE_PAGE + 3, 4 * (BYTES / HUGE_PAGE));
+		else
+			assert_true(huge ? asked <= 1 : asked == 0);
+		node_writer_close(&w);
+		memory_unmap(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(test_flags),
 	    cmocka_unit_test(test_places_wait),
 	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_huge_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shm/pages.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 // not in Debian 12's headers, but in its kernel
+#endif
+
+void *pages_map(int fd, uint64_t size)
+{
+	uint64_t room = size + HUGE_PAGE;
+	uint8_t *area =
+	    mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *at;
+	int err;
+
+	if (area == MAP_FAILED)
+		return NULL;
+	at = area + (-(uintptr_t)area & (HUGE_PAGE - 1));
+	if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		err = errno;
+		munmap(area, room);
+		errno = err;
+		return NULL;
+	}
+	if (at > area)
+		munmap(area, (size_t)(at - area));
+	munmap(at + size, (size_t)(area + room - (at + size)));
+	return at;
+}
+
+int pages_join(void *at)
+{
+	uint8_t *page = (uint8_t *)((uintptr_t)at & ~(uintptr_t)(HUGE_PAGE - 1));
+
+	// Where nothing was written yet, there is nothing to join. Adding nothing is a write that
+	// disturbs nobody.
+	__atomic_fetch_add((uint32_t *)page, 0, __ATOMIC_RELAXED);
+	return madvise(page, HUGE_PAGE, MADV_COLLAPSE) ? -errno : 0;
+}

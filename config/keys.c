@@ -64,8 +64,9 @@ const struct config_key config_keys[] = {
 	.value = "20000",
 	.help = "most connections of an IPv4 address or IPv6 /64 network; 0: no limit"},
     {"http-listen", .type = CONFIG_TEXT, AT(http_listen), .value = "",
-	.help = "address and TCP port of `/metrics` (Prometheus), `/healthz` and `/readyz`; empty: "
-		"none; there is no authentication, so keep it on a network of yours"},
+	.help = "address and TCP port of `/metrics` (Prometheus), `/healthz`, `/readyz` and, with "
+		"an embedded registry, `/v1/find`; empty: none; there is no authentication, so "
+		"keep it on a network of yours"},
     {"registry-source-nodes", AT(registry_source_nodes), COUNT(0, 4000000), .value = "100000",
 	.help = "most nodes that have registered from such an address or network and have not "
 		"proven their key yet; 0: no limit"},

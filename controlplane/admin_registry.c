@@ -247,6 +247,7 @@ static bool find_arguments(
 	    !admin_number(request, "network", 0, NETWORK_MAX, &network, err))
 		return false;
 	*f = (struct find){.everything = true,
+	    .now_s = server_time().now_s,
 	    .limit = limit && limit < FIND_PAGE_MAX ? (unsigned)limit : FIND_PAGE_MAX};
 	json_array_foreach(tags, i, v)
 	{
@@ -263,7 +264,7 @@ static bool find_arguments(
 	if (network && !f->network)
 		admin_fail(err, "fairway networks lists them", "there is no network %llu",
 		    (unsigned long long)network);
-	else if (!cursor_parse(field_text(request, "after"), &f->cursor))
+	else if (!cursor_parse(field_text(request, "after"), &f->after))
 		admin_fail(
 		    err, "pass the text that came as \"next\"", "\"after\" is no place in a list");
 	return !*err->error;
@@ -290,12 +291,10 @@ json_t *admin_find(
 		i++;
 	if (i < count) { // the message is full: the next page starts behind what is in it
 		f.more = true;
-		f.cursor.window -= f.cursor.seen == 0 && f.cursor.slot == 0;
-		f.cursor.seen = hits[i - 1].seen;
-		f.cursor.slot = hits[i - 1].slot;
+		f.after = hits[i - 1];
 	}
 	result = admin_page_close(&page, "nodes", false, 0);
 	if (f.more)
-		json_object_set_new(result, "next", json_string(cursor_text(next, &f.cursor)));
+		json_object_set_new(result, "next", json_string(cursor_text(next, f.after)));
 	return result;
 }

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "controlplane/admission.h"
 #include "controlplane/registry/client.h"
+#include "controlplane/registry/find_query.h"
 #include "controlplane/registry/server.h"
 
 #include <stdbool.h>
@@ -30,6 +31,7 @@ struct embedded {
 	struct registry registry;
 	struct server server;
 	struct backup backup;
+	struct find_pace find_pace;
 };
 
 // With privileges: reads the token file, makes the store's directory for `user` (NULL: ours) and

@@ -23,15 +23,46 @@ static void exchange_end(struct exchange *x)
 	*x = (struct exchange){.sent = 0};
 }
 
+// The library keeps the arguments apart, decoded.
+static void read_query(struct lws *wsi, char *query, size_t size)
+{
+	size_t len = 0;
+	int n;
+
+	query[0] = 0;
+	for (int i = 0; (n = lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i)) > 0; i++) {
+		if (len + (size_t)n + 2 > size) {
+			query[0] = 0;
+			return;
+		}
+		if (i)
+			query[len++] = '&';
+		lws_hdr_copy_fragment(
+		    wsi, query + len, (int)(size - len), WSI_TOKEN_HTTP_URI_ARGS, i);
+		len += (size_t)n;
+	}
+}
+
+static struct http_answer ask(struct lws *wsi, const char *path)
+{
+	struct http *h = lws_context_user(lws_get_context(wsi));
+	char query[HTTP_QUERY_MAX], from[ENDPOINT_TEXT_MAX];
+	struct http_request request = {.path = path, .query = query};
+
+	read_query(wsi, query, sizeof(query));
+	lws_get_peer_simple(wsi, from, sizeof(from));
+	endpoint_parse(from, 1, &request.from);
+	return h->answer(h->ctx, &request);
+}
+
 // Headers of the answer. Nonzero closes the connection.
 static int begin(struct lws *wsi, struct exchange *x, const char *path)
 {
-	struct http *h = lws_context_user(lws_get_context(wsi));
 	uint8_t buffer[LWS_PRE + 1024], *start = buffer + LWS_PRE, *at = start;
 	uint8_t *end = buffer + sizeof(buffer) - 1;
 
 	exchange_end(x);
-	x->answer = h->answer(h->ctx, path);
+	x->answer = ask(wsi, path);
 	if (lws_add_http_common_headers(
 		wsi, (unsigned)x->answer.status, x->answer.type, x->answer.len, &at, end) ||
 	    lws_finalize_write_http_header(wsi, start, &at, end))

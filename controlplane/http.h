@@ -2,14 +2,22 @@
 #pragma once
 
 #include "base/parse.h"
+#include "wire/endpoint.h"
 
 #include <stddef.h>
 #include <uv.h>
 
-// HTTP for monitoring (libwebsockets on our loop): GET of /metrics, /healthz and /readyz. Off
-// unless http-listen names an address; it has no authentication and says nothing secret.
+// HTTP (libwebsockets on our loop): GET of /metrics, /healthz and /readyz, and /v1/find with an
+// embedded registry. Off unless http-listen names an address; it has no authentication and says
+// nothing secret.
 
-enum { HTTP_CONNECTIONS_MAX = 64 };
+enum { HTTP_CONNECTIONS_MAX = 64, HTTP_QUERY_MAX = 512 };
+
+struct http_request {
+	const char *path;
+	const char *query;    // what is behind the ?, decoded; "" if it is too long
+	struct endpoint from; // the port says nothing
+};
 
 struct lws_context;
 
@@ -23,7 +31,7 @@ struct http_answer {
 
 struct http {
 	// Fill in before http_open().
-	struct http_answer (*answer)(void *ctx, const char *path);
+	struct http_answer (*answer)(void *ctx, const struct http_request *request);
 	void *ctx;
 
 	struct lws_context *context; // NULL: off

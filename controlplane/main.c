@@ -6,7 +6,7 @@
 #include "base/state.h"
 #include "controlplane/admin_api.h"
 #include "controlplane/cp.h"
-#include "controlplane/metrics.h"
+#include "controlplane/pages.h"
 #include "crypto/identity.h"
 
 #include <signal.h>
@@ -166,7 +166,7 @@ static int open_http(struct cp *cp, struct parse_error *error)
 
 	if (!cp->config.http_listen[0])
 		return 0;
-	cp->http.answer = metrics_answer;
+	cp->http.answer = pages_answer;
 	cp->http.ctx = cp;
 	rc = parse_address(cp->config.http_listen, false, &address, error);
 	return rc ? rc : http_open(&cp->http, &cp->loop, &address, error);

@@ -115,27 +115,3 @@ char *metrics_text(const struct cp *cp, size_t *len)
 	}
 	return text;
 }
-
-static struct http_answer plain(int status, const char *text)
-{
-	struct http_answer a = {.status = status, .type = "text/plain", .body = strdup(text)};
-
-	a.len = a.body ? strlen(text) : 0;
-	return a;
-}
-
-struct http_answer metrics_answer(void *ctx, const char *path)
-{
-	const struct cp *cp = ctx;
-	struct http_answer a = {.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8"};
-
-	if (strcmp(path, "/healthz") == 0)
-		return plain(200, "ok\n");
-	if (strcmp(path, "/readyz") == 0)
-		return cp->attach.up ? plain(200, "ok\n")
-				     : plain(503, "no data plane is attached\n");
-	if (strcmp(path, "/metrics") != 0)
-		return plain(404, "there are /metrics, /healthz and /readyz\n");
-	a.body = metrics_text(cp, &a.len);
-	return a.body ? a : plain(503, "out of memory\n");
-}

@@ -2,14 +2,9 @@
 #pragma once
 
 #include "controlplane/cp.h"
-#include "controlplane/http.h"
 
 #include <stddef.h>
 
 // Everything that is counted, in the text format of Prometheus (version 0.0.4). Names and help
 // texts come from the declarations. NULL without memory; the caller frees it.
 char *metrics_text(const struct cp *cp, size_t *len);
-
-// For struct http, with ctx = struct cp. /healthz: the process serves. /readyz: a data plane is
-// attached too, else 503.
-struct http_answer metrics_answer(void *ctx, const char *path);

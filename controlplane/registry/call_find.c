@@ -17,6 +17,7 @@ static bool find_read(struct registry *r, struct call *c, struct find *f)
 	json_t *v;
 
 	*f = (struct find){.viewer = directory_live(&r->nodes, c->signer),
+	    .now_s = c->t.now_s,
 	    .limit = limit && limit <= FIND_PAGE_MAX ? limit : PAGE_DEFAULT};
 	json_array_foreach(tags, i, v)
 	{
@@ -35,7 +36,7 @@ static bool find_read(struct registry *r, struct call *c, struct find *f)
 	}
 	if (!f->tag_count && !f->network)
 		call_fail(c, "tags or network_id required");
-	else if (!cursor_parse(field_text(c->in, "after"), &f->cursor))
+	else if (!cursor_parse(field_text(c->in, "after"), &f->after))
 		call_fail(c, "invalid \"after\": pass what came as \"next\"");
 	else if (*field_text(c->in, "admin_token"))
 		f->everything = call_is_admin(r, c);
@@ -73,7 +74,7 @@ static void do_find(struct registry *r, struct call *c)
 		out_hit(r, c, &hits[i]);
 	out_close(&c->out, ']');
 	if (f.more)
-		out_text(&c->out, "next", cursor_text(next, &f.cursor));
+		out_text(&c->out, "next", cursor_text(next, f.after));
 }
 
 const struct call_row call_find_rows[] = {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The slots that may match: the rarest tag's, the network's members, or all.
+// The slots that may match: the rarest tag's, the members of a network that is small, or all.
 struct candidates {
 	const struct slot_set *set;
 	const struct network *network;
@@ -25,7 +25,7 @@ static bool choose(const struct registry *r, const struct find *f, struct candid
 	}
 	if (c->set)
 		c->count = c->set->count;
-	if (f->network && (!c->set || f->network->count < c->set->count)) {
+	if (f->network && f->network->count <= FIND_WINDOW && f->network->count < c->count) {
 		c->set = NULL;
 		c->network = f->network;
 		c->count = f->network->count;
@@ -33,12 +33,18 @@ static bool choose(const struct registry *r, const struct find *f, struct candid
 	return true;
 }
 
-static const struct dir_node *candidate(
-    const struct registry *r, const struct candidates *c, uint32_t i)
+static struct find_hit candidate(const struct registry *r, const struct candidates *c, uint32_t i)
 {
-	if (c->network)
-		return directory_live(&r->nodes, c->network->members[i].node);
-	return directory_slot(&r->nodes, c->set ? c->set->at[i] : i);
+	const struct dir_node *n;
+	uint32_t slot = c->set ? c->set->at[i] : i;
+
+	if (c->network) {
+		n = directory_live(&r->nodes, c->network->members[i].node);
+		if (!n)
+			return (struct find_hit){0};
+		slot = n->slot;
+	}
+	return (struct find_hit){r->nodes.seen[slot], slot};
 }
 
 static bool matches(const struct registry *r, const struct find *f, const struct dir_node *n)
@@ -90,25 +96,61 @@ static int compare(const void *a, const void *b)
 	return is_behind(*(const struct find_hit *)a, *(const struct find_hit *)b) ? 1 : -1;
 }
 
+// A candidate that is live and behind the page before.
+static bool is_next(const struct find *f, struct find_hit hit)
+{
+	return hit.seen && (!f->after.seen || is_behind(hit, f->after));
+}
+
+// Where the FIND_WINDOW candidates end that were heard last. Goes through the times only, which lie
+// side by side: cheap also for a million.
+static struct find_hit window_end(
+    const struct registry *r, const struct find *f, const struct candidates *c)
+{
+	enum { AGES = 2 * STALE_S };
+	struct find_hit last = {0, UINT32_MAX};
+	uint32_t ages[AGES] = {0}, sum = 0, age = 0;
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		struct find_hit hit = candidate(r, c, i);
+
+		if (is_next(f, hit) && f->now_s - hit.seen < AGES)
+			ages[f->now_s - hit.seen]++;
+	}
+	while (age < AGES && sum + ages[age] <= FIND_WINDOW)
+		sum += ages[age++];
+	if (age == AGES)
+		return last;
+	// of this second the first ones by slot, and candidates come by slot
+	last.seen = f->now_s - age + 1;
+	for (uint32_t i = 0; i < c->count && sum < FIND_WINDOW; i++) {
+		struct find_hit hit = candidate(r, c, i);
+
+		if (hit.seen == f->now_s - age && is_next(f, hit)) {
+			last = hit;
+			sum++;
+		}
+	}
+	return last;
+}
+
 unsigned find_page(const struct registry *r, struct find *f, struct find_hit *hits)
 {
-	struct find_hit last = {f->cursor.seen, f->cursor.slot};
-	uint32_t start = f->cursor.window * FIND_WINDOW, matching = 0;
-	bool resume = last.seen || last.slot;
+	struct find_hit end = {0, UINT32_MAX};
 	struct candidates c;
+	uint32_t matching = 0;
 	unsigned count = 0;
 
 	f->more = false;
-	if (f->cursor.window > UINT32_MAX / FIND_WINDOW || !choose(r, f, &c))
+	if (!choose(r, f, &c))
 		return 0;
-	for (uint32_t i = start; i < c.count && i - start < FIND_WINDOW; i++) {
-		const struct dir_node *n = candidate(r, &c, i);
-		struct find_hit hit;
+	if (c.count > FIND_WINDOW)
+		end = window_end(r, f, &c);
+	for (uint32_t i = 0; i < c.count; i++) {
+		struct find_hit hit = candidate(r, &c, i);
 
-		if (!matches(r, f, n))
-			continue;
-		hit = (struct find_hit){r->nodes.seen[n->slot], n->slot};
-		if (resume && !is_behind(hit, last))
+		if (!is_next(f, hit) || is_behind(hit, end) ||
+		    !matches(r, f, directory_slot(&r->nodes, hit.slot)))
 			continue;
 		matching++;
 		if (count < f->limit) {
@@ -120,32 +162,26 @@ unsigned find_page(const struct registry *r, struct find *f, struct find_hit *hi
 		}
 	}
 	qsort(hits, count, sizeof(*hits), compare);
-	if (matching > count) {
-		f->cursor.seen = hits[count - 1].seen;
-		f->cursor.slot = hits[count - 1].slot;
-		f->more = true;
-	} else {
-		f->cursor = (struct find_cursor){.window = f->cursor.window + 1};
-		f->more = start + FIND_WINDOW < c.count && start + FIND_WINDOW > start;
-	}
+	f->more = matching > count || end.seen;
+	f->after = matching > count ? hits[count - 1] : end;
 	return count;
 }
 
-char *cursor_text(char out[CURSOR_TEXT_MAX], const struct find_cursor *c)
+char *cursor_text(char out[CURSOR_TEXT_MAX], struct find_hit after)
 {
-	snprintf(out, CURSOR_TEXT_MAX, "%u.%u.%u", c->window, c->seen, c->slot);
+	snprintf(out, CURSOR_TEXT_MAX, "%u.%u", after.seen, after.slot);
 	return out;
 }
 
-bool cursor_parse(const char *text, struct find_cursor *c)
+bool cursor_parse(const char *text, struct find_hit *after)
 {
 	int end = 0;
 
-	*c = (struct find_cursor){0};
+	*after = (struct find_hit){0};
 	if (!*text)
 		return true;
 	if (strlen(text) >= CURSOR_TEXT_MAX)
 		return false;
 	// NOLINTNEXTLINE(cert-err34-c): out of range gives another place, which is as good
-	return sscanf(text, "%u.%u.%u%n", &c->window, &c->seen, &c->slot, &end) == 3 && !text[end];
+	return sscanf(text, "%u.%u%n", &after->seen, &after->slot, &end) == 2 && !text[end];
 }

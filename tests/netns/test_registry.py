@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The embedded registry of `fairway up`, on loopback: TLS, the command line, the relay beside it."""
 import hashlib
+import http.client
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from netlab import BUILD
 from registry_client import Client, Node, Refused
 
 BASE = 30000 + os.getpid() % 20000
-REGISTRY, BEACON = ("127.0.0.1", BASE), ("127.0.0.1", BASE + 1)
+REGISTRY, BEACON, HTTP = ("127.0.0.1", BASE), ("127.0.0.1", BASE + 1), BASE + 2
 
 
 class Up:
@@ -111,6 +112,39 @@ def test_command_line(up, tmp_path):
     subprocess.run([BUILD / "fairway", "registry", "backup", copy, "--state", up.state], check=True,
                    capture_output=True, timeout=20)
     assert copy.stat().st_size > 0 and copy.stat().st_mode & 0o077 == 0
+
+
+def query(text, source="127.0.0.1"):
+    http_client = http.client.HTTPConnection("127.0.0.1", HTTP, timeout=5,
+                                             source_address=(source, 0))
+    http_client.request("GET", "/v1/find" + text)
+    answer = http_client.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.parametrize("up", [["--http-listen", "127.0.0.1:%d" % HTTP]], indirect=True)
+def test_find_over_http(up):
+    client = Client(REGISTRY)
+    nodes = [Node(i + 1) for i in range(6)]
+    for node in nodes:
+        node.register(client)
+        node.own(client, "set_tags", tags=["finance"])
+        if node.id < 6:
+            node.own(client, "set_visibility", public=True)
+    found, after = [], ""
+    while after is not None:
+        status, page = query("?tag=finance&limit=2" + after)
+        assert status == 200
+        found += [n["node_id"] for n in page["nodes"]]
+        after = "&after=" + page["next"] if "next" in page else None
+    assert sorted(found) == [1, 2, 3, 4, 5]
+    assert query("?tag=%66inance&tag=nobody") == (200, {"type": "find_ok", "nodes": []})
+    assert query("?tag=finance&" + "x" * 600)[0] == 400
+    assert query("?tag=A")[0] == 400
+    assert query("")[0] == 400
+    statuses = [query("?tag=finance", "127.0.0.3")[0] for _ in range(70)]
+    assert set(statuses) == {200, 429}
+    assert query("?tag=finance", "127.0.0.4")[0] == 200
 
 
 def discover(source, node):

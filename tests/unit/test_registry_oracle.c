@@ -124,7 +124,7 @@ static void change_node(struct registry *r, struct twin_node *twin)
 static void check_find(const struct registry *r, const struct twin_node *twin)
 {
 	char tag[4] = {'t', (char)('0' + draw(TAGS)), 0};
-	struct find f = {.tags = {tag}, .tag_count = 1, .limit = 1 + draw(9)};
+	struct find f = {.tags = {tag}, .tag_count = 1, .limit = 1 + draw(9), .now_s = 30};
 	struct find_hit hits[FIND_PAGE_MAX];
 	bool got[IDS] = {0};
 	uint32_t last = UINT32_MAX;

@@ -18,17 +18,28 @@ static const char usage[] =
     "usage: fairway-pktgen registry --to ADDR:PORT [options]\n"
     "Registers simulated daemons with a Pilot registry and asks as they do.\n"
     "  --nodes N         simulated daemons (default 10000)\n"
-    "  --connections N   TCP connections that they share (default 200)\n"
+    "  --connections N   TCP connections that they share (default 1000)\n"
     "  --window N        requests open on a connection (default 4)\n"
-    "  --seconds N       time of each phase but the first (default 5)\n"
+    "  --seconds N       time of the phases that have no end of their own (default 5)\n"
     "  --seed N          which nodes: another seed, other keys (default 1)\n"
+    "  --peers N         nodes that each resolves (default 4)\n"
+    "  --phases A,B,...  only these, of register, first (heartbeat and poll of each),\n"
+    "                    publish, heartbeat, poll, lookup, resolve (each peer once),\n"
+    "                    again (the same once more, until the time is over)\n"
     "  --pid PID         the registry's process: its CPU time and memory are reported\n"
     "  --json            print JSON\n";
 
 static const struct option long_options[] = {{"to", 1, NULL, 't'}, {"nodes", 1, NULL, 'n'},
     {"connections", 1, NULL, 'c'}, {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'},
-    {"seed", 1, NULL, 'e'}, {"pid", 1, NULL, 'p'}, {"json", 0, NULL, 'j'}, {"help", 0, NULL, 'h'},
-    {0}};
+    {"seed", 1, NULL, 'e'}, {"peers", 1, NULL, 'r'}, {"phases", 1, NULL, 'f'},
+    {"pid", 1, NULL, 'p'}, {"json", 0, NULL, 'j'}, {"help", 0, NULL, 'h'}, {0}};
+
+struct run {
+	struct load load;
+	const char *only; // phases, NULL: all
+	long pid;
+	bool json;
+};
 
 struct measurement {
 	struct phase_result phase;
@@ -37,22 +48,12 @@ struct measurement {
 
 static double process_cpu(long pid)
 {
-	char path[64], line[1024];
-	unsigned long user = 0, system = 0;
-	const char *rest;
-	FILE *file;
+	struct timespec used;
+	clockid_t clock;
 
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	file = pid ? fopen(path, "re") : NULL;
-	if (!file)
+	if (!pid || clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &used))
 		return -1;
-	rest = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
-	// NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
-	if (rest && sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-			&system) != 2)
-		user = system = 0;
-	fclose(file);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 static long process_memory_kib(long pid)
@@ -96,43 +97,71 @@ static json_t *row_json(const struct measurement *m, enum phase phase)
 	    (double)histogram_quantile(&p->latency, 0.99) / 1e6, "cpu_s", m->cpu_s);
 }
 
-static int measure(struct crowd *crowd, long pid, bool json)
+// Is the phase one of "a,b,c"? NULL: all are.
+static bool is_chosen(const char *only, enum phase phase)
+{
+	const char *name = phase_name(phase);
+	size_t len = strlen(name);
+
+	for (const char *at = only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (!strncmp(at, name, len) && (!at[len] || at[len] == ','))
+			return true;
+	// without ids nothing works
+	return !only || phase == PHASE_REGISTER;
+}
+
+static int run_phase(struct run *run, enum phase phase, json_t *rows)
 {
 	static struct measurement m;
-	json_t *rows = json_array();
-	long before = process_memory_kib(pid), after = 0;
+	double cpu;
+	int rc = phase == PHASE_REGISTER ? 0 : crowd_sign(&run->load.crowd);
 
-	if (!json)
-		printf("%-10s %10s %8s %10s %9s %9s %9s %12s\n", "phase", "answers", "refused",
-		    "a second", "p50 ms", "p99 ms", "max ms", pid ? "a CPU second" : "");
-	for (enum phase phase = 0; phase < PHASE_COUNT; phase++) {
-		double cpu = process_cpu(pid);
-		int rc = crowd_run(crowd, phase, &m.phase);
-
-		if (rc) {
-			fprintf(
-			    stderr, "fairway-pktgen: %s: %s\n", phase_name(phase), strerror(-rc));
-			json_decref(rows);
-			return rc == -EBADMSG ? EXIT_WRONG : EXIT_FAILED;
-		}
-		m.cpu_s = cpu < 0 ? -1 : process_cpu(pid) - cpu;
-		if (phase == PHASE_REGISTER)
-			after = process_memory_kib(pid);
-		if (json)
-			json_array_append_new(rows, row_json(&m, phase));
-		else
-			print_row(&m, phase);
+	cpu = process_cpu(run->pid);
+	if (!rc)
+		rc = load_run(&run->load, phase, &m.phase);
+	if (rc) {
+		fprintf(stderr, "fairway-pktgen: %s: %s\n", phase_name(phase), strerror(-rc));
+		return rc == -EBADMSG ? EXIT_WRONG : EXIT_FAILED;
 	}
-	if (!json && pid)
-		printf("memory of the process: %ld KiB before, %ld KiB with the nodes: %ld bytes a "
-		       "node\n",
-		    before, after, (after - before) * 1024 / (long)crowd->nodes);
-	if (json) {
+	m.cpu_s = cpu < 0 ? -1 : process_cpu(run->pid) - cpu;
+	if (rows)
+		json_array_append_new(rows, row_json(&m, phase));
+	else
+		print_row(&m, phase);
+	return 0;
+}
+
+static int measure(struct run *run)
+{
+	json_t *rows = run->json ? json_array() : NULL;
+	long before = process_memory_kib(run->pid), connected, registered;
+	int status = load_open(&run->load);
+
+	if (status) {
+		fprintf(stderr, "fairway-pktgen: connections: %s\n", strerror(-status));
+		return EXIT_FAILED;
+	}
+	connected = registered = process_memory_kib(run->pid);
+	if (!rows)
+		printf("%-10s %10s %8s %10s %9s %9s %9s %12s\n", "phase", "answers", "refused",
+		    "a second", "p50 ms", "p99 ms", "max ms", run->pid ? "a CPU second" : "");
+	for (enum phase phase = 0; phase < PHASE_COUNT && !status; phase++) {
+		if (is_chosen(run->only, phase))
+			status = run_phase(run, phase, rows);
+		if (phase == PHASE_REGISTER)
+			registered = process_memory_kib(run->pid);
+	}
+	if (!rows && run->pid)
+		printf("memory of the process: %ld bytes a connection, %ld bytes a node\n",
+		    (connected - before) * 1024 / (long)run->load.connections,
+		    (registered - connected) * 1024 / (long)run->load.crowd.nodes);
+	if (rows && !status) {
 		json_dumpf(rows, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
 	json_decref(rows);
-	return 0;
+	load_close(&run->load);
+	return status;
 }
 
 static uint32_t number(const char *text)
@@ -149,55 +178,54 @@ static uint32_t number(const char *text)
 
 int registry_main(int argc, char **argv)
 {
-	struct crowd crowd = {
-	    .nodes = 10000, .connections = 200, .window = 4, .seed = 1, .seconds = 5};
-	long pid = 0;
-	bool json = false;
-	int c, status;
+	struct run run = {.load = {.crowd = {.nodes = 10000, .seed = 1, .peers = 4},
+			      .connections = 1000,
+			      .window = 4,
+			      .seconds = 5}};
+	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (c) {
 		case 't':
-			if (endpoint_parse(optarg, 9000, &crowd.to) == 0)
+			if (endpoint_parse(optarg, 9000, &run.load.to) == 0)
 				break;
 			fprintf(stderr, "fairway-pktgen: \"%s\" is no ADDR:PORT\n", optarg);
 			return EXIT_USAGE;
 		case 'n':
-			crowd.nodes = number(optarg);
+			run.load.crowd.nodes = number(optarg);
 			break;
 		case 'c':
-			crowd.connections = number(optarg);
+			run.load.connections = number(optarg);
 			break;
 		case 'w':
-			crowd.window = number(optarg);
+			run.load.window = number(optarg);
 			break;
 		case 's':
-			crowd.seconds = number(optarg);
+			run.load.seconds = number(optarg);
 			break;
 		case 'e':
-			crowd.seed = number(optarg);
+			run.load.crowd.seed = number(optarg);
+			break;
+		case 'r':
+			run.load.crowd.peers = number(optarg);
+			break;
+		case 'f':
+			run.only = optarg;
 			break;
 		case 'p':
-			pid = (long)number(optarg);
+			run.pid = (long)number(optarg);
 			break;
 		case 'j':
-			json = true;
+			run.json = true;
 			break;
 		default:
 			fputs(usage, c == 'h' ? stdout : stderr);
 			return c == 'h' ? 0 : EXIT_USAGE;
 		}
 	}
-	if (!crowd.to.port) {
+	if (!run.load.to.port) {
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
-	status = crowd_open(&crowd);
-	if (status) {
-		fprintf(stderr, "fairway-pktgen: connections: %s\n", strerror(-status));
-		return EXIT_FAILED;
-	}
-	status = measure(&crowd, pid, json);
-	crowd_close(&crowd);
-	return status;
+	return measure(&run);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/registry_client.h"
 
-#include "crypto/identity.h"
+#include "pktgen/random.h"
+#include "wire/bytes.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +15,11 @@
 #include <unistd.h>
 
 enum {
-	SIG_TEXT = 92, // base64 of 64 bytes and a zero
 	WINDOW_MAX = 64,
 	INPUT_MAX = 65536,
 	OUTPUT_MAX = WINDOW_MAX * 512,
 	PATIENCE_MS = 30000,
 	EVENTS = 256,
-};
-
-struct crowd_node {
-	uint32_t id;
-	char heartbeat[SIG_TEXT], poll[SIG_TEXT]; // daemons send the same bytes each time
 };
 
 struct open_request {
@@ -35,7 +29,8 @@ struct open_request {
 
 struct crowd_link {
 	int fd;
-	uint32_t first, count, next; // nodes of this connection
+	uint32_t first, count; // nodes of this connection
+	uint64_t next;	       // requests of this phase so far
 	struct open_request window[WINDOW_MAX];
 	uint32_t head, open; // answers come in order
 	uint8_t *in, *out;
@@ -43,7 +38,7 @@ struct crowd_link {
 };
 
 struct turn {
-	struct crowd *c;
+	struct load *c;
 	struct crowd_link *l;
 	enum phase phase;
 	struct phase_result *result;
@@ -52,7 +47,8 @@ struct turn {
 
 const char *phase_name(enum phase phase)
 {
-	static const char *const names[] = {"register", "heartbeat", "poll", "lookup", "resolve"};
+	static const char *const names[] = {
+	    "register", "first", "publish", "heartbeat", "poll", "lookup", "resolve", "again"};
 
 	return names[phase];
 }
@@ -65,91 +61,54 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-static void keys_of(const struct crowd *c, uint32_t node, uint8_t *key, uint8_t *secret)
+// Requests of a node in a phase; 0: until the time is over.
+static uint32_t rounds_of(const struct load *c, enum phase phase)
 {
-	uint8_t seed[IDENTITY_SEED_SIZE] = {0};
+	static const uint32_t rounds[PHASE_COUNT] = {
+	    [PHASE_REGISTER] = 1, [PHASE_FIRST] = 2, [PHASE_PUBLISH] = 1};
 
-	memcpy(seed, &node, sizeof(node));
-	memcpy(seed + 8, &c->seed, sizeof(c->seed));
-	identity_derive(seed, key, secret);
+	return phase == PHASE_RESOLVE ? c->crowd.peers : rounds[phase];
 }
 
-static void sign(const struct crowd *c, uint32_t node, const char *text, char out[SIG_TEXT])
+static size_t write_request(struct turn *t, uint32_t node, uint32_t round, char *out)
 {
-	uint8_t key[IDENTITY_KEY_SIZE], secret[IDENTITY_SECRET_SIZE], sig[IDENTITY_SIG_SIZE];
+	static const enum request requests[PHASE_COUNT] = {
+	    [PHASE_REGISTER] = REQUEST_REGISTER,
+	    [PHASE_PUBLISH] = REQUEST_PUBLISH,
+	    [PHASE_HEARTBEAT] = REQUEST_HEARTBEAT,
+	    [PHASE_POLL] = REQUEST_POLL,
+	    [PHASE_LOOKUP] = REQUEST_LOOKUP,
+	    [PHASE_RESOLVE] = REQUEST_RESOLVE,
+	    [PHASE_AGAIN] = REQUEST_RESOLVE,
+	};
+	enum request what = requests[t->phase];
+	uint32_t which = round % t->c->crowd.peers;
 
-	keys_of(c, node, key, secret);
-	identity_sign(secret, text, strlen(text), sig);
-	sodium_bin2base64(out, SIG_TEXT, sig, sizeof(sig), sodium_base64_VARIANT_ORIGINAL);
-}
-
-static int write_register(const struct crowd *c, uint32_t node, char *out, size_t size)
-{
-	uint8_t key[IDENTITY_KEY_SIZE], secret[IDENTITY_SECRET_SIZE];
-	char text[64];
-
-	keys_of(c, node, key, secret);
-	sodium_bin2base64(text, sizeof(text), key, sizeof(key), sodium_base64_VARIANT_ORIGINAL);
-	return snprintf(out, size,
-	    "{\"lan_addrs\":[\"10.1.2.3:4000\"],\"listen_addr\":\"192.0.2.1:%u\",\"owner\":"
-	    "\"n%u.%u@example.org\",\"public_key\":\"%s\",\"type\":\"register\",\"version\":"
-	    "\"v1.9.0\"}",
-	    1024 + node % 60000, c->seed, node, text);
-}
-
-static int write_signed(const struct crowd *c, uint32_t node, enum phase phase, char *out)
-{
-	struct crowd_node *n = &c->node[node];
-	const char *type = phase == PHASE_POLL ? "poll_handshakes" : "heartbeat";
-	char *sig = phase == PHASE_POLL ? n->poll : n->heartbeat, text[64];
-
-	if (!*sig) {
-		snprintf(text, sizeof(text), "%s:%u", type, n->id);
-		sign(c, node, text, sig);
-	}
-	return snprintf(
-	    out, 400, "{\"node_id\":%u,\"signature\":\"%s\",\"type\":\"%s\"}", n->id, sig, type);
-}
-
-static int write_request(const struct crowd *c, uint32_t node, enum phase phase, char *out)
-{
-	uint32_t other = c->node[(uint32_t)rand() % c->nodes].id;
-	char text[64], sig[SIG_TEXT];
-
-	switch (phase) {
-	case PHASE_REGISTER:
-		return write_register(c, node, out, 400);
-	case PHASE_LOOKUP:
-		return snprintf(out, 400, "{\"node_id\":%u,\"type\":\"lookup\"}", other);
-	case PHASE_RESOLVE:
-		snprintf(text, sizeof(text), "resolve:%u:%u", c->node[node].id, other);
-		sign(c, node, text, sig);
-		return snprintf(out, 400,
-		    "{\"node_id\":%u,\"requester_id\":%u,\"signature\":\"%s\",\"type\":"
-		    "\"resolve\"}",
-		    other, c->node[node].id, sig);
-	default:
-		return write_signed(c, node, phase, out);
-	}
+	if (t->phase == PHASE_FIRST)
+		what = round ? REQUEST_POLL : REQUEST_HEARTBEAT;
+	if (t->phase == PHASE_LOOKUP)
+		which = (uint32_t)(random_next(&t->c->random) >> 32);
+	return crowd_request(&t->c->crowd, node, what, which, out);
 }
 
 // Keeps the window full. False when the socket takes no more.
 static void send_more(struct turn *t)
 {
 	struct crowd_link *l = t->l;
+	uint32_t rounds = rounds_of(t->c, t->phase);
 	ssize_t n;
 
-	while (!t->ended && l->count && l->open < t->c->window && l->out_len + 512 < OUTPUT_MAX) {
-		uint32_t node;
-		int len;
+	while (!t->ended && l->count && l->open < t->c->window &&
+	       l->out_len + REQUEST_MAX + 4 < OUTPUT_MAX) {
+		uint32_t round = (uint32_t)(l->next / l->count), node;
+		size_t len;
 
-		if (l->next == l->count && t->phase == PHASE_REGISTER)
+		if (rounds && round == rounds)
 			break;
-		node = l->first + l->next % l->count;
-		len = write_request(t->c, node, t->phase, (char *)l->out + l->out_len + 4);
+		node = l->first + (uint32_t)(l->next++ % l->count);
+		len = write_request(t, node, round, (char *)l->out + l->out_len + 4);
 		store_be32(l->out + l->out_len, (uint32_t)len);
-		l->out_len += (size_t)len + 4;
-		l->next++;
+		l->out_len += len + 4;
 		l->window[(l->head + l->open) % WINDOW_MAX] = (struct open_request){now_ns(), node};
 		l->open++;
 	}
@@ -174,11 +133,11 @@ static int take_answer(struct turn *t, const char *json, size_t len)
 	t->result->answers++;
 	if (memmem(json, len, error, sizeof(error) - 1)) {
 		t->result->refused++;
-		return t->phase == PHASE_REGISTER ? -EBADMSG : 0;
+		return t->phase <= PHASE_PUBLISH ? -EBADMSG : 0;
 	}
 	if (t->phase == PHASE_REGISTER) {
 		id = memmem(json, len, "\"node_id\":", 10);
-		t->c->node[r->node].id = id ? (uint32_t)strtoul(id + 10, NULL, 10) : 0;
+		t->c->crowd.id[r->node] = id ? (uint32_t)strtoul(id + 10, NULL, 10) : 0;
 	}
 	return 0;
 }
@@ -212,14 +171,16 @@ static int receive(struct turn *t)
 	return 0;
 }
 
-int crowd_run(struct crowd *c, enum phase phase, struct phase_result *result)
+int load_run(struct load *c, enum phase phase, struct phase_result *result)
 {
-	uint64_t start = now_ns(), end = start + c->seconds * 1000000000ULL, want;
+	uint64_t want = (uint64_t)c->crowd.nodes * rounds_of(c, phase), start, end;
 	struct turn t = {.c = c, .phase = phase, .result = result};
 	struct epoll_event events[EVENTS];
+	int rc;
 
 	memset(result, 0, sizeof(*result));
-	want = c->nodes;
+	start = now_ns();
+	end = start + c->seconds * 1000000000ULL;
 	for (uint32_t i = 0; i < c->connections; i++) {
 		t.l = &c->link[i];
 		t.l->next = 0;
@@ -231,10 +192,8 @@ int crowd_run(struct crowd *c, enum phase phase, struct phase_result *result)
 
 		if (n == 0)
 			return -ETIMEDOUT;
-		t.ended = phase != PHASE_REGISTER && now_ns() >= end;
+		t.ended = !want && now_ns() >= end;
 		for (int i = 0; i < n; i++) {
-			int rc;
-
 			t.l = events[i].data.ptr;
 			rc = receive(&t);
 			if (rc)
@@ -243,7 +202,7 @@ int crowd_run(struct crowd *c, enum phase phase, struct phase_result *result)
 		}
 		for (uint32_t i = 0; t.ended && i < c->connections; i++)
 			open += c->link[i].open;
-		if (phase == PHASE_REGISTER ? result->answers == want : t.ended && !open)
+		if (want ? result->answers == want : t.ended && !open)
 			break;
 	}
 	result->seconds = (double)(now_ns() - start) / 1e9;
@@ -251,7 +210,7 @@ int crowd_run(struct crowd *c, enum phase phase, struct phase_result *result)
 }
 
 // Sources on loopback: an address has only so many ports.
-static int open_socket(const struct crowd *c, uint32_t number)
+static int open_socket(const struct load *c, uint32_t number)
 {
 	struct sockaddr_storage to;
 	socklen_t len = endpoint_to_sockaddr(&c->to, &to);
@@ -274,23 +233,28 @@ fail:
 	return on;
 }
 
-int crowd_open(struct crowd *c)
+int load_open(struct load *c)
 {
-	if (c->connections > c->nodes)
-		c->connections = c->nodes;
+	uint64_t nodes = c->crowd.nodes;
+	int rc = crowd_derive(&c->crowd);
+
+	if (rc)
+		return rc;
+	if (c->connections > nodes)
+		c->connections = (uint32_t)nodes;
 	if (c->window > WINDOW_MAX)
 		c->window = WINDOW_MAX;
-	c->node = calloc(c->nodes, sizeof(*c->node));
+	c->random = c->crowd.seed;
 	c->link = calloc(c->connections, sizeof(*c->link));
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!c->node || !c->link || c->epoll < 0 || identity_init())
+	if (!c->link || c->epoll < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->connections; i++) {
 		struct crowd_link *l = &c->link[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
 
-		l->first = (uint32_t)((uint64_t)i * c->nodes / c->connections);
-		l->count = (uint32_t)((uint64_t)(i + 1) * c->nodes / c->connections) - l->first;
+		l->first = (uint32_t)(i * nodes / c->connections);
+		l->count = (uint32_t)((i + 1) * nodes / c->connections) - l->first;
 		l->in = malloc(INPUT_MAX);
 		l->out = malloc(OUTPUT_MAX);
 		l->fd = open_socket(c, i);
@@ -302,7 +266,7 @@ int crowd_open(struct crowd *c)
 	return 0;
 }
 
-void crowd_close(struct crowd *c)
+void load_close(struct load *c)
 {
 	for (uint32_t i = 0; i < c->connections; i++) {
 		close(c->link[i].fd);
@@ -311,5 +275,5 @@ void crowd_close(struct crowd *c)
 	}
 	close(c->epoll);
 	free(c->link);
-	free(c->node);
+	crowd_forget(&c->crowd);
 }

@@ -2,18 +2,22 @@
 #pragma once
 
 #include "pktgen/histogram.h"
-#include "wire/endpoint.h"
+#include "pktgen/registry_crowd.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-// A crowd of simulated daemons on shared TCP connections. One thread.
+// Load on a registry: a crowd on shared TCP connections, one kind of request after the other. One
+// thread.
 enum phase {
 	PHASE_REGISTER,
+	PHASE_FIRST, // everybody's first heartbeat and poll: new signatures
+	PHASE_PUBLISH,
 	PHASE_HEARTBEAT,
 	PHASE_POLL,
 	PHASE_LOOKUP,
-	PHASE_RESOLVE,
+	PHASE_RESOLVE, // everybody's peers, once: new signatures
+	PHASE_AGAIN,   // the same peers again and again
 	PHASE_COUNT,
 };
 
@@ -25,22 +29,22 @@ struct phase_result {
 	struct histogram latency; // ns
 };
 
-struct crowd_node;
 struct crowd_link;
 
-struct crowd {
-	// Fill in before crowd_open().
+struct load {
+	// Fill in before load_open().
 	struct endpoint to;
-	uint32_t nodes, connections, window, seed, seconds;
+	struct crowd crowd;
+	uint32_t connections, window, seconds;
 
-	struct crowd_node *node;
 	struct crowd_link *link;
+	uint64_t random;
 	int epoll;
 };
 
 // 0 or a negative errno.
-int crowd_open(struct crowd *c);
-void crowd_close(struct crowd *c);
-// PHASE_REGISTER ends when every node has its id, the others after crowd.seconds. 0 or a negative
-// errno: -ECONNRESET, -ETIMEDOUT (no answer for 30 s), -EBADMSG.
-int crowd_run(struct crowd *c, enum phase phase, struct phase_result *result);
+int load_open(struct load *c);
+void load_close(struct load *c);
+// Phases with a number of requests end when all are answered, the others after load.seconds. 0 or
+// a negative errno: -ECONNRESET, -ETIMEDOUT (no answer for 30 s), -EBADMSG.
+int load_run(struct load *c, enum phase phase, struct phase_result *result);

@@ -3,6 +3,7 @@
 #include "controlplane/admin_api.h"
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/find.h"
+#include "controlplane/registry/object.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -264,7 +265,7 @@ static bool find_arguments(
 	if (network && !f->network)
 		admin_fail(err, "fairway networks lists them", "there is no network %llu",
 		    (unsigned long long)network);
-	else if (!cursor_parse(field_text(request, "after"), &f->after))
+	else if (!cursor_parse(object_text(request, "after"), &f->after))
 		admin_fail(
 		    err, "pass the text that came as \"next\"", "\"after\" is no place in a list");
 	return !*err->error;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/call.h"
 
+#include "base/decimal.h"
 #include "controlplane/registry/frame.h"
+#include "controlplane/registry/object.h"
 #include "wire/bytes.h"
 
 #include <errno.h>
@@ -17,7 +19,7 @@ static const struct call_row *row_find(const char *type)
 {
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct call_row *row = tables[i]; row->type; row++)
-			if (!strcmp(row->type, type))
+			if (row->type[0] == *type && !strcmp(row->type, type))
 				return row;
 	return NULL;
 }
@@ -150,36 +152,47 @@ static enum call_step refuse(struct registry *r, struct call *c, const char *why
 	return finish(r, c);
 }
 
+static void challenge_add(struct call *c, const char *text, size_t len)
+{
+	if (len > sizeof(c->text) - c->text_len)
+		len = sizeof(c->text) - c->text_len;
+	memcpy(c->text + c->text_len, text, len);
+	c->text_len += len;
+}
+
+static void challenge_field(struct call *c, const char *name, size_t len)
+{
+	bool is_text = *name == '$', if_any = *name == '?';
+	const struct request_field *f =
+	    request_find(c->in, name + (is_text || if_any), len - (is_text || if_any));
+	char number[DECIMAL_MAX];
+
+	if (!is_text && !if_any) {
+		challenge_add(c, number,
+		    decimal_write(number,
+			f && f->kind == VALUE_NUMBER ? number_up_to(f->number, UINT32_MAX) : 0));
+	} else if (f && f->kind == VALUE_TEXT && *f->text) {
+		challenge_add(c, ":", if_any);
+		challenge_add(c, f->text, strlen(f->text));
+	}
+}
+
 // Writes the challenge's text. False when it would be longer than anybody's.
 static bool challenge_build(struct call *c)
 {
-	const char *p = c->row->challenge;
-	size_t len = 0;
+	c->text_len = 0;
+	for (const char *p = c->row->challenge; *p;) {
+		size_t plain = strcspn(p, "{"), len;
 
-	while (*p && len < sizeof(c->text)) {
-		char field[32];
-		const char *end;
-		size_t room = sizeof(c->text) - len;
-
-		if (*p != '{') {
-			c->text[len++] = *p++;
-			continue;
-		}
-		end = strchr(p, '}');
-		snprintf(field, sizeof(field), "%.*s", (int)(end - p - 1), p + 1);
-		p = end + 1;
-		if (field[0] == '?' || field[0] == '$') {
-			const char *value = field_text(c->in, field + 1);
-
-			if (*value || field[0] == '$')
-				len += (size_t)snprintf(
-				    c->text + len, room, "%s%s", field[0] == '?' ? ":" : "", value);
-		} else {
-			len += (size_t)snprintf(c->text + len, room, "%u", field_u32(c->in, field));
-		}
+		challenge_add(c, p, plain);
+		p += plain;
+		if (!*p)
+			break;
+		len = strcspn(++p, "}");
+		challenge_field(c, p, len);
+		p += len + 1;
 	}
-	c->text_len = len;
-	return len < sizeof(c->text);
+	return c->text_len < sizeof(c->text);
 }
 
 // The signer's key: from the directory, or the request. False with the error.
@@ -201,20 +214,28 @@ static bool find_key(struct registry *r, struct call *c)
 
 static enum call_step begin_signed(struct registry *r, struct call *c)
 {
-	int rc = field_base64(c->in, "signature", c->sig, sizeof(c->sig));
+	const char *sig = field_text(c->in, "signature");
+	bool known = false;
+	int rc;
 
-	if (rc == -ENOENT && c->row->flags & CALL_OPTIONAL)
+	if (!*sig && c->row->flags & CALL_OPTIONAL)
 		return proceed(r, c);
 	if (!find_key(r, c))
 		return finish(r, c);
-	if (rc == -ENOENT)
+	if (!*sig)
 		return refuse(r, c, "signature required for authenticated node");
+	if (challenge_build(c) && strlen(sig) == SIG_TEXT_LEN) {
+		c->tag = sig_cache_tag(&r->sigs, c->key, c->text, c->text_len, sig);
+		known = sig_cache_has(&r->sigs, c->tag);
+		rc = known ? 0 : field_base64(c->in, "signature", c->sig, sizeof(c->sig));
+	} else {
+		rc = field_base64(c->in, "signature", c->sig, sizeof(c->sig)) ?: -EMSGSIZE;
+	}
 	if (rc == -EINVAL)
 		return refuse(r, c, "invalid signature encoding: no standard base64");
-	if (rc || !challenge_build(c))
+	if (rc)
 		return refuse(r, c, "signature verification failed");
-	c->tag = sig_cache_tag(&r->sigs, c->key, c->text, c->text_len, c->sig);
-	if (!sig_cache_has(&r->sigs, c->tag))
+	if (!known)
 		return CALL_VERIFY;
 	r->count[REGISTRY_REMEMBERED]++;
 	c->proven = true;
@@ -281,7 +302,7 @@ void call_delivered(struct registry *r, uint32_t node, uint64_t seq)
 
 void call_free(struct call *c)
 {
-	json_decref(c->in);
+	request_free(c->in);
 	out_free(&c->out);
 }
 

@@ -26,7 +26,7 @@ struct call_row;
 
 struct call {
 	// Fill in before call_begin(); `in` is taken over.
-	json_t *in;
+	struct request *in;
 	struct endpoint from; // where the connection comes from
 	struct registry_time t;
 	struct anchor *conn; // what the connection may do later; may be NULL

@@ -10,7 +10,7 @@ enum { PAGE_DEFAULT = 50 };
 
 static bool find_read(struct registry *r, struct call *c, struct find *f)
 {
-	const json_t *tags = json_object_get(c->in, "tags");
+	const json_t *tags = field_json(c->in, "tags");
 	uint32_t limit = field_u32(c->in, "limit");
 	char why[160];
 	size_t i;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/call.h"
+#include "controlplane/registry/object.h"
 #include "wire/address.h"
 
 #include <errno.h>
@@ -56,8 +57,8 @@ static int set_addr_list(char **place, const json_t *list, bool pairs)
 
 	json_array_foreach(list, i, v)
 	{
-		const char *addr = pairs ? field_text(v, "addr") : json_string_value(v);
-		const char *net = pairs ? field_text(v, "network") : "";
+		const char *addr = pairs ? object_text(v, "addr") : json_string_value(v);
+		const char *net = pairs ? object_text(v, "network") : "";
 
 		if (count == ADDR_LIST_MAX)
 			break;
@@ -129,8 +130,8 @@ static void place_node(struct call *c, struct dir_node *n, const struct endpoint
 		return;
 	}
 	n->at = *at;
-	set_addr_list(&n->lan_addrs, json_object_get(c->in, "lan_addrs"), false);
-	set_addr_list(&n->endpoints, json_object_get(c->in, "endpoints"), true);
+	set_addr_list(&n->lan_addrs, field_json(c->in, "lan_addrs"), false);
+	set_addr_list(&n->endpoints, field_json(c->in, "endpoints"), true);
 }
 
 static void name_node(struct registry *r, struct call *c, struct dir_node *n, bool sure)

@@ -73,8 +73,8 @@ static bool plan_read(struct call *c, struct plan *p)
 	else if (strlen(token) > NETWORK_TOKEN_MAX ||
 		 strlen(field_text(c->in, "network_admin_token")) > NETWORK_TOKEN_MAX)
 		call_fail(c, "token too long (max %d)", NETWORK_TOKEN_MAX);
-	else if (!rules_read(json_object_get(c->in, "rules"), &p->rules, why, sizeof(why)) ||
-		 !policy_read(json_object_get(c->in, "expr_policy"), &p->policy, why, sizeof(why)))
+	else if (!rules_read(field_json(c->in, "rules"), &p->rules, why, sizeof(why)) ||
+		 !policy_read(field_json(c->in, "expr_policy"), &p->policy, why, sizeof(why)))
 		call_fail(c, "%s", why);
 	return !c->failed;
 }

@@ -85,8 +85,8 @@ static bool set_max_members(struct call *c, struct network *net, double max)
 static void do_set_policy(struct registry *r, struct call *c)
 {
 	struct network *net = call_network(r, c);
-	const json_t *ports = json_object_get(c->in, "allowed_ports");
-	const char *text = json_string_value(json_object_get(c->in, "description"));
+	const json_t *ports = field_json(c->in, "allowed_ports");
+	const char *text = json_string_value(field_json(c->in, "description"));
 	double max;
 
 	if (!net || !call_has_role(r, c, net, ROLE_ADMIN))
@@ -124,7 +124,7 @@ static void do_get_expr(struct registry *r, struct call *c)
 static void do_set_expr(struct registry *r, struct call *c)
 {
 	struct network *net = call_network(r, c);
-	const json_t *field = json_object_get(c->in, "expr_policy");
+	const json_t *field = field_json(c->in, "expr_policy");
 	char why[160], *json;
 
 	if (!net || !call_has_role(r, c, net, ROLE_ADMIN))

@@ -45,7 +45,7 @@ static void do_set_hostname(struct registry *r, struct call *c)
 // The tags of a request as one text; false with the error. `strip`: a leading # is not meant.
 static bool read_tags(struct call *c, char tags[TAGS_TEXT_MAX], bool strip, const char *too_many)
 {
-	const json_t *list = json_object_get(c->in, "tags");
+	const json_t *list = field_json(c->in, "tags");
 	unsigned count = 0;
 	size_t i;
 	json_t *v;

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "controlplane/registry/field.h"
+#include "controlplane/registry/object.h"
 #include "wire/bytes.h"
 
 #include <stdio.h>
@@ -19,11 +19,11 @@ static void take_beacons(struct registry_client *c, const json_t *list)
 	json_array_foreach(list, i, v)
 	{
 		struct client_beacon *b = &c->beacons[c->beacon_count];
-		const char *addr = field_text(v, "addr");
+		const char *addr = object_text(v, "addr");
 
 		if (c->beacon_count == CLIENT_BEACON_MAX || strlen(addr) >= sizeof(b->addr))
 			continue;
-		b->id = field_u32(v, "id");
+		b->id = object_u32(v, "id");
 		snprintf(b->addr, sizeof(b->addr), "%s", addr);
 		c->beacon_count += b->id != 0;
 	}
@@ -33,8 +33,8 @@ static void take_beacons(struct registry_client *c, const json_t *list)
 
 bool client_answer(struct registry_client *c, const void *json, size_t len)
 {
-	json_t *o = request_parse(json, len);
-	const char *error = field_text(o, "error");
+	json_t *o = object_parse(json, len);
+	const char *error = object_text(o, "error");
 
 	if (!o)
 		snprintf(c->error, sizeof(c->error), "the registry's answer is no JSON object");

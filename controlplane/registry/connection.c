@@ -286,8 +286,10 @@ static bool ask(struct connection *c, const uint8_t *json, size_t len)
 
 	enum call_step step;
 
-	call.in = request_parse(json, len);
-	if (!call.in) {
+	call.in = s->spare ? s->spare : request_new();
+	s->spare = NULL;
+	if (!call.in || request_read(call.in, json, len)) {
+		s->spare = call.in;
 		broken(c);
 		return false;
 	}
@@ -303,7 +305,7 @@ static bool ask(struct connection *c, const uint8_t *json, size_t len)
 		connection_close(c);
 		return false;
 	}
-	json_decref(call.in);
+	s->spare = call.in;
 	connection_answer(c, &call);
 	s->out = call.out;
 	return !c->closing;

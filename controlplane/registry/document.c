@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/document.h"
 
-#include "controlplane/registry/field.h"
 #include "controlplane/registry/network.h"
+#include "controlplane/registry/object.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,20 +136,20 @@ static const char *rules_refusal(const json_t *o)
 	static const char *const prune_by[] = {"score", "age", "activity", NULL};
 	double links = 0, prune = -1, fill = -1;
 
-	field_number(o, "links", &links);
-	field_number(o, "prune", &prune);
-	field_number(o, "fill", &fill);
+	object_number(o, "links", &links);
+	object_number(o, "prune", &prune);
+	object_number(o, "fill", &fill);
 	if (!(links >= 1))
 		return "rules: links must be at least 1";
-	if (duration_s(field_text(o, "cycle")) < 60)
+	if (duration_s(object_text(o, "cycle")) < 60)
 		return "rules: invalid cycle: a duration of at least 1m";
 	if (!(prune >= 0 && prune <= links) || !(fill >= 0 && fill <= links))
 		return "rules: invalid prune or fill: 0 to links";
-	if (!one_of(field_text(o, "prune_by"), prune_by))
+	if (!one_of(object_text(o, "prune_by"), prune_by))
 		return "rules: invalid prune_by: score, age or activity";
-	if (strcmp(field_text(o, "fill_how"), "random") != 0)
+	if (strcmp(object_text(o, "fill_how"), "random") != 0)
 		return "rules: invalid fill_how: random";
-	if (*field_text(o, "grace") && duration_s(field_text(o, "grace")) < 0)
+	if (*object_text(o, "grace") && duration_s(object_text(o, "grace")) < 0)
 		return "rules: invalid grace: no duration";
 	return NULL;
 }
@@ -180,7 +180,7 @@ bool policy_read(const json_t *field, char **json, char *why, size_t size)
 	if (!*json)
 		return true;
 	o = read_again(*json);
-	field_number(o, "version", &version);
+	object_number(o, "version", &version);
 	if (version != 1)
 		snprintf(
 		    text, sizeof(text), "expr_policy: unsupported version %g (want 1)", version);

@@ -1,66 +1,78 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/field.h"
 
+#include "controlplane/registry/object.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-json_t *request_parse(const void *text, size_t len)
+static struct request_field *field_of(const struct request *q, const char *key, uint8_t kind)
 {
-	json_t *o = json_loadb(text, len, JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY, NULL);
+	struct request_field *f = request_find(q, key, strlen(key));
 
-	if (json_is_null(o)) {
-		json_decref(o);
-		return json_object();
+	return f && f->kind == kind ? f : NULL;
+}
+
+bool field_number(const struct request *q, const char *key, double *out)
+{
+	const struct request_field *f = field_of(q, key, VALUE_NUMBER);
+
+	if (f)
+		*out = f->number;
+	return f;
+}
+
+uint32_t field_u32(const struct request *q, const char *key)
+{
+	const struct request_field *f = field_of(q, key, VALUE_NUMBER);
+
+	return f ? number_up_to(f->number, UINT32_MAX) : 0;
+}
+
+uint16_t field_u16(const struct request *q, const char *key)
+{
+	const struct request_field *f = field_of(q, key, VALUE_NUMBER);
+
+	return f ? (uint16_t)number_up_to(f->number, UINT16_MAX) : 0;
+}
+
+const char *field_text(const struct request *q, const char *key)
+{
+	const struct request_field *f = field_of(q, key, VALUE_TEXT);
+
+	return f ? f->text : "";
+}
+
+bool field_bool(const struct request *q, const char *key)
+{
+	const struct request_field *f = field_of(q, key, VALUE_BOOL);
+
+	return f && f->number != 0;
+}
+
+const json_t *field_json(const struct request *q, const char *key)
+{
+	struct request_field *f = request_find(q, key, strlen(key));
+
+	if (!f || f->json)
+		return f ? f->json : NULL;
+	switch (f->kind) {
+	case VALUE_NUMBER:
+		f->json = json_real(f->number);
+		break;
+	case VALUE_TEXT:
+		f->json = json_string(f->text);
+		break;
+	case VALUE_BOOL:
+		f->json = json_boolean(f->number != 0);
+		break;
+	default:
+		f->json = json_null();
 	}
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return NULL;
-	}
-	return o;
-}
-
-bool field_number(const json_t *o, const char *key, double *out)
-{
-	const json_t *v = json_object_get(o, key);
-
-	if (!json_is_number(v))
-		return false;
-	*out = json_number_value(v);
-	return true;
-}
-
-static uint32_t field_up_to(const json_t *o, const char *key, double max)
-{
-	double v;
-
-	if (!field_number(o, key, &v) || !(v >= 0) || v > max)
-		return 0;
-	return (uint32_t)v;
-}
-
-uint32_t field_u32(const json_t *o, const char *key)
-{
-	return field_up_to(o, key, UINT32_MAX);
-}
-
-uint16_t field_u16(const json_t *o, const char *key)
-{
-	return (uint16_t)field_up_to(o, key, UINT16_MAX);
-}
-
-const char *field_text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-bool field_bool(const json_t *o, const char *key)
-{
-	return json_is_true(json_object_get(o, key));
+	return f->json;
 }
 
 static int base64_parse(const char *text, uint8_t *out, size_t size)
@@ -79,9 +91,9 @@ static int base64_parse(const char *text, uint8_t *out, size_t size)
 	return 0;
 }
 
-int field_base64(const json_t *o, const char *key, uint8_t *out, size_t size)
+int field_base64(const struct request *q, const char *key, uint8_t *out, size_t size)
 {
-	const char *text = field_text(o, key);
+	const char *text = field_text(q, key);
 
 	return *text ? base64_parse(text, out, size) : -ENOENT;
 }

@@ -75,10 +75,10 @@ static bool add_arguments(struct json_out *request, const char *query, bool tags
 }
 
 // The request of the message, or NULL.
-static json_t *read_query(const char *query)
+static struct request *read_query(const char *query)
 {
 	struct json_out text = {.limit = (size_t)FIND_QUERY_MAX * 8};
-	json_t *request = NULL;
+	struct request *request = NULL;
 
 	out_open(&text, NULL, '{');
 	out_text(&text, "type", "find");

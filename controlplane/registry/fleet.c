@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "controlplane/registry/field.h"
+#include "controlplane/registry/object.h"
 #include "controlplane/registry/registry.h"
 
 #include <errno.h>
@@ -38,12 +39,12 @@ static bool read_tags(const json_t *o, char tags[TAGS_TEXT_MAX], char *why, size
 
 static bool read_agent(struct fleet_agent *a, const json_t *o, char *why, size_t size)
 {
-	const char *hostname = field_text(o, "hostname");
+	const char *hostname = object_text(o, "hostname");
 	const char *refusal = *hostname ? hostname_refusal(hostname) : NULL;
 
 	if (refusal)
 		snprintf(why, size, "hostname \"%.80s\": %s", hostname, refusal);
-	else if (!key_parse(field_text(o, "public_key"), a->key))
+	else if (!key_parse(object_text(o, "public_key"), a->key))
 		snprintf(
 		    why, size, "agent \"%.80s\" has no public_key (base64 of 32 bytes)", hostname);
 	else if (read_tags(o, a->tags, why, size))
@@ -58,13 +59,13 @@ static bool read_fleet(struct fleets *f, const json_t *o, char *why, size_t size
 	size_t i;
 	json_t *v;
 
-	if (!network_name_check(field_text(o, "name"), why, size) ||
+	if (!network_name_check(object_text(o, "name"), why, size) ||
 	    !read_tags(o, fleet->tags, why, size))
 		return false;
-	snprintf(fleet->name, sizeof(fleet->name), "%s", field_text(o, "name"));
-	fleet->public = field_bool(o, "public");
-	if (strlen(field_text(o, "token")) > NETWORK_TOKEN_MAX ||
-	    text_set(&fleet->token, field_text(o, "token")))
+	snprintf(fleet->name, sizeof(fleet->name), "%s", object_text(o, "name"));
+	fleet->public = object_bool(o, "public");
+	if (strlen(object_text(o, "token")) > NETWORK_TOKEN_MAX ||
+	    text_set(&fleet->token, object_text(o, "token")))
 		snprintf(why, size, "token of fleet %s is too long", fleet->name);
 	json_array_foreach(agents, i, v)
 	{
@@ -91,7 +92,7 @@ static size_t count_agents(const json_t *list)
 
 int fleets_parse(struct fleets *f, const char *text, size_t len, struct parse_error *error)
 {
-	json_t *o = request_parse(text, len), *list = json_object_get(o, "fleets"), *v;
+	json_t *o = object_parse(text, len), *list = json_object_get(o, "fleets"), *v;
 	size_t agents = count_agents(list), i;
 	char why[160] = "";
 	int rc = 0;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "controlplane/registry/document.h"
 #include "controlplane/registry/field.h"
+#include "controlplane/registry/object.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static int64_t field_time(const json_t *o, const char *key)
 	int64_t unix_s = 0;
 
 	// Go writes year 1 for "never"
-	return time_parse(field_text(o, key), &unix_s) && unix_s > 0 ? unix_s : 0;
+	return time_parse(object_text(o, key), &unix_s) && unix_s > 0 ? unix_s : 0;
 }
 
 // Texts of a list, joined; what does not fit is left out.
@@ -68,23 +69,23 @@ static void fill_node(struct importing *im, struct dir_node *n, const json_t *o)
 	json_t *v;
 
 	directory_set_live(d, n, true, im->t.now_s);
-	n->public = field_bool(o, "public");
-	n->task_exec = field_bool(o, "task_exec");
+	n->public = object_bool(o, "public");
+	n->task_exec = object_bool(o, "task_exec");
 	n->proven = true; // it had an id that others know
-	endpoint_parse(field_text(o, "real_addr"), 0, &n->at);
-	field_number(o, "polo_score", &polo);
+	endpoint_parse(object_text(o, "real_addr"), 0, &n->at);
+	object_number(o, "polo_score", &polo);
 	n->polo = polo > -2e9 && polo < 2e9 ? (int32_t)polo : 0;
-	n->rotations = field_u32(o, "key_rot_count");
+	n->rotations = object_u32(o, "key_rot_count");
 	n->created = field_time(o, "key_created");
 	n->rotated = field_time(o, "key_rotated");
 	n->expires = field_time(o, "key_expires");
-	text_set(&n->owner, field_text(o, "owner"));
-	text_set(&n->external_id, field_text(o, "external_id"));
-	if (*field_text(o, "version"))
-		directory_set_version(d, n, field_text(o, "version"));
-	if (!hostname_refusal(field_text(o, "hostname")) &&
-	    directory_set_hostname(d, n, field_text(o, "hostname")))
-		refuse(im, "hostname", field_text(o, "hostname"));
+	text_set(&n->owner, object_text(o, "owner"));
+	text_set(&n->external_id, object_text(o, "external_id"));
+	if (*object_text(o, "version"))
+		directory_set_version(d, n, object_text(o, "version"));
+	if (!hostname_refusal(object_text(o, "hostname")) &&
+	    directory_set_hostname(d, n, object_text(o, "hostname")))
+		refuse(im, "hostname", object_text(o, "hostname"));
 	text[0] = 0;
 	json_array_foreach(json_object_get(o, "tags"), i,
 	    v) if (json_is_string(v) && tag_check(json_string_value(v), why, sizeof(why)))
@@ -105,7 +106,7 @@ static void take_nodes(struct importing *im, json_t *nodes)
 		uint8_t key[IDENTITY_KEY_SIZE];
 		struct dir_node *n = NULL;
 
-		if (key_parse(field_text(o, "public_key"), key))
+		if (key_parse(object_text(o, "public_key"), key))
 			n = directory_add(d, id_of(name), key);
 		if (!n) {
 			refuse(im, "node", name);
@@ -185,7 +186,8 @@ static void take_members(struct importing *im, struct network *net, const json_t
 		struct member *m;
 
 		snprintf(name, sizeof(name), "%.0f", id);
-		m = n ? registry_join(im->r, net, n, (enum role)role_parse(field_text(roles, name)))
+		m = n ? registry_join(
+			    im->r, net, n, (enum role)role_parse(object_text(roles, name)))
 		      : NULL;
 		if (!m) {
 			refuse(im, "member", name);
@@ -205,12 +207,12 @@ static void fill_network(struct importing *im, struct network *net, const json_t
 	size_t i;
 	json_t *v;
 
-	net->enterprise = field_bool(o, "enterprise");
+	net->enterprise = object_bool(o, "enterprise");
 	net->created = field_time(o, "created");
-	net->max_members = field_u32(policy, "max_members");
-	text_set(&net->description, field_text(policy, "description"));
-	text_set(&net->token, field_text(o, "token"));
-	text_set(&net->admin_token, field_text(o, "admin_token"));
+	net->max_members = object_u32(policy, "max_members");
+	text_set(&net->description, object_text(policy, "description"));
+	text_set(&net->token, object_text(o, "token"));
+	text_set(&net->admin_token, object_text(o, "admin_token"));
 	json_array_foreach(json_object_get(policy, "allowed_ports"), i,
 	    v) if (net->port_count < NETWORK_PORT_MAX && json_number_value(v) >= 1 &&
 		   json_number_value(v) <= UINT16_MAX) net->ports[net->port_count++] =
@@ -237,16 +239,17 @@ static void take_networks(struct importing *im, json_t *networks)
 			im->r->created = field_time(o, "created");
 			continue;
 		}
-		if (id && id <= NETWORK_MAX && join_rule_parse(field_text(o, "join_rule"), &rule) &&
-		    network_name_check(field_text(o, "name"), why, sizeof(why)))
-			net = network_add(&im->r->networks, (uint16_t)id, field_text(o, "name"));
+		if (id && id <= NETWORK_MAX &&
+		    join_rule_parse(object_text(o, "join_rule"), &rule) &&
+		    network_name_check(object_text(o, "name"), why, sizeof(why)))
+			net = network_add(&im->r->networks, (uint16_t)id, object_text(o, "name"));
 		if (!net) {
-			refuse(im, "network", field_text(o, "name"));
+			refuse(im, "network", object_text(o, "name"));
 			continue;
 		}
 		net->rule = rule;
 		// in the daemons' registry such a network is open to anybody
-		if (rule == JOIN_TOKEN && !*field_text(o, "token"))
+		if (rule == JOIN_TOKEN && !*object_text(o, "token"))
 			net->rule = JOIN_OPEN;
 		fill_network(im, net, o);
 		take_members(im, net, o);
@@ -268,11 +271,11 @@ static void take_inbox(struct importing *im, json_t *boxes, enum inbox_kind kind
 		{
 			struct inbox_entry e = {.kind = (uint8_t)kind,
 			    .unix_s = field_time(o, "timestamp"),
-			    .accept = field_bool(o, "accept"),
-			    .network = field_u16(o, "network_id"),
+			    .accept = object_bool(o, "accept"),
+			    .network = object_u16(o, "network_id"),
 			    .from =
-				field_u32(o, kind == INBOX_INVITE ? "inviter_id" : "from_node_id"),
-			    .text = kind == INBOX_REQUEST ? (char *)field_text(o, "justification")
+				object_u32(o, kind == INBOX_INVITE ? "inviter_id" : "from_node_id"),
+			    .text = kind == INBOX_REQUEST ? (char *)object_text(o, "justification")
 							  : NULL};
 
 			if (!n || (e.text && strlen(e.text) > JUSTIFICATION_MAX) ||
@@ -295,11 +298,11 @@ int import_snapshot(struct registry *r, const char *text, size_t len, struct reg
     struct import_report *report, struct parse_error *error)
 {
 	struct importing im = {.r = r, .t = t, .report = report};
-	json_t *o = request_parse(text, len);
+	json_t *o = object_parse(text, len);
 	uint32_t next;
 
 	*report = (struct import_report){0};
-	if (!o || field_u32(o, "version") > 1 || !json_is_object(json_object_get(o, "nodes"))) {
+	if (!o || object_u32(o, "version") > 1 || !json_is_object(json_object_get(o, "nodes"))) {
 		parse_error_set(error,
 		    o ? "is no snapshot of a Go registry of version 1" : "is no JSON object");
 		json_decref(o);
@@ -318,10 +321,10 @@ int import_snapshot(struct registry *r, const char *text, size_t len, struct reg
 	take_inbox(&im, json_object_get(o, "handshake_inbox"), INBOX_REQUEST);
 	take_inbox(&im, json_object_get(o, "handshake_responses"), INBOX_RESPONSE);
 	take_inbox(&im, json_object_get(o, "invite_inbox"), INBOX_INVITE);
-	next = field_u32(o, "next_node");
+	next = object_u32(o, "next_node");
 	if (next > r->nodes.next_id)
 		r->nodes.next_id = next;
-	next = field_u32(o, "next_net");
+	next = object_u32(o, "next_net");
 	if (next > r->networks.next_id && next <= NETWORK_MAX + 1)
 		r->networks.next_id = next;
 	if (!r->created)

@@ -168,4 +168,5 @@ void server_stop(struct server *s)
 	sources_free(&s->sources);
 	tls_close(s->tls);
 	out_free(&s->out);
+	request_free(s->spare);
 }

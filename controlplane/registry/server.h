@@ -51,6 +51,7 @@ struct server {
 	size_t rest_bytes;
 	struct sources sources;
 	struct json_out out;	  // the answer that is being built
+	struct request *spare;	  // the last request, for its memory; or NULL
 	uint8_t plain[16384];	  // decrypted
 	uint8_t buffer[65536];	  // for reading; nothing is kept in it between two turns
 	struct connection *paced; // wait for the next tick

@@ -29,17 +29,17 @@ void sig_cache_free(struct sig_cache *c)
 }
 
 struct sig_tag sig_cache_tag(const struct sig_cache *c, const uint8_t key[IDENTITY_KEY_SIZE],
-    const void *text, size_t len, const uint8_t sig[IDENTITY_SIG_SIZE])
+    const void *text, size_t len, const char sig[SIG_TEXT_LEN])
 {
-	uint8_t all[IDENTITY_KEY_SIZE + IDENTITY_SIG_SIZE + TEXT_MAX];
+	uint8_t all[IDENTITY_KEY_SIZE + SIG_TEXT_LEN + TEXT_MAX];
 	struct sig_tag t;
 
 	len = len < TEXT_MAX ? len : TEXT_MAX;
 	memcpy(all, key, IDENTITY_KEY_SIZE);
-	memcpy(all + IDENTITY_KEY_SIZE, sig, IDENTITY_SIG_SIZE);
-	memcpy(all + IDENTITY_KEY_SIZE + IDENTITY_SIG_SIZE, text, len);
+	memcpy(all + IDENTITY_KEY_SIZE, sig, SIG_TEXT_LEN);
+	memcpy(all + IDENTITY_KEY_SIZE + SIG_TEXT_LEN, text, len);
 	crypto_shorthash_siphashx24(
-	    (uint8_t *)&t, all, IDENTITY_KEY_SIZE + IDENTITY_SIG_SIZE + len, c->secret);
+	    (uint8_t *)&t, all, IDENTITY_KEY_SIZE + SIG_TEXT_LEN + len, c->secret);
 	t.tag |= t.tag == 0;
 	return t;
 }

@@ -58,7 +58,7 @@ static void finish(struct server *s, struct signature_job *job)
 	job->call.t = server_time();
 	call_verified(s->registry, &job->call, job->valid);
 	connection_answer(c, &job->call);
-	json_decref(job->call.in);
+	request_free(job->call.in);
 	s->out = job->call.out;
 	free(job);
 	connection_resume(c);

@@ -30,15 +30,21 @@ int lab_close(void **state)
 	return 0;
 }
 
+// With ' for ".
+static void unquote(char copy[8192], const char *text)
+{
+	assert_true(strlen(text) < 8192);
+	for (size_t i = 0; i <= strlen(text); i++)
+		copy[i] = text[i] == '\'' ? '"' : text[i];
+}
+
 static json_t *quoted(const char *text)
 {
 	char copy[8192];
 	json_error_t error;
 	json_t *o;
 
-	assert_true(strlen(text) < sizeof(copy));
-	for (size_t i = 0; i <= strlen(text); i++)
-		copy[i] = text[i] == '\'' ? '"' : text[i];
+	unquote(copy, text);
 	o = json_loads(copy, JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY, &error);
 	if (!o)
 		fail_msg("%s: %s", copy, error.text);
@@ -47,9 +53,14 @@ static json_t *quoted(const char *text)
 
 static json_t *ask_text(struct lab *l, const char *text)
 {
-	struct call c = {.in = quoted(text), .from = l->from, .t = l->t, .conn = &l->conn};
+	struct call c = {.from = l->from, .t = l->t, .conn = &l->conn};
+	char copy[8192];
 	json_t *answer;
 
+	unquote(copy, text);
+	c.in = request_parse(copy, strlen(copy));
+	if (!c.in)
+		fail_msg("%s is no request", copy);
 	if (call_begin(&l->registry, &c) == CALL_VERIFY) {
 		l->verifications++;
 		call_verified(&l->registry, &c, identity_verify(c.key, c.text, c.text_len, c.sig));
@@ -114,8 +125,8 @@ void lab_refused(struct lab *l, const char *error, const char *format, ...)
 
 	FORMAT(text, format);
 	have = ask_text(l, text);
-	assert_string_equal(field_text(have, "type"), "error");
-	assert_string_equal(field_text(have, "error"), error);
+	assert_string_equal(object_text(have, "type"), "error");
+	assert_string_equal(object_text(have, "error"), error);
 	json_decref(have);
 }
 
@@ -144,7 +155,7 @@ struct lab_node lab_node(struct lab *l, uint8_t seed)
 	identity_derive(bytes, n.key, n.secret);
 	answer = lab_ask(
 	    l, "{'type':'register','listen_addr':':4000','public_key':'%s'}", key_text(key, n.key));
-	n.id = field_u32(answer, "node_id");
+	n.id = object_u32(answer, "node_id");
 	assert_int_not_equal(n.id, 0);
 	json_decref(answer);
 	return n;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "controlplane/registry/call.h"
+#include "controlplane/registry/object.h"
 #include "tests/unit/unit.h"
 
 struct lab_node {

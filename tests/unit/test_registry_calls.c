@@ -263,15 +263,76 @@ static void test_fields(void **state)
 	lab_refused(l, "node 0: node not found", "{'type':'lookup','node_id':4294967296}");
 	lab_refused(l, "request failed", "{}");
 	lab_refused(l, "request failed", "{'type':'already not found'}");
-	assert_null(request_parse("[1]", 3));
-	assert_null(request_parse("{", 1));
-	assert_null(request_parse("", 0));
-	json_decref(request_parse("null", 4));
+}
+
+// Is it a request for us just when it is one for jansson, with the same fields?
+static void same_request(const char *text, size_t len)
+{
+	json_t *want = object_parse(text, len);
+	struct request *have = request_parse(text, len);
+	const char *key;
+	json_t *v;
+
+	if (!want != !have)
+		fail_msg("\"%.*s\" %s", (int)len, text, have ? "passes" : "is refused");
+	json_object_foreach(want, key, v) if (!json_equal(field_json(have, key), v))
+	    fail_msg("%.*s: %s", (int)len, text, key);
+	json_decref(want);
+	request_free(have);
+}
+
+static void test_request_bodies(void **state)
+{
+	static const char *const bodies[] = {"", "null", " null\n", "nullx", "[1]", "1", "\"a\"",
+	    "{", "{}", " {\t}\r\n", "{}x", "{,}", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{1:2}",
+	    "{\"a\":1 \"b\":2}", "{\"a\" : 1 , \"b\" : \"x\"}", "{\"a\":1,\"a\":2}",
+	    "{\"a\":0,\"b\":-0,\"c\":00}", "{\"a\":01}", "{\"a\":-1}", "{\"a\":-}", "{\"a\":+1}",
+	    "{\"a\":1.}", "{\"a\":1.5e3}", "{\"a\":1e999}", "{\"a\":1e}", "{\"a\":1\n}",
+	    "{\"a\":999999999999999,\"b\":9999999999999999,\"c\":123456789012345678901234567890}",
+	    "{\"a\":true,\"b\":false,\"c\":null}", "{\"a\":tru}", "{\"a\":truex}", "{\"a\":nul}",
+	    "{\"a\":[1,\"x\",{\"b\":[]}],\"c\":{\"d\":{}}}", "{\"a\":[1,]}", "{\"a\":[}",
+	    "{\"a\":{]}", "{\"a\":\"\\u0041\\n\\\\\\\"\"}", "{\"\\u0061b\":\"\\ud83d\\ude00x\"}",
+	    "{\"a\":\"\\ud83d\"}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\xc3\xa4\"}",
+	    "{\"\xc3\xa4\":1}", "{\"a\":\"\xc3\"}", "{\"a\":\"\xff\"}", "{\"a\":\"tab\there\"}",
+	    "{\"a\":\"\x7f\"}", "{\"a\":\"", "{\"a\":\"x", "{\"\":\"\"}", "{\"a\":\"\",\"\":{}}"};
+	char text[64], *many;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		size_t len = strlen(bodies[i]);
+
+		same_request(bodies[i], len);
+		// every byte of it gone, and another
+		for (size_t at = 0; at < len && len < sizeof(text); at++) {
+			memcpy(text, bodies[i], at);
+			memcpy(text + at, bodies[i] + at + 1, len - at - 1);
+			same_request(text, len - 1);
+			memcpy(text, bodies[i], len);
+			for (const char *c = "\"\\{}[],:01-.eE x\xc3"; *c; c++) {
+				text[at] = *c;
+				same_request(text, len);
+			}
+			text[at] = 0;
+			assert_null(request_parse(text, len));
+		}
+	}
+	many = malloc((REQUEST_FIELD_MAX + 1) * 5 + 2);
+	assert_non_null(many);
+	for (size_t i = 0; i <= REQUEST_FIELD_MAX; i++)
+		memcpy(many + 1 + i * 5, "\"\":1,", 5 + 1);
+	many[0] = '{';
+	many[REQUEST_FIELD_MAX * 5] = '}';
+	same_request(many, REQUEST_FIELD_MAX * 5 + 1);
+	many[REQUEST_FIELD_MAX * 5] = ',';
+	many[REQUEST_FIELD_MAX * 5 + 5] = '}';
+	assert_null(request_parse(many, REQUEST_FIELD_MAX * 5 + 6));
+	free(many);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_request_bodies),
 	    cmocka_unit_test_setup_teardown(test_vectors, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_register, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_heartbeat, lab_open, lab_close),

@@ -245,11 +245,11 @@ static void test_find(void **state)
 	// heard last first, private nodes hidden
 	page = lab_ask(l, "{'type':'find','tags':['finance'],'limit':1}");
 	assert_int_equal(
-	    field_u32(json_array_get(json_object_get(page, "nodes"), 0), "node_id"), c.id);
+	    object_u32(json_array_get(json_object_get(page, "nodes"), 0), "node_id"), c.id);
 	lab_expect(l,
 	    "{'nodes':[{'node_id':1,'address':'0:0000.0000.0001','tags':['finance'],"
 	    "'public':true,'silent_seconds':10}]}",
-	    "{'type':'find','tags':['finance'],'limit':1,'after':'%s'}", field_text(page, "next"));
+	    "{'type':'find','tags':['finance'],'limit':1,'after':'%s'}", object_text(page, "next"));
 	json_decref(page);
 	lab_expect(l, "{'nodes':[]}", "{'type':'find','tags':['eu']}");
 	lab_expect(l, "{'nodes':[]}", "{'type':'find','tags':['nobody']}");

@@ -134,12 +134,12 @@ static int claim_store(struct endpoints *e, struct claim *c, bool bind)
 	struct node_table *t = &e->nodes->table;
 	bool was_local = c->facts.known;
 	bool moved = was_local && !(c->facts.same_addr && c->facts.same_port);
-	uint8_t kept = was_local ? node_entry_flags(c->entry) & (NODE_CARRY | NODE_KEYED) : 0;
+	uint8_t kept = was_local ? node_entry_flags(c->entry) & NODE_CARRY : 0;
 	struct node_route route = {
 	    .at = c->from,
 	    .nexthop = e->hooks.resolve(e->hooks.ctx, &c->from, c->local),
 	    .local = c->local,
-	    .flags = kept | (c->ex ? NODE_CARRY : 0) | (bind ? NODE_KEYED : 0),
+	    .flags = kept | (c->ex ? NODE_CARRY : 0),
 	};
 	int rc = node_writer_put(e->nodes, c->node, &route, seconds(c->now_ns));
 	struct node_info *info;
@@ -150,16 +150,13 @@ static int claim_store(struct endpoints *e, struct claim *c, bool bind)
 		return -ENOENT;
 	info = &t->info[node_entry_index(c->entry)];
 	if (!was_local) {
-		*info = (struct node_info){.first_seen = seconds(c->now_ns)};
 		e->stats->n[CP_NODES_NEW]++;
 	} else if (moved) {
 		info->changes++;
 		e->stats->n[CP_NODES_MOVED]++;
 	}
-	if (bind) {
-		memcpy(info->key, c->key, sizeof(info->key));
-		info->has_key = 1;
-	}
+	if (bind)
+		node_writer_bind(e->nodes, c->node, c->key);
 	info->changed_at = seconds(c->now_ns);
 	if (!was_local)
 		e->hooks.present(e->hooks.ctx, c->node, node_entry_index(c->entry), c->now_ns);

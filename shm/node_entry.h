@@ -106,3 +106,10 @@ static inline uint8_t node_entry_flags(struct node_entry e)
 {
 	return (uint8_t)(e.w[1] >> 60);
 }
+
+static inline struct node_entry node_entry_keyed(struct node_entry e, bool keyed)
+{
+	e.w[1] &= ~((uint64_t)NODE_KEYED << 60);
+	e.w[1] |= keyed ? (uint64_t)NODE_KEYED << 60 : 0;
+	return e;
+}

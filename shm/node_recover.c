@@ -92,6 +92,15 @@ static void chain_mark(struct node_chain *c, const struct node_table *t, struct 
 	__atomic_store_n(&c->buckets[c->count - 1]->overflow, 0, __ATOMIC_RELEASE);
 }
 
+// A kill between a key and the flag that shows it.
+static void key_repair(const struct node_table *t, struct node_entry *at)
+{
+	bool keyed = node_is_keyed(t, *at);
+
+	if (keyed != !!(node_entry_flags(*at) & NODE_KEYED))
+		node_entry_store(at, node_entry_keyed(*at, keyed));
+}
+
 static void chain_repair(
     struct node_writer *w, struct node_chain *c, uint32_t bucket, struct used *u)
 {
@@ -112,6 +121,7 @@ static void chain_repair(
 			node_entry_store(node_chain_slot(c, i), (struct node_entry){0});
 			continue;
 		}
+		key_repair(t, node_chain_slot(c, i));
 		w->node_count++;
 		w->remote_count += (node_entry_flags(e) & NODE_REMOTE) != 0;
 	}

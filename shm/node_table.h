@@ -85,6 +85,12 @@ unsigned node_table_walk(
 // Where the node is reached. False: REMOTE, or the entry points outside the table.
 bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out);
 
+// Whether NODE_KEYED belongs to the entry. For the writer.
+static inline bool node_is_keyed(const struct node_table *t, struct node_entry e)
+{
+	return !(node_entry_flags(e) & NODE_REMOTE) && t->info[node_entry_index(e)].has_key;
+}
+
 // Bijective on 32 bits: two ids never have the same hash.
 static inline uint32_t node_hash(const uint32_t key[4], uint32_t id)
 {

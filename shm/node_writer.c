@@ -50,7 +50,7 @@ static struct node_entry *locate(struct node_writer *w, uint32_t id)
 static bool route_valid(const struct node_route *r)
 {
 	return r->nexthop <= NODE_NEXTHOP_MASK && r->local <= NODE_LOCAL_MASK &&
-	       !(r->flags & ~(NODE_REMOTE | NODE_CARRY | NODE_KEYED)) &&
+	       !(r->flags & ~(NODE_REMOTE | NODE_CARRY)) &&
 	       (!(r->flags & NODE_REMOTE) || r->peer < PEER_MAX);
 }
 
@@ -117,8 +117,15 @@ static bool is_remote(struct node_entry e)
 	return node_entry_flags(e) & NODE_REMOTE;
 }
 
+// Of a node that nobody can see yet, or that is remote.
+static void info_begin(const struct node_table *t, uint32_t index, uint32_t now_s)
+{
+	t->info[index] = (struct node_info){.first_seen = now_s, .changed_at = now_s};
+	__atomic_store_n(&t->last_seen[index], now_s, __ATOMIC_RELAXED);
+}
+
 static int entry_replace(
-    struct node_writer *w, struct node_entry *at, const struct node_route *route)
+    struct node_writer *w, struct node_entry *at, const struct node_route *route, uint32_t now_s)
 {
 	struct node_entry old = *at;
 	struct node_entry e;
@@ -131,6 +138,9 @@ static int entry_replace(
 	if (err)
 		return err;
 	e = entry_make(node_entry_id(old), address, node_entry_index(old), route, flags);
+	if (is_remote(old) && !is_remote(e))
+		info_begin(&w->table, node_entry_index(e), now_s);
+	e = node_entry_keyed(e, node_is_keyed(&w->table, e));
 	node_entry_store(at, e);
 	if (!(flags & NODE_V6) || address != node_entry_address(old))
 		v6_defer(w, old);
@@ -165,8 +175,7 @@ static int node_insert(
 		return -EAGAIN;
 	err = address_place(w, route, NULL, &address, &flags);
 	if (!err) {
-		t->info[index] = (struct node_info){.first_seen = now_s, .changed_at = now_s};
-		__atomic_store_n(&t->last_seen[index], now_s, __ATOMIC_RELAXED);
+		info_begin(t, index, now_s);
 		err = entry_insert(w, entry_make(id, address, index, route, flags));
 		if (err && (flags & NODE_V6))
 			index_pool_give(&w->v6, address);
@@ -189,7 +198,7 @@ int node_writer_put(
 	if (id == 0 || !route_valid(route))
 		return -EINVAL;
 	at = locate(w, id);
-	return at ? entry_replace(w, at, route) : node_insert(w, id, route, now_s);
+	return at ? entry_replace(w, at, route, now_s) : node_insert(w, id, route, now_s);
 }
 
 int node_writer_set_nexthop(struct node_writer *w, uint32_t id, uint16_t nexthop)
@@ -206,18 +215,19 @@ int node_writer_set_nexthop(struct node_writer *w, uint32_t id, uint16_t nexthop
 	return 0;
 }
 
-int node_writer_set_flags(struct node_writer *w, uint32_t id, uint8_t set, uint8_t clear)
+int node_writer_bind(struct node_writer *w, uint32_t id, const uint8_t key[32])
 {
-	const uint8_t may = NODE_CARRY | NODE_KEYED;
 	struct node_entry *at = locate(w, id);
-	struct node_entry e;
+	struct node_info *info;
 
-	if (!at)
+	if (!at || is_remote(*at))
 		return -ENOENT;
-	e = *at;
-	e.w[1] &= ~((uint64_t)(clear & may) << 60);
-	e.w[1] |= (uint64_t)(set & may) << 60;
-	node_entry_store(at, e);
+	info = &w->table.info[node_entry_index(*at)];
+	if (info->has_key)
+		return -EEXIST;
+	memcpy(info->key, key, sizeof(info->key));
+	__atomic_store_n(&info->has_key, 1, __ATOMIC_RELEASE);
+	node_entry_store(at, node_entry_keyed(*at, true));
 	return 0;
 }
 

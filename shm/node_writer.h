@@ -37,7 +37,7 @@ struct node_route {
 	uint32_t peer;	    // index of the peer relay when NODE_REMOTE
 	uint16_t nexthop;   // 0 = unresolved
 	uint8_t local;
-	uint8_t flags; // CARRY, KEYED, REMOTE; V6 is set from the endpoint
+	uint8_t flags; // CARRY, REMOTE; the writer sees to V6 and KEYED
 };
 
 // Attaches as the writer and repairs what a writer left that was killed. Waits up to two seconds
@@ -46,14 +46,17 @@ int node_writer_open(struct node_writer *w, const struct memory *m);
 void node_writer_close(struct node_writer *w);
 
 // Inserts or replaces. 1: new: node_info is zero but for first_seen and changed_at = now_s, and
-// last_seen is now_s. 0: replaced in place, index and node_info kept. -EINVAL: id 0 or a value out
+// last_seen is now_s. 0: replaced in place, index and node_info kept; where a remote node becomes
+// local, node_info and last_seen are as of a new one. -EINVAL: id 0 or a value out
 // of range; -ENOSPC: full; -EAGAIN: full until the workers have passed; -ENOMEM.
 int node_writer_put(
     struct node_writer *w, uint32_t id, const struct node_route *route, uint32_t now_s);
 // 0 or -ENOENT.
 int node_writer_set_nexthop(struct node_writer *w, uint32_t id, uint16_t nexthop);
-// Sets the flags in set and clears those in clear (CARRY and KEYED only). 0 or -ENOENT.
-int node_writer_set_flags(struct node_writer *w, uint32_t id, uint8_t set, uint8_t clear);
+// Binds a key to a local node that has none. Workers see NODE_KEYED when the key is there; a kill
+// in between leaves the node without a key, or the flag to node_writer_open(). 0, -ENOENT, or
+// -EEXIST: it has a key.
+int node_writer_bind(struct node_writer *w, uint32_t id, const uint8_t key[32]);
 // 0, -ENOENT or -ENOMEM.
 int node_writer_remove(struct node_writer *w, uint32_t id);
 

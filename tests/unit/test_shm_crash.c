@@ -25,6 +25,7 @@ static const struct memory_config config = {
 // Shared with the writer that is killed. moment[id]: 0 = not there.
 struct ledger {
 	uint32_t moment[IDS + 1];
+	bool keyed[IDS + 1];
 	volatile uint32_t busy_id; // change under way, 0 = none
 	volatile uint32_t busy_moment;
 	volatile uint64_t steps;
@@ -43,6 +44,20 @@ static struct node_route route_at(uint32_t id, uint32_t moment)
 	return r;
 }
 
+struct key {
+	uint8_t bytes[32];
+};
+
+// Without zeros, so that one of which a part is missing shows.
+static struct key key_of(uint32_t id)
+{
+	struct key key;
+
+	for (unsigned i = 0; i < sizeof(key.bytes); i++)
+		key.bytes[i] = (uint8_t)(id >> 8 * (i % 4)) | 1;
+	return key;
+}
+
 static bool is_at(const struct memory *m, uint32_t id, uint32_t moment)
 {
 	struct node_route r = route_at(id, moment);
@@ -55,6 +70,16 @@ static bool is_at(const struct memory *m, uint32_t id, uint32_t moment)
 	       endpoint_equal(&at, &r.at) && node_entry_nexthop(e) == r.nexthop;
 }
 
+static void key_bind(struct node_writer *w, struct ledger *l, uint32_t id)
+{
+	struct key key = key_of(id);
+
+	if (node_writer_bind(w, id, key.bytes) != 0)
+		_exit(3);
+	l->keyed[id] = true;
+	l->steps++;
+}
+
 static void change(struct node_writer *w, struct ledger *l)
 {
 	uint32_t id = (uint32_t)rand() % IDS + 1;
@@ -63,6 +88,11 @@ static void change(struct node_writer *w, struct ledger *l)
 	uint32_t moment = remove ? 0 : ++l->clock;
 	struct node_route r = route_at(id, moment);
 
+	if (l->moment[id] && !l->keyed[id] && rand() % 2) {
+		key_bind(w, l, id);
+		return;
+	}
+	l->keyed[id] &= !remove;
 	l->busy_moment = moment;
 	l->busy_id = id;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -87,6 +117,26 @@ static void writer_run(const struct memory *m, struct ledger *l, unsigned seed)
 		_exit(1);
 	for (;;)
 		change(&w, l);
+}
+
+// A key is there as a whole and shown, or not at all. That of a node whose removal was under way
+// may have stayed.
+static void keys_check(const struct memory *m, struct ledger *l)
+{
+	for (uint32_t id = 1; id <= IDS; id++) {
+		struct key key = key_of(id);
+		const struct node_info *info;
+		struct node_entry e;
+
+		if (!node_table_find(&m->nodes, id, &e))
+			continue;
+		info = &m->nodes.info[node_entry_index(e)];
+		assert_int_equal(info->has_key != 0, (node_entry_flags(e) & NODE_KEYED) != 0);
+		assert_true(info->has_key || !l->keyed[id]);
+		if (info->has_key)
+			assert_memory_equal(info->key, key.bytes, sizeof(key.bytes));
+		l->keyed[id] = info->has_key;
+	}
 }
 
 static void ledger_settle(const struct memory *m, struct ledger *l)
@@ -153,6 +203,7 @@ static void kill_and_check(const struct memory *m, struct ledger *l, unsigned ro
 	assert_int_equal(node_writer_open(&w, m), 0);
 	ledger_settle(m, l);
 	table_check(&w, l);
+	keys_check(m, l);
 	node_writer_close(&w);
 }
 
@@ -297,6 +348,35 @@ static void test_copy_uncleared(void **state)
 	lab_close(&lab);
 }
 
+// What lies between the stores of a binding: the flag follows has_key, nothing else.
+static void test_key_half_bound(void **state)
+{
+	static const struct {
+		bool has_key, shown, after;
+	} facts[] = {
+	    {false, false, false}, {true, false, true}, {false, true, false}, {true, true, true}};
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab);
+	for (uint32_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct node_chain c;
+		struct node_entry *at = slot_of(&lab.m.nodes, 1 + i, &c);
+
+		lab.m.nodes.info[node_entry_index(*at)].has_key = facts[i].has_key;
+		*at = node_entry_keyed(*at, facts[i].shown);
+	}
+	lab_recover(&lab);
+	lab_check(&lab);
+	for (uint32_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct node_entry e = {0};
+
+		assert_true(node_table_find(&lab.m.nodes, 1 + i, &e));
+		assert_int_equal((node_entry_flags(e) & NODE_KEYED) != 0, facts[i].after);
+	}
+	lab_close(&lab);
+}
+
 // Chains that were damaged: in a circle, into another chain, out of the table.
 static void test_chain_damaged(void **state)
 {
@@ -356,6 +436,7 @@ int main(void)
 	    cmocka_unit_test(test_split_unpublished),
 	    cmocka_unit_test(test_split_uncleared),
 	    cmocka_unit_test(test_copy_uncleared),
+	    cmocka_unit_test(test_key_half_bound),
 	    cmocka_unit_test(test_chain_damaged),
 	    cmocka_unit_test(test_moves_raise_version),
 	};

@@ -40,7 +40,7 @@ static struct node_route route_random(unsigned r)
 	struct node_route route = {
 	    .nexthop = (uint16_t)(r >> 4 & NODE_NEXTHOP_MASK),
 	    .local = (uint8_t)(r >> 2 & NODE_LOCAL_MASK),
-	    .flags = (uint8_t)(r & (NODE_CARRY | NODE_KEYED)),
+	    .flags = (uint8_t)(r & NODE_CARRY),
 	};
 
 	if (r % 7 == 0) {
@@ -194,6 +194,7 @@ static void test_refused(void **state)
 	    {1, {.nexthop = NODE_NEXTHOP_MASK + 1}},
 	    {1, {.local = NODE_LOCAL_MASK + 1}},
 	    {1, {.flags = NODE_V6}},
+	    {1, {.flags = NODE_KEYED}},
 	    {1, {.flags = 1 << 4}},
 	    {1, {.flags = NODE_REMOTE, .peer = PEER_MAX}},
 	};
@@ -206,17 +207,19 @@ static void test_refused(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(facts); i++)
 		assert_int_equal(node_writer_put(&w, facts[i].id, &facts[i].route, 1), -EINVAL);
 	assert_int_equal(node_writer_set_nexthop(&w, 0, 1), -ENOENT);
-	assert_int_equal(node_writer_set_flags(&w, 7, NODE_CARRY, 0), -ENOENT);
+	assert_int_equal(node_writer_bind(&w, 7, (const uint8_t[32]){1}), -ENOENT);
 	assert_int_equal(node_writer_remove(&w, 7), -ENOENT);
 	assert_int_equal(m.nodes.header->node_count, 0);
 	node_writer_close(&w);
 	memory_unmap(&m);
 }
 
-static void test_flags(void **state)
+static void test_flags_and_keys(void **state)
 {
-	struct node_route r = {.flags = NODE_CARRY};
+	static const uint8_t key[32] = {1, [31] = 2}, other[32] = {3};
+	struct node_route r = {.flags = NODE_CARRY}, far = {.flags = NODE_REMOTE};
 	struct node_entry e = {0};
+	struct node_info *info;
 	struct node_writer w;
 	struct memory m;
 
@@ -225,14 +228,26 @@ static void test_flags(void **state)
 	memory_make(&m, &config);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	assert_int_equal(node_writer_put(&w, 5, &r, 77), 1);
-	assert_int_equal(node_writer_set_flags(&w, 5, NODE_KEYED | NODE_REMOTE, NODE_V6), 0);
+	assert_int_equal(node_writer_bind(&w, 5, key), 0);
+	assert_int_equal(node_writer_bind(&w, 5, other), -EEXIST);
 	assert_true(node_table_find(&m.nodes, 5, &e));
 	assert_int_equal(node_entry_flags(e), NODE_V6 | NODE_CARRY | NODE_KEYED);
-	assert_int_equal(m.nodes.info[node_entry_index(e)].first_seen, 77);
-	assert_int_equal(m.nodes.last_seen[node_entry_index(e)], 77);
-	assert_int_equal(node_writer_set_flags(&w, 5, 0, NODE_CARRY), 0);
+	assert_int_equal(node_writer_put(&w, 5, &r, 78), 0);
 	assert_true(node_table_find(&m.nodes, 5, &e));
-	assert_int_equal(node_entry_flags(e), NODE_V6 | NODE_KEYED);
+	assert_int_equal(node_entry_flags(e), NODE_V6 | NODE_CARRY | NODE_KEYED);
+	info = &m.nodes.info[node_entry_index(e)];
+	assert_memory_equal(info->key, key, sizeof(key));
+	assert_int_equal(info->first_seen, 77);
+	assert_int_equal(m.nodes.last_seen[node_entry_index(e)], 77);
+	// As a remote node, and as a new local one, it has no key; the rest begins anew, too.
+	assert_int_equal(node_writer_put(&w, 5, &far, 80), 0);
+	assert_int_equal(node_writer_bind(&w, 5, other), -ENOENT);
+	assert_int_equal(node_writer_put(&w, 5, &r, 90), 0);
+	assert_true(node_table_find(&m.nodes, 5, &e));
+	assert_int_equal(node_entry_flags(e), NODE_V6 | NODE_CARRY);
+	assert_int_equal(info->has_key, 0);
+	assert_int_equal(info->first_seen, 90);
+	assert_int_equal(m.nodes.last_seen[node_entry_index(e)], 90);
 	node_writer_close(&w);
 	memory_unmap(&m);
 }
@@ -337,7 +352,7 @@ int main(void)
 	    cmocka_unit_test(test_oracle),
 	    cmocka_unit_test(test_walk_growing),
 	    cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_flags),
+	    cmocka_unit_test(test_flags_and_keys),
 	    cmocka_unit_test(test_places_wait),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_huge_pages),

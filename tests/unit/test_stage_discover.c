@@ -134,16 +134,17 @@ static void keys(void **state)
 	(void)state;
 	assert_true(node_table_find(&lab.memory.nodes, NODE_A, &e));
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
-		uint8_t *key = lab.memory.nodes.info[node_entry_index(e)].key;
+		struct node_info *info = &lab.memory.nodes.info[node_entry_index(e)];
 		uint8_t sent[256], copy[256];
 		struct punt_record punt;
 		struct dgram *d;
 
 		discover_make(sent, 1, NODE_A, facts[i].len);
-		node_writer_set_flags(&lab.nodes, NODE_A, facts[i].stored ? NODE_KEYED : 0,
-		    facts[i].stored ? 0 : NODE_KEYED);
-		memcpy(key, sent + BEACON_DISCOVER_SIZE, BEACON_KEY_SIZE);
-		key[31] ^= !facts[i].same;
+		info->has_key = 0;
+		lab_node(&lab, NODE_A, A, LAB_NEXTHOP, 0);
+		if (facts[i].stored)
+			node_writer_bind(&lab.nodes, NODE_A, sent + BEACON_DISCOVER_SIZE);
+		info->key[31] ^= !facts[i].same;
 		lab_begin(&lab, LAB_RAW);
 		d = lab_dgram(&lab, A, sent, facts[i].len);
 		lab_run(&lab, 5);

@@ -208,10 +208,24 @@ static void send_challenge(struct endpoints *e, uint32_t node, const struct punt
 		e->stats->n[CP_CHALLENGES]++;
 }
 
+static void send_reply(struct endpoints *e, const struct endpoint *to, uint8_t local)
+{
+	struct beacon_discover_reply reply = {.observed = *to};
+	uint8_t buf[BEACON_OBSERVED_V6_SIZE];
+	int n = beacon_discover_reply_build(buf, sizeof(buf), &reply);
+
+	if (n > 0)
+		emit(&e->hooks.emit, to, local, buf, (size_t)n);
+}
+
 static int start_verification(
     struct endpoints *e, const struct punt *p, const struct beacon_discover *d)
 {
-	struct verify_job job = {.node = d->node, .ex = d->ex, .local = p->local, .from = p->from};
+	struct verify_job job = {.node = d->node,
+	    .ex = d->ex,
+	    .local = p->local,
+	    .unanswered = p->unanswered,
+	    .from = p->from};
 
 	memcpy(job.key, d->key, sizeof(job.key));
 	memcpy(job.nonce, d->nonce, sizeof(job.nonce));
@@ -223,6 +237,7 @@ void endpoints_discover(struct endpoints *e, const struct punt *p)
 {
 	struct beacon_discover d;
 	struct claim c;
+	bool challenge;
 
 	if (beacon_discover_parse(p->data, p->len, &d) != 0 || d.node == 0)
 		return;
@@ -236,14 +251,20 @@ void endpoints_discover(struct endpoints *e, const struct punt *p)
 				 : PROOF_NONE,
 	    .now_ns = p->now_ns};
 	if (d.signature && challenge_holds(&e->challenge, d.node, &p->from, p->now_ns, d.nonce)) {
-		if (start_verification(e, p, &d) != 0)
-			e->stats->n[CP_SIGNATURES_SHED]++;
+		if (start_verification(e, p, &d) == 0)
+			return;
+		e->stats->n[CP_SIGNATURES_SHED]++;
+		if (p->unanswered)
+			send_reply(e, &p->from, p->local);
 		return;
 	}
 	claim_gather(e, &c);
-	if (admission_challenges(&c.facts))
-		send_challenge(e, d.node, p);
+	challenge = admission_challenges(&c.facts);
 	claim_settle(e, &c);
+	if (p->unanswered)
+		send_reply(e, &p->from, p->local);
+	if (challenge)
+		send_challenge(e, d.node, p);
 }
 
 void endpoints_verified(
@@ -263,10 +284,12 @@ void endpoints_verified(
 		endpoint_format(&job->from, from, sizeof(from));
 		log_info(
 		    "signature wrong", kv("node", job->node), kv("endpoint", (const char *)from));
-		return;
+	} else {
+		claim_gather(e, &c);
+		claim_settle(e, &c);
 	}
-	claim_gather(e, &c);
-	claim_settle(e, &c);
+	if (job->unanswered)
+		send_reply(e, &job->from, job->local);
 }
 
 bool endpoints_admit(struct endpoints *e, uint32_t id, const struct punt *p)

@@ -25,6 +25,7 @@ struct verify_job {
 	uint32_t node;
 	bool ex;
 	uint8_t local;
+	bool unanswered;
 	struct endpoint from;
 	uint8_t key[BEACON_KEY_SIZE];
 	uint8_t nonce[BEACON_NONCE_SIZE];
@@ -65,7 +66,8 @@ struct endpoints {
 void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_stats *stats,
     const struct endpoints_hooks *hooks);
 
-// Discover and DiscoverEx; the worker has answered already.
+// Discover and DiscoverEx. What the worker left unanswered is answered when the workers can see
+// what was learnt, whatever was decided.
 void endpoints_discover(struct endpoints *e, const struct punt *p);
 void endpoints_verified(
     struct endpoints *e, const struct verify_job *job, bool valid, uint64_t now_ns);

@@ -69,6 +69,7 @@ static void take_one(struct hub *h, const uint8_t *record, uint32_t len, uint64_
 	    .from = r.from,
 	    .punt_class = r.punt_class,
 	    .local = r.local,
+	    .unanswered = r.unanswered != 0,
 	    .now_ns = now_ns};
 	h->punted(h->ctx, &p);
 }

@@ -3,6 +3,7 @@
 
 #include "wire/endpoint.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct punt {
 	struct endpoint from;
 	uint8_t punt_class; // enum punt_class
 	uint8_t local;	    // local index it was sent to
+	bool unanswered;    // a Discover that the worker did not answer
 	uint64_t now_ns;    // CLOCK_MONOTONIC of this turn of the loop
 };
 

@@ -209,7 +209,8 @@ struct punt_record {
 	uint8_t punt_class;
 	uint8_t local; // local index it was sent to
 	uint8_t link;
-	uint8_t pad[3];
+	uint8_t unanswered; // 1: a Discover that the control plane has to answer
+	uint8_t pad[2];
 	uint32_t len; // payload bytes
 };
 

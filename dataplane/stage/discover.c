@@ -22,9 +22,11 @@ static bool key_is_news(const struct dgram *d, const struct stage_env *env, stru
 		   BEACON_KEY_SIZE) != 0;
 }
 
-static void discover_punt(struct dgram *d, enum punt_class class)
+// What the control plane has to learn it answers itself, afterwards: whoever has the answer is
+// reachable, and may send.
+static void discover_ask(struct dgram *d, enum punt_class class)
 {
-	d->flags |= DGRAM_F_PUNT;
+	d->flags |= DGRAM_F_PUNT | DGRAM_F_ASK;
 	d->punt_class = class;
 }
 
@@ -37,24 +39,26 @@ static void discover_one(
 	if (d->sender == 0)
 		return; // a daemon asking for its address before it has an id
 	if (node_entry_id(e) == 0 || !node_table_endpoint(env->nodes, e, &at)) {
-		discover_punt(d, PUNT_DISCOVER_NEW);
+		discover_ask(d, PUNT_DISCOVER_NEW);
 		return;
 	}
 	if (!endpoint_same_addr(&at, &d->src)) {
-		discover_punt(d, PUNT_DISCOVER_MOVED);
+		discover_ask(d, PUNT_DISCOVER_MOVED);
 		return;
 	}
 	if (at.port == d->src.port && node_entry_local(e) == d->local)
 		d->nexthop = node_entry_nexthop(e);
 	if (at.port != d->src.port || node_entry_local(e) != d->local ||
 	    !(flags & NODE_CARRY) != (d->type == BEACON_DISCOVER)) {
-		discover_punt(d, PUNT_DISCOVER_CHANGED);
+		discover_ask(d, PUNT_DISCOVER_CHANGED);
 		return;
 	}
 	node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
 	tally_count(&env->tally, COUNTER_REFRESHED, 1);
-	if (key_is_news(d, env, e))
-		discover_punt(d, PUNT_DISCOVER_NEW);
+	if (key_is_news(d, env, e)) {
+		d->flags |= DGRAM_F_PUNT;
+		d->punt_class = PUNT_DISCOVER_NEW;
+	}
 }
 
 void stage_discover(struct burst *b, struct stage_env *env)

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/stage/stage.h"
 
+enum { CONTROL_PATIENCE_MS = 1000 };
+
+static bool control_lives(const struct stage_env *env, uint64_t now_ns)
+{
+	uint64_t heard = __atomic_load_n(env->cp_heartbeat_ns, __ATOMIC_RELAXED);
+
+	return heard + CONTROL_PATIENCE_MS * NS_PER_MS > now_ns;
+}
+
 static enum drop punt_copy(const struct dgram *d, struct stage_env *env, uint64_t now_ns)
 {
 	struct punt_record *r;
@@ -16,6 +25,7 @@ static enum drop punt_copy(const struct dgram *d, struct stage_env *env, uint64_
 	    .punt_class = d->punt_class,
 	    .local = d->local,
 	    .link = d->link,
+	    .unanswered = (d->flags & DGRAM_F_ASK) != 0,
 	    .len = d->len,
 	};
 	memcpy(r + 1, d->data, d->len);
@@ -54,6 +64,19 @@ static enum drop punt_only(struct dgram *d, struct stage_env *env, uint64_t now_
 	return punt_copy(d, env, now_ns);
 }
 
+static __attribute__((noinline)) enum drop punt_discover(
+    struct dgram *d, struct stage_env *env, uint64_t now_ns)
+{
+	enum drop why;
+
+	if (d->flags & DGRAM_F_ASK && !control_lives(env, now_ns))
+		d->flags &= (uint8_t)~DGRAM_F_ASK;
+	why = punt_copy(d, env, now_ns);
+	if (!why && d->flags & DGRAM_F_ASK)
+		d->verdict = VERDICT_PUNT;
+	return why;
+}
+
 void stage_punt(struct burst *b, struct stage_env *env)
 {
 	for (unsigned i = 0; i < b->count; i++) {
@@ -66,7 +89,7 @@ void stage_punt(struct burst *b, struct stage_env *env)
 				dgram_drop(d, why);
 		} else if (d->verdict == VERDICT_SEND && d->flags & DGRAM_F_PUNT) {
 			// The datagram is answered all the same; the copy's loss is counted.
-			why = punt_copy(d, env, b->now_ns);
+			why = punt_discover(d, env, b->now_ns);
 			env->tally.drops[why] += why != DROP_NONE;
 		}
 	}

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two agents behind NATs exchange frames through the real binaries, on both kinds of link."""
 import os
+import signal
 import socket
 import struct
+import time
 import zlib
 
 import pytest
@@ -40,6 +42,41 @@ def test_frames_go_both_ways_behind_nats(lab, link, kind):
         b.relay(101, frame)
         assert a.delivered() == (102, frame)
     assert relay.stop() == 0
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_an_answer_means_known(lab, link):
+    """A new node sends, and is reached, with the first datagrams behind its DiscoverReply."""
+    nets = Nets(lab, "cone")
+    relay = start_relay(nets, link)
+    a, b, _ = pair(nets)
+    a.relay(102, b"warm")
+    b.delivered()
+    while not a.silent():
+        a.receive()  # answers to Discovers that were repeated
+    for number in range(1000, 1300):
+        a.node = number
+        a.discover()
+        a.relay(102, b"from")
+        b.relay(number, b"to")
+        assert b.delivered() == (number, b"from")
+        assert a.delivered() == (102, b"to")
+    assert {"sender_unknown", "dest_unknown"}.isdisjoint(drops(relay))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_answers_without_a_control_plane(lab, link):
+    """Who has not been there for a second does not keep anybody waiting."""
+    nets = Nets(lab, "cone")
+    relay = start_relay(nets, link)
+    a, _, _ = pair(nets)
+    control = relay.children()["fairway-cp"]
+    os.kill(control, signal.SIGSTOP)
+    time.sleep(1.5)
+    a.node = 103
+    a.discover(timeout=0)
+    os.kill(control, signal.SIGCONT)
+    eventually(lambda: relay.ask("status")["nodes"] == 3)
 
 
 @pytest.mark.parametrize("link", LINKS)

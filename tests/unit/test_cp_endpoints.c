@@ -186,6 +186,44 @@ static void test_discover_ex_and_local_address(void **state)
 	lab_close(lab);
 }
 
+// What a worker left to us is answered whatever was decided, and nothing else is.
+static void test_answers(void **state)
+{
+	static const struct {
+		const char *from;
+		bool unanswered;
+		const char *then;
+	} story[] = {
+	    {"198.51.100.1:1", true, "198.51.100.1:1"},
+	    {"198.51.100.1:1", false, "198.51.100.1:1"},
+	    {"198.51.100.1:2", true, "198.51.100.1:2"},
+	    {"[2001:db8::9]:7", true, "198.51.100.1:2"}, // not admitted
+	    {"203.0.113.9:1", false, "198.51.100.1:2"},
+	};
+	struct cp_lab *lab = lab_open();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(story) / sizeof(story[0]); i++) {
+		uint8_t message[BEACON_DISCOVER_SIZE] = {BEACON_DISCOVER, 0, 0, 0, 5};
+		struct punt p = lab_punt(lab, story[i].from, message, sizeof(message));
+		struct beacon_discover_reply reply;
+
+		p.unanswered = story[i].unanswered;
+		lab_sent_clear(lab);
+		endpoints_discover(&lab->endpoints, &p);
+		assert_string_equal(lab_where(lab, 5), story[i].then);
+		assert_int_equal(lab->sent_count, p.unanswered);
+		if (!p.unanswered)
+			continue;
+		assert_int_equal(
+		    beacon_discover_reply_parse(lab->sent[0].data, lab->sent[0].len, &reply), 0);
+		assert_true(endpoint_equal(&reply.observed, &p.from));
+		assert_true(endpoint_equal(&lab->sent[0].to, &p.from));
+		assert_int_equal(lab->sent[0].local, p.local);
+	}
+	lab_close(lab);
+}
+
 static void test_restart_keeps_nodes(void **state)
 {
 	struct cp_lab *lab = lab_open();
@@ -214,6 +252,7 @@ int main(void)
 	    cmocka_unit_test(test_routes_that_never_settle),
 	    cmocka_unit_test(test_capacity),
 	    cmocka_unit_test(test_discover_ex_and_local_address),
+	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_restart_keeps_nodes),
 	};
 

@@ -96,6 +96,28 @@ static void test_challenge_and_proof(void **state)
 	lab_close(lab);
 }
 
+// A proof that a worker did not answer is answered when it has been verified, right or wrong.
+static void test_answer_after_the_proof(void **state)
+{
+	struct cp_lab *lab = signed_lab();
+	struct agent a = agent_make(5, 1);
+
+	(void)state;
+	lab->verify_later = true;
+	assert_true(ask(lab, &a, "198.51.100.1:1", 0));
+	for (int wrong = 1; wrong >= 0; wrong--) {
+		prove(lab, &a, "198.51.100.1:1");
+		assert_int_equal(lab->sent_count, 0);
+		lab->job.unanswered = true;
+		lab->job.signature[0] ^= (uint8_t)wrong;
+		lab_verify(lab);
+		assert_int_equal(lab->sent_count, 1);
+		assert_int_equal(lab->sent[0].len, BEACON_OBSERVED_V4_SIZE);
+		assert_string_equal(lab_where(lab, 5), wrong ? "" : "198.51.100.1:1");
+	}
+	lab_close(lab);
+}
+
 static void test_nonce_serves_nobody_else(void **state)
 {
 	struct cp_lab *lab = signed_lab();
@@ -222,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_challenge_and_proof),
+	    cmocka_unit_test(test_answer_after_the_proof),
 	    cmocka_unit_test(test_nonce_serves_nobody_else),
 	    cmocka_unit_test(test_wrong_signature),
 	    cmocka_unit_test(test_first_key_stays),

@@ -34,7 +34,7 @@ static size_t discover_make(uint8_t *out, uint8_t type, uint32_t id, size_t len)
 	return len;
 }
 
-// The answer, and the class of the copy for the control plane.
+// The answer, and the class of the copy for the control plane. None has been there for a second.
 static void answers(void **state)
 {
 	static const struct {
@@ -73,7 +73,7 @@ static void answers(void **state)
 		discover_make(sent, facts[i].type, facts[i].id, BEACON_DISCOVER_SIZE);
 		lab_begin(&lab, LAB_RAW);
 		d = lab_dgram(&lab, facts[i].from, sent, BEACON_DISCOVER_SIZE);
-		lab_run(&lab, 5);
+		lab_run(&lab, NS_PER_S);
 		answer = lab_sent(&lab, d, &len);
 		assert_int_equal(len, endpoint_is_v4(&from) ? 8 : 20);
 		assert_int_equal(beacon_discover_reply_parse(answer, len, &reply), 0);
@@ -89,7 +89,8 @@ static void answers(void **state)
 			continue;
 		}
 		assert_int_equal(punt.punt_class, facts[i].punt);
-		assert_int_equal(punt.rx_ns, 5);
+		assert_int_equal(punt.rx_ns, NS_PER_S);
+		assert_int_equal(punt.unanswered, 0);
 		assert_int_equal(punt.len, BEACON_DISCOVER_SIZE);
 		assert_memory_equal(copy, sent, BEACON_DISCOVER_SIZE);
 		assert_true(endpoint_equal(&punt.from, &from));
@@ -97,6 +98,45 @@ static void answers(void **state)
 		assert_int_equal(punt.link, LAB_RAW);
 		assert_int_equal(lab_count(&lab, COUNTER_REFRESHED), refreshed);
 	}
+}
+
+// What a living control plane has to learn it answers itself; all else is answered here.
+static void who_answers(void **state)
+{
+	static const struct {
+		const char *from;
+		uint32_t id;
+		size_t len;
+		bool punted, unanswered;
+	} facts[] = {
+	    {A, NODE_A, BEACON_DISCOVER_SIZE, false, false},
+	    {A, 0, BEACON_DISCOVER_SIZE, false, false},
+	    {A, NODE_A, BEACON_DISCOVER_KEY_SIZE, true, false},
+	    {OTHER, NODE_NOBODY, BEACON_DISCOVER_SIZE, true, true},
+	    {A_PORT, NODE_A, BEACON_DISCOVER_SIZE, true, true},
+	    {OTHER, NODE_A, BEACON_DISCOVER_SIZE, true, true},
+	    {A, NODE_FAR, BEACON_DISCOVER_KEY_SIZE, true, true},
+	};
+	const uint64_t now = 50 * NS_PER_S;
+
+	(void)state;
+	lab.memory.header->cp_heartbeat_ns = now - 900 * NS_PER_MS;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint8_t sent[64], copy[64];
+		struct punt_record punt = {.unanswered = 0};
+		struct dgram *d;
+
+		discover_make(sent, 1, facts[i].id, facts[i].len);
+		lab_begin(&lab, LAB_SOCK);
+		d = lab_dgram(&lab, facts[i].from, sent, facts[i].len);
+		lab_run(&lab, now);
+		assert_int_equal(lab_punt(&lab, &punt, copy, sizeof(copy)), facts[i].punted);
+		assert_int_equal(punt.unanswered, facts[i].unanswered);
+		assert_int_equal(d->verdict, facts[i].unanswered ? VERDICT_PUNT : VERDICT_SEND);
+		if (facts[i].punted)
+			assert_memory_equal(copy, sent, facts[i].len);
+	}
+	lab.memory.header->cp_heartbeat_ns = 0;
 }
 
 // A Discover that came to another address of ours than the node's stored one.
@@ -256,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(answers),
+	    cmocka_unit_test(who_answers),
 	    cmocka_unit_test(other_local),
 	    cmocka_unit_test(keys),
 	    cmocka_unit_test(signs_of_life),

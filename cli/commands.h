@@ -19,6 +19,7 @@ int run_node(const struct command *self, int argc, char **argv);
 int run_top(const struct command *self, int argc, char **argv);
 int run_trace(const struct command *self, int argc, char **argv);
 int run_config(const struct command *self, int argc, char **argv);
+int run_reload(const struct command *self, int argc, char **argv);
 int run_version(const struct command *self, int argc, char **argv);
 
 // Prints "fairway NAME: text" to standard error, each line of `text` so.

@@ -20,6 +20,7 @@ const struct command commands[] = {
     {"networks", "the networks of the embedded registry", run_registry_list},
     {"find", "nodes of the embedded registry by their tags", run_registry_list},
     {"config", "check the configuration", run_config},
+    {"reload", "make the relay read its configuration again", run_reload},
     {"version", "the version", run_version},
     {0},
 };

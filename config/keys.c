@@ -52,9 +52,9 @@ const struct config_key config_keys[] = {
     {"registry-admin-token-file", .type = CONFIG_TEXT, AT(registry_admin_token_file), .value = "",
 	.help = "file whose first line is the token of administrative requests; empty: they are "
 		"refused"},
-    {"registry-fleets", .type = CONFIG_TEXT, AT(registry_fleets), .value = "",
+    {"registry-fleets", .type = CONFIG_TEXT, AT(registry_fleets), .value = "", .reload = true,
 	.help = "JSON file of fleets whose agents get network, hostname and tags at their first "
-		"start; whoever serves must be able to read it"},
+		"start; whoever serves must be able to read it; a reload reads it again"},
     {"registry-tls", AT(registry_tls), CHOICE("off", "on"), .value = "off",
 	.help = "TLS on the embedded registry's port; certificate and key are in `registry.pem` "
 		"beside its store, made if missing; daemons want the fingerprint that is logged"},

@@ -69,25 +69,29 @@ static char *read_file(const char *path, size_t *len, struct parse_error *error)
 	return text;
 }
 
-static int load_fleets(struct embedded *e, struct parse_error *error)
+int embedded_fleets(struct embedded *e, const char *path, struct parse_error *error)
 {
-	const char *path = e->config->registry_fleets;
-	struct parse_error why = {.text = ""};
+	struct fleets next = {0};
+	struct parse_error why = {.text = "out of memory"};
 	size_t len = 0;
-	char *text;
-	int rc;
+	char *text = NULL;
+	int rc = 0;
 
-	if (!*path)
-		return 0;
-	text = read_file(path, &len, error);
-	if (!text)
-		return -EIO;
-	rc = fleets_parse(&e->registry.fleets, text, len, &why);
-	free(text);
+	if (*path) {
+		text = read_file(path, &len, error);
+		if (!text)
+			return -EIO;
+		rc = fleets_parse(&next, text, len, &why);
+		free(text);
+	}
 	if (!rc)
-		rc = fleets_prepare(&e->registry, server_time().unix_s, &why);
+		rc = fleets_replace(&e->registry, &next, server_time().unix_s, &why);
+	fleets_free(&next);
 	if (rc)
-		parse_error_set(error, "%s: %s", path, why.text);
+		parse_error_set(error, "registry-fleets: %s %s", path, why.text);
+	else if (*path)
+		log_info("fleets read", kv("path", path), kv("fleets", e->registry.fleets.count),
+		    kv("agents", e->registry.fleets.agent_count));
 	return rc;
 }
 
@@ -157,7 +161,7 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
 	if (rc)
 		return rc;
-	rc = load_fleets(e, error);
+	rc = embedded_fleets(e, e->config->registry_fleets, error);
 	if (rc)
 		return rc;
 	if (e->config->registry_tls) {

@@ -40,6 +40,9 @@ int embedded_open(struct embedded *e, const struct config *config,
     const struct privilege_user *user, struct parse_error *error);
 // Without them: loads the store and serves.
 int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *error);
+// Reads the file of fleets, "" is none, in the place of what was read before. On an error nothing
+// changes.
+int embedded_fleets(struct embedded *e, const char *path, struct parse_error *error);
 // Writes what waits. The loop must run until it has no more handles.
 void embedded_stop(struct embedded *e);
 // Where a node's registry connection comes from, compared with the source of a datagram.

@@ -31,9 +31,16 @@ json_t *cp_reload(struct cp *cp, struct config_errors *errors)
 	static struct config next;
 	struct changes c;
 	struct config_line line;
+	struct parse_error why;
 
 	*errors = (struct config_errors){.count = 0};
 	if (config_read(&next, cp->command, cp->argc, cp->argv, &line, errors) != 0) {
+		log_error("configuration not reloaded, nothing was changed",
+		    kv("reason", (const char *)errors->text));
+		return NULL;
+	}
+	if (cp->embedded.on && embedded_fleets(&cp->embedded, next.registry_fleets, &why) != 0) {
+		snprintf(errors->text, sizeof(errors->text), "%s", why.text);
 		log_error("configuration not reloaded, nothing was changed",
 		    kv("reason", (const char *)errors->text));
 		return NULL;
@@ -59,7 +66,6 @@ json_t *admin_reload(
 	(void)client;
 	(void)request;
 	if (!result)
-		return admin_fail(err, "nothing was changed; `fairway config check` shows the same",
-		    "%s", errors.text);
+		return admin_fail(err, "nothing was changed", "%s", errors.text);
 	return result;
 }

@@ -113,6 +113,8 @@ static void note_proof(struct registry *r, struct call *c)
 		dirty = true;
 	}
 	memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
+	if (c->conn)
+		c->conn->signer = n->id;
 	if (c->conn && c->conn->node == n->id) {
 		n->at = c->conn->at;
 		c->conn->node = 0;
@@ -314,6 +316,13 @@ struct dir_node *call_node(struct registry *r, struct call *c, const char *field
 	if (!n)
 		call_fail(c, "node %u: node not found", id);
 	return n;
+}
+
+const struct dir_node *call_viewer(const struct registry *r, const struct call *c)
+{
+	uint32_t id = c->proven ? c->signer : c->conn ? c->conn->signer : 0;
+
+	return directory_live(&r->nodes, id);
 }
 
 struct network *call_network(struct registry *r, struct call *c)

@@ -55,11 +55,12 @@ struct call {
 	char error[CALL_ERROR_MAX];
 };
 
-// An endpoint that an unsigned registration claimed for a live node of another address: it counts
-// when the node proves its key on the same connection.
+// What a connection has shown. An endpoint that an unsigned registration claimed for a live node of
+// another address counts when the node proves its key on the same connection.
 struct anchor {
 	uint32_t node; // 0 = none
 	struct endpoint at;
+	uint32_t signer; // the node that has signed a request here, the last one; 0 = none
 };
 
 typedef void call_handler(struct registry *r, struct call *c);
@@ -96,6 +97,9 @@ void call_free(struct call *c);
 void call_fail(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // The live node that a field names; NULL with the standard error.
 struct dir_node *call_node(struct registry *r, struct call *c, const char *field);
+// The node that asks: who signed this request, or else the one before on this connection. NULL:
+// nobody knows.
+const struct dir_node *call_viewer(const struct registry *r, const struct call *c);
 // The network that "network_id" names; NULL with the standard error.
 struct network *call_network(struct registry *r, struct call *c);
 // The administrator's token is right; else false with the standard error.

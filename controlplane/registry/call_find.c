@@ -16,7 +16,7 @@ static bool find_read(struct registry *r, struct call *c, struct find *f)
 	size_t i;
 	json_t *v;
 
-	*f = (struct find){.viewer = directory_live(&r->nodes, c->signer),
+	*f = (struct find){.viewer = call_viewer(r, c),
 	    .now_s = c->t.now_s,
 	    .limit = limit && limit <= FIND_PAGE_MAX ? limit : PAGE_DEFAULT};
 	json_array_foreach(tags, i, v)

@@ -125,8 +125,10 @@ static void place_node(struct call *c, struct dir_node *n, const struct endpoint
 	bool sure = !n->live || c->proven || !n->at.port || endpoint_same_addr(&n->at, at);
 
 	if (!sure) {
-		if (c->conn)
-			*c->conn = (struct anchor){.node = n->id, .at = *at};
+		if (c->conn) {
+			c->conn->node = n->id;
+			c->conn->at = *at;
+		}
 		return;
 	}
 	n->at = *at;
@@ -165,7 +167,9 @@ static void answer_register(struct call *c, const struct dir_node *n, const stru
 
 static void do_register(struct registry *r, struct call *c)
 {
-	const char *owner = field_text(c->in, "owner"), *version = field_text(c->in, "version");
+	const struct fleet_ticket ticket = {
+	    field_text(c->in, "identity_token"), field_text(c->in, "owner")};
+	const char *owner = fleet_owner(ticket.owner), *version = field_text(c->in, "version");
 	struct endpoint at = claim(c, field_text(c->in, "listen_addr"));
 	uint8_t key[IDENTITY_KEY_SIZE];
 	struct dir_node *n;
@@ -196,7 +200,7 @@ static void do_register(struct registry *r, struct call *c)
 		text_set(&n->owner, owner);
 	answer_register(c, n, &at);
 	if (!live)
-		fleets_welcome(r, n, field_text(c->in, "identity_token"), c->t.unix_s);
+		fleets_welcome(r, n, &ticket, c->t.unix_s);
 	name_node(r, c, n, !live || c->proven);
 	save_node(r, n);
 	r->count[REGISTRY_REGISTERED]++;

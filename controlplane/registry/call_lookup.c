@@ -116,7 +116,7 @@ static void do_resolve_hostname(struct registry *r, struct call *c)
 {
 	const char *name = field_text(c->in, "hostname");
 	const struct dir_node *n = *name ? directory_by_hostname(&r->nodes, name) : NULL;
-	const struct dir_node *requester = directory_live(&r->nodes, c->signer);
+	const struct dir_node *requester = call_viewer(r, c);
 
 	if (!*name) {
 		call_fail(c, "hostname required");

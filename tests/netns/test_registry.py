@@ -147,6 +147,59 @@ def test_find_over_http(up):
     assert query("?tag=finance", "127.0.0.4")[0] == 200
 
 
+def write_fleets(path, *fleets):
+    path.write_text(json.dumps({"fleets": fleets}, indent=1))
+    path.chmod(0o644)
+
+
+def networks(client, node):
+    return client.ask("lookup", node_id=node.id)["networks"]
+
+
+def test_fleets(up):
+    """Agents join at their first start; the file is read again without a restart."""
+    path = up.state.parent / "fleets.json"
+    listed, token, late, stranger = (Node(i + 1) for i in range(4))
+    trading = {"name": "trading", "token": "boot", "agents": [
+        {"hostname": "desk-1", "public_key": listed.public_key}]}
+    write_fleets(path, trading)
+    up.stop()
+    up.command += ["--registry-fleets", path]
+    up.start()
+    client = Client(REGISTRY)
+    listed.register(client)
+    token.register(client, owner="boot@trading.fleet")
+    stranger.register(client)
+    assert networks(client, listed) == networks(client, token) == [0, 1]
+    assert networks(client, stranger) == [0]
+    assert client.ask("check_trust", node_id=listed.id, peer_id=token.id)["trusted"]
+    # a private node is found by name over the connection of a member
+    token.own(client, "heartbeat")
+    assert client.ask("resolve_hostname", hostname="desk-1")["node_id"] == listed.id
+    with pytest.raises(Refused, match="not found"):
+        Client(REGISTRY).ask("resolve_hostname", hostname="desk-1")
+    trading["agents"].append({"hostname": "Desk-2", "public_key": stranger.public_key})
+    write_fleets(path, trading)
+    done = subprocess.run([BUILD / "fairway", "reload", "--state", up.state], capture_output=True,
+                          text=True, timeout=20)
+    assert done.returncode == 1 and "fleets.json line 11: agent 2: hostname \"Desk-2\"" in \
+        done.stderr
+    assert networks(client, stranger) == [0]
+    trading["agents"][1]["hostname"] = "desk-2"
+    write_fleets(path, trading, {"name": "second", "token": "other"})
+    up.ask("reload")
+    assert networks(client, stranger) == [0, 1]
+    late.register(client, owner="other@second.fleet")
+    assert networks(client, late) == [0, 2]
+    write_fleets(path, {"name": "third", "agents": [
+        {"hostname": "late", "public_key": late.public_key}]})
+    up.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 10
+    while networks(client, late) != [0, 2, 3] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert networks(client, late) == [0, 2, 3]
+
+
 def discover(source, node):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind((source, 0))

@@ -261,41 +261,6 @@ static void test_find(void **state)
 	lab_refused(l, "tags or network_id required", "{'type':'find'}");
 }
 
-static void test_fleets(void **state)
-{
-	static const char file[] =
-	    "{\"fleets\":[{\"name\":\"trading\",\"token\":\"boot\",\"tags\":[\"finance\"],"
-	    "\"agents\":[{\"hostname\":\"desk-1\",\"public_key\":"
-	    "\"iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=\",\"tags\":[\"eu\"]}]}]}";
-	static const char *const wrong[] = {"[]", "{\"fleets\":[]}", "{\"fleets\":[{}]}",
-	    "{\"fleets\":[{\"name\":\"x\",\"agents\":[{\"hostname\":\"a\"}]}]}",
-	    "{\"fleets\":[{\"name\":\"x\",\"tags\":[\"A\"]}]}"};
-	struct lab *l = *state;
-	struct parse_error error;
-	struct lab_node a, b, c;
-
-	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		assert_int_equal(
-		    fleets_parse(&l->registry.fleets, wrong[i], strlen(wrong[i]), &error), -EINVAL);
-		fleets_free(&l->registry.fleets);
-	}
-	assert_int_equal(fleets_parse(&l->registry.fleets, file, sizeof(file) - 1, &error), 0);
-	assert_int_equal(fleets_prepare(&l->registry, l->t.unix_s, &error), 0);
-	a = lab_node(l, 1); // by its key
-	lab_expect(l, "{'hostname':'desk-1','tags':['finance','eu'],'networks':[0,1]}",
-	    "{'type':'lookup','node_id':%u}", a.id);
-	lab_expect(l, "{'node_id':2}", // by the token
-	    "{'type':'register','listen_addr':':4000','identity_token':'boot',"
-	    "'public_key':'A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg='}");
-	b = (struct lab_node){.id = 2};
-	lab_expect(l, "{'tags':['finance'],'networks':[0,1]}", "{'type':'lookup','node_id':2}");
-	c = lab_node(l, 3); // a stranger
-	lab_expect(l, "{'networks':[0]}", "{'type':'lookup','node_id':%u}", c.id);
-	resolve(l, &a, &b, true);
-	resolve(l, &a, &c, false);
-	lab_expect(l, "{'trusted':true}", "{'type':'check_trust','node_id':2,'peer_id':1}");
-}
-
 static void test_beacons(void **state)
 {
 	struct lab *l = *state;
@@ -319,7 +284,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_invites, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_policies, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_find, lab_open, lab_close),
-	    cmocka_unit_test_setup_teardown(test_fleets, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_beacons, lab_open, lab_close),
 	};
 

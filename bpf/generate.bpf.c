@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 
 // `generate` runs under BPF_PROG_TEST_RUN with live frames: it turns a template into the next relay
-// frame of a flow and sends it. `capture` hands what the relay sends to an AF_XDP socket.
+// frame of a flow and sends it.
 
 #include "bpf/generate_shared.h"
 
@@ -20,13 +20,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct generate_flow);
 } flows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, 64);
-	__type(key, __u32);
-	__type(value, __u32);
-} xsks SEC(".maps");
 
 // Written by user space.
 volatile __u32 flow_count;
@@ -89,7 +82,7 @@ static __always_inline __u64 swapped(__u64 folded)
 
 static __always_inline __u64 fill_pattern(void *at, void *end, __u32 flow, __u32 sequence)
 {
-	__u64 base = ((__u64)flow << 32 | sequence) * 0x9E3779B97F4A7C15ULL, sum = 0;
+	__u64 base = generate_pattern(flow, sequence, 0), sum = 0;
 	__u32 words = word_count;
 	__be64 *p = at;
 
@@ -156,20 +149,6 @@ int generate(struct xdp_md *ctx)
 	sum = ~fold(sum) & 0xffff;
 	udp->check = sum ? sum : 0xffff;
 	return XDP_TX;
-}
-
-SEC("xdp")
-int capture(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
-	struct iphdr *ip = (void *)(eth + 1);
-	struct udphdr *udp = (void *)(ip + 1);
-
-	if ((void *)(udp + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->ihl != 5 ||
-	    ip->protocol != IPPROTO_UDP || udp->source != relay_port)
-		return XDP_PASS;
-	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
 }
 
 char generate_license[] SEC("license") = "Dual BSD/GPL";

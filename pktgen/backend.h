@@ -26,7 +26,7 @@ struct backend;
 
 struct pace;
 struct traffic;
-struct windows;
+struct trial;
 
 struct backend_ops {
 	// 0, or a negative errno with a sentence for the user in `error` (BACKEND_ERROR_MAX bytes).
@@ -36,12 +36,14 @@ struct backend_ops {
 	// Waits at most timeout_ms; fills up to `max` messages and the place that each reached.
 	unsigned (*receive)(
 	    struct backend *b, struct message *m, uint32_t *places, unsigned max, int timeout_ms);
-	// Optional, both or none: the backend makes the relay messages itself, of random flows of
-	// `t`, at a pace, and counts them into the windows. blast_sent: how many so far; any
-	// thread.
-	int (*blast)(
-	    struct backend *b, const struct traffic *t, const struct pace *p, struct windows *w);
-	uint64_t (*blast_sent)(const struct backend *b);
+	// Optional, all or none: the backend makes the relay messages of random flows itself and
+	// checks what comes back. 0 or a negative errno. `blast` returns when the pace is over;
+	// another thread may call blast_count meanwhile.
+	int (*blast_prepare)(struct backend *b, const struct traffic *t);
+	int (*blast)(struct backend *b, const struct pace *p, uint64_t window_ns);
+	void (*blast_count)(const struct backend *b, uint64_t *sent, uint64_t *received);
+	// Writes what was sent, its check, latency and windows, and ends the trial.
+	void (*blast_collect)(struct backend *b, struct trial *t);
 	void (*close)(struct backend *b);
 };
 

@@ -3,17 +3,7 @@
 
 #include <math.h>
 
-enum { SUB = 1 << HISTOGRAM_SUB_BITS };
-
-static uint32_t bucket_of(uint64_t value)
-{
-	unsigned shift;
-
-	if (value < SUB)
-		return (uint32_t)value;
-	shift = 63 - (unsigned)__builtin_clzll(value) - HISTOGRAM_SUB_BITS;
-	return (uint32_t)(shift << HISTOGRAM_SUB_BITS) + (uint32_t)(value >> shift);
-}
+enum { SUB = 1 << LOG_LINEAR_BITS };
 
 static uint64_t bucket_top(uint32_t bucket)
 {
@@ -21,7 +11,7 @@ static uint64_t bucket_top(uint32_t bucket)
 
 	if (bucket < 2 * SUB)
 		return bucket;
-	shift = (bucket >> HISTOGRAM_SUB_BITS) - 1;
+	shift = (bucket >> LOG_LINEAR_BITS) - 1;
 	return (((uint64_t)(bucket & (SUB - 1)) + SUB + 1) << shift) - 1;
 }
 
@@ -30,7 +20,7 @@ void histogram_add(struct histogram *h, uint64_t value)
 	h->count++;
 	if (value > h->max)
 		h->max = value;
-	h->buckets[bucket_of(value)]++;
+	h->buckets[log_linear_bucket(value)]++;
 }
 
 uint64_t histogram_quantile(const struct histogram *h, double share)
@@ -39,7 +29,7 @@ uint64_t histogram_quantile(const struct histogram *h, double share)
 
 	if (!h->count)
 		return 0;
-	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+	for (uint32_t i = 0; i < LOG_LINEAR_BUCKETS; i++) {
 		seen += h->buckets[i];
 		if (seen >= wanted && seen)
 			return bucket_top(i) < h->max ? bucket_top(i) : h->max;

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/log_linear.h"
+
 #include <stdint.h>
 
-// Log-linear histogram in the manner of HdrHistogram: 1/64 relative resolution over all of 64 bits.
-// Values are nanoseconds here, any unit in general. Not thread-safe.
-
-enum {
-	HISTOGRAM_SUB_BITS = 6,
-	HISTOGRAM_BUCKETS = (64 - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS,
-};
+// Log-linear histogram. Values are nanoseconds here, any unit in general. Not thread-safe.
 
 struct histogram {
 	uint64_t count;
 	uint64_t max;
-	uint64_t buckets[HISTOGRAM_BUCKETS];
+	uint64_t buckets[LOG_LINEAR_BUCKETS];
 };
 
 void histogram_add(struct histogram *h, uint64_t value);

@@ -3,22 +3,16 @@
 
 #include "base/clock.h"
 #include "pktgen/pace.h"
+#include "pktgen/trial.h"
 #include "wire/beacon.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-	RECEIVE_MAX = 1024, // messages taken at once
-	DRAIN_MS = 500,	    // silence after which nothing more is expected
-	PROGRESS_MS = 500,
-	DRAIN_MAX_MS = 3000,
-};
+enum { RECEIVE_MAX = 1024 }; // messages taken at once
 
 // What the two threads of a trial share. `sending` and `sent_so_far` are the only fields both
 // touch.
@@ -27,28 +21,12 @@ struct session {
 	struct traffic *traffic;
 	struct backend *backend;
 	struct pace pace;
-	bool blast;	   // the backend makes the frames
 	const char *label; // NULL: no progress
 	atomic_bool sending;
 	atomic_uint_fast64_t sent_so_far;
 	uint8_t *buffers; // BATCH messages to send
 	cpu_set_t processors;
 };
-
-double trial_loss(const struct trial *t)
-{
-	return t->sent ? 1 - (double)t->check.received / (double)t->sent : 0;
-}
-
-static void show_progress(const struct session *s, uint64_t received)
-{
-	uint64_t sent = s->blast ? s->backend->ops->blast_sent(s->backend)
-				 : atomic_load_explicit(&s->sent_so_far, memory_order_relaxed);
-
-	if (s->label)
-		fprintf(stderr, "\r%s: %llu sent, %llu received ", s->label,
-		    (unsigned long long)sent, (unsigned long long)received);
-}
 
 static void receive_batch(
     struct session *s, const struct message *m, const uint32_t *places, unsigned n)
@@ -67,25 +45,6 @@ static void receive_batch(
 	}
 }
 
-// Where the user has chosen processors (taskset) and given two or more, the sender has the first
-// for itself and the receiver the rest: sharing one, they would wait for each other and lose
-// frames.
-static void take_processors(const struct session *s, bool sending)
-{
-	cpu_set_t mine;
-	int first = 0, count = CPU_COUNT(&s->processors);
-
-	if (count < 2 || count >= sysconf(_SC_NPROCESSORS_ONLN))
-		return;
-	while (!CPU_ISSET(first, &s->processors))
-		first++;
-	CPU_ZERO(&mine);
-	CPU_SET(first, &mine);
-	if (!sending)
-		CPU_XOR(&mine, &mine, &s->processors);
-	sched_setaffinity(0, sizeof(mine), &mine);
-}
-
 // Nothing more is expected: all frames are there, or none came for a while.
 static bool is_drained(const struct trial *t, uint64_t now, uint64_t last, uint64_t stopped)
 {
@@ -100,7 +59,7 @@ static void *receiver(void *arg)
 	uint64_t last = clock_mono_ns(), stopped = 0, shown = last;
 	uint32_t *places = malloc(RECEIVE_MAX * sizeof(*places));
 
-	take_processors(s, false);
+	processors_take(&s->processors, false);
 	while (m && places) {
 		unsigned n = s->backend->ops->receive(s->backend, m, places, RECEIVE_MAX, 20);
 		uint64_t now = clock_mono_ns();
@@ -114,7 +73,9 @@ static void *receiver(void *arg)
 		if (stopped && is_drained(s->trial, now, last, stopped))
 			break;
 		if (now - shown > PROGRESS_MS * NS_PER_MS) {
-			show_progress(s, s->trial->check.received);
+			progress_show(s->label,
+			    atomic_load_explicit(&s->sent_so_far, memory_order_relaxed),
+			    s->trial->check.received);
 			shown = now;
 		}
 	}
@@ -153,15 +114,6 @@ static void unsend(struct traffic *t, const struct message *m, unsigned n)
 		t->flows[load_be32(m[i].data + BEACON_RELAY_SIZE)].sent--;
 }
 
-static int blast_trial(struct session *s)
-{
-	struct trial *t = s->trial;
-	int failed = s->backend->ops->blast(s->backend, s->traffic, &s->pace, &t->windows);
-
-	t->sent = s->backend->ops->blast_sent(s->backend);
-	return failed;
-}
-
 static void send_trial(struct session *s)
 {
 	struct pace *pace = &s->pace;
@@ -190,15 +142,13 @@ static void send_trial(struct session *s)
 int trial_relay(
     struct trial *t, struct traffic *traffic, struct backend *b, const char *label, char *error)
 {
-	struct session s = {.trial = t,
-	    .traffic = traffic,
-	    .backend = b,
-	    .blast = b->ops->blast && traffic->o->mode != MODE_LATENCY,
-	    .label = label};
+	struct session s = {.trial = t, .traffic = traffic, .backend = b, .label = label};
 	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	pthread_t thread;
 	int failed;
 
+	if (b->ops->blast && traffic->o->mode != MODE_LATENCY)
+		return trial_blast(t, traffic, b, label, error);
 	atomic_init(&s.sending, true);
 	s.buffers = malloc((size_t)BATCH * (BEACON_RELAY_SIZE + traffic->o->size));
 	if (!s.buffers) {
@@ -215,20 +165,14 @@ int trial_relay(
 		free(s.buffers);
 		return -failed;
 	}
-	take_processors(&s, true);
-	if (s.blast)
-		failed = blast_trial(&s);
-	else
-		send_trial(&s);
+	processors_take(&s.processors, true);
+	send_trial(&s);
 	t->sent_seconds = (double)(clock_mono_ns() - s.pace.start_ns) / 1e9;
-	if (failed)
-		snprintf(error, BACKEND_ERROR_MAX, "XDP live frames: %s", strerror(-failed));
 	t->cpu_send_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	atomic_store(&s.sending, false);
 	sched_setaffinity(0, sizeof(s.processors), &s.processors);
 	pthread_join(thread, NULL);
-	if (label)
-		fputs("\r\033[K", stderr);
+	progress_end(label);
 	free(s.buffers);
-	return failed;
+	return 0;
 }

@@ -1,44 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/clock.h"
-#include "bpf/generate.skel.h"
-#include "pktgen/pace.h"
-#include "pktgen/traffic.h"
-#include "pktgen/windows.h"
 #include "pktgen/xdp_internal.h"
-#include "wire/beacon.h"
 #include "wire/inet.h"
 
-#include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
-static_assert((int)WINDOWS_MAX == (int)GENERATE_WINDOWS_MAX, "the program counts by window");
-
-enum {
-	LIVE_BATCH = 64, // frames that the kernel transmits at once
-	LENT_MAX = 1024,
-};
-
-struct xdp {
-	const struct options *o;
-	struct xdp_path path;
-	struct xdp_socket socket;
-	struct generate_bpf *bpf;
-	struct bpf_link *attached;
-	struct generate_flow *flows; // the program's map
-	size_t flows_size;
-	uint8_t *template;
-	uint32_t template_len;
-};
+enum { LENT_MAX = 1024 };
 
 static void xdp_close(struct backend *b)
 {
@@ -46,47 +16,10 @@ static void xdp_close(struct backend *b)
 
 	if (!x)
 		return;
-	if (x->attached)
-		bpf_link__destroy(x->attached);
+	xdp_live_close(&x->live);
 	xdp_socket_close(&x->socket);
-	if (x->flows)
-		munmap(x->flows, x->flows_size);
-	if (x->bpf)
-		generate_bpf__destroy(x->bpf);
-	free(x->template);
 	free(x);
 	b->priv = NULL;
-}
-
-static int load(struct xdp *x, char *error)
-{
-	__u32 queue = 0;
-	int fd;
-
-	x->bpf = generate_bpf__open_and_load();
-	if (!x->bpf) {
-		snprintf(error, BACKEND_ERROR_MAX,
-		    "XDP programs: %s (needs CAP_BPF and CAP_NET_ADMIN)", strerror(errno));
-		return -errno;
-	}
-	x->flows_size = (size_t)GENERATE_FLOWS_MAX * sizeof(struct generate_flow);
-	x->flows = mmap(NULL, x->flows_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    bpf_map__fd(x->bpf->maps.flows), 0);
-	if (x->flows == MAP_FAILED) {
-		x->flows = NULL;
-		snprintf(error, BACKEND_ERROR_MAX, "map of flows: %s", strerror(errno));
-		return -errno;
-	}
-	x->bpf->bss->relay_port = x->path.relay_port;
-	x->attached = bpf_program__attach_xdp(x->bpf->progs.capture, (int)x->path.ifindex);
-	fd = xsk_socket__fd(x->socket.xsk);
-	if (!x->attached || bpf_map__update_elem(x->bpf->maps.xsks, &queue, sizeof(queue), &fd,
-				sizeof(fd), BPF_ANY)) {
-		snprintf(error, BACKEND_ERROR_MAX, "capture program on %s: %s", x->o->interface,
-		    strerror(errno));
-		return -errno;
-	}
-	return 0;
 }
 
 static int check_options(const struct options *o, char *error)
@@ -126,13 +59,7 @@ static int xdp_open(struct backend *b, const struct options *o, char *error)
 	if (!failed)
 		failed = xdp_socket_open(&x->socket, o->interface, error);
 	if (!failed)
-		failed = load(x, error);
-	x->template_len = GENERATE_HEADERS + BEACON_RELAY_SIZE + o->size;
-	x->template = calloc(1, x->template_len);
-	if (!failed && !x->template) {
-		snprintf(error, BACKEND_ERROR_MAX, "not enough memory");
-		failed = -ENOMEM;
-	}
+		failed = xdp_live_open(x, error);
 	if (failed)
 		xdp_close(b);
 	return failed;
@@ -187,93 +114,11 @@ static unsigned xdp_receive(
 	return kept;
 }
 
-// Prepares what `generate` needs: flows with sequence 0, the template and the constant sums.
-static void prepare(struct xdp *x, const struct traffic *t)
-{
-	uint8_t *ip = x->template + 14, *udp = ip + 20;
-	size_t payload = BEACON_RELAY_SIZE + x->o->size;
-
-	for (uint32_t i = 0; i < x->o->flows; i++) {
-		struct generate_flow *f = &x->flows[i];
-
-		xdp_node_address(&x->path, t->flows[i].sender, &f->address, &f->port);
-		f->sender = htonl(x->o->first_id + t->flows[i].sender);
-		f->dest = htonl(x->o->first_id + t->flows[i].dest);
-		f->sequence = 0;
-	}
-	memset(x->template, 0, x->template_len);
-	x->template[GENERATE_HEADERS] = BEACON_RELAY;
-	xdp_headers_build(&x->path, x->template, 0, payload);
-	memset(ip + 10, 0, 6); // checksum and source address
-	memset(udp + 6, 0, 2); // checksum
-	memset(udp, 0, 2);     // source port
-	x->bpf->bss->ip_sum = csum_fold(csum_add(0, ip, 20));
-	x->bpf->bss->udp_sum =
-	    csum_fold(udp4_pseudo_sum(0, x->path.relay_addr, (uint16_t)(8 + payload)) +
-		      csum_fold(csum_add(0, udp, 9)));
-	x->bpf->bss->train = x->o->train;
-	x->bpf->bss->word_count = (x->o->size - FRAME_MIN) / 8;
-	x->bpf->bss->flow_count = x->o->flows;
-}
-
-static void interrupt(int sig)
-{
-	(void)sig;
-}
-
-// A timer that from end_ns on keeps interrupting this thread's system call until it is deleted.
-static int interrupt_at(uint64_t end_ns, timer_t *timer)
-{
-	struct sigaction action = {.sa_handler = interrupt};
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
-	struct itimerspec when = {.it_interval.tv_nsec = 10 * NS_PER_MS,
-	    .it_value = {(time_t)(end_ns / NS_PER_S), (long)(end_ns % NS_PER_S)}};
-
-	event._sigev_un._tid = gettid();
-	sigaction(SIGALRM, &action, NULL);
-	if (timer_create(CLOCK_MONOTONIC, &event, timer))
-		return -errno;
-	return timer_settime(*timer, TIMER_ABSTIME, &when, NULL) ? -errno : 0;
-}
-
-// One system call for the whole trial: each call allocates its pages anew and waits for the last
-// one to come back, tens of milliseconds. The program paces itself and a signal ends the call.
-static int xdp_blast(
-    struct backend *b, const struct traffic *t, const struct pace *p, struct windows *w)
-{
-	struct xdp *x = b->priv;
-	struct xdp_md in = {.data_end = x->template_len, .ingress_ifindex = x->path.ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = x->template, .data_size_in = x->template_len,
-	    .ctx_in = &in, .ctx_size_in = sizeof(in), .repeat = INT32_MAX,
-	    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = LIVE_BATCH);
-	timer_t timer;
-	int failed;
-
-	prepare(x, t);
-	x->bpf->bss->sent = x->bpf->bss->skipped = 0;
-	x->bpf->bss->start_ns = p->start_ns;
-	x->bpf->bss->window_ns = w->length_ns;
-	memset((void *)x->bpf->bss->window_sent, 0, sizeof(x->bpf->bss->window_sent));
-	x->bpf->bss->pace = (uint64_t)(p->rate * (1ULL << 30) / NS_PER_S);
-	failed = interrupt_at(p->end_ns, &timer);
-	while (!failed && clock_mono_ns() < p->end_ns)
-		failed = bpf_prog_test_run_opts(bpf_program__fd(x->bpf->progs.generate), &run);
-	timer_delete(timer);
-	for (int i = 0; i < WINDOWS_MAX; i++)
-		w->sent[i] = x->bpf->bss->window_sent[i];
-	return failed == -EINTR ? 0 : failed;
-}
-
-static uint64_t xdp_blast_sent(const struct backend *b)
-{
-	const struct xdp *x = b->priv;
-
-	return x->bpf->bss->sent;
-}
-
 const struct backend_ops backend_xdp = {.open = xdp_open,
     .send = xdp_send,
     .receive = xdp_receive,
+    .blast_prepare = xdp_blast_prepare,
     .blast = xdp_blast,
-    .blast_sent = xdp_blast_sent,
+    .blast_count = xdp_blast_count,
+    .blast_collect = xdp_blast_collect,
     .close = xdp_close};

@@ -53,5 +53,34 @@ struct xdp_socket {
 
 int xdp_socket_open(struct xdp_socket *s, const char *interface, char *error);
 void xdp_socket_close(struct xdp_socket *s);
+// The programs that make and check frames in the kernel.
+struct xdp_live {
+	struct generate_bpf *generate;
+	struct capture_bpf *capture;
+	struct bpf_link *attached;
+	struct generate_flow *flows; // the programs' maps
+	struct generate_check *checks;
+	uint32_t flow_count;
+	uint8_t *template;
+	uint32_t template_len;
+};
+
+// All that the backend has.
+struct xdp {
+	const struct options *o;
+	struct xdp_path path;
+	struct xdp_socket socket;
+	struct xdp_live live;
+};
+
+// Loads the programs; `capture` is at work on the interface then. The path and the socket are open.
+int xdp_live_open(struct xdp *x, char *error);
+void xdp_live_close(struct xdp_live *l);
+// As backend_ops.
+int xdp_blast_prepare(struct backend *b, const struct traffic *t);
+int xdp_blast(struct backend *b, const struct pace *p, uint64_t window_ns);
+void xdp_blast_count(const struct backend *b, uint64_t *sent, uint64_t *received);
+void xdp_blast_collect(struct backend *b, struct trial *t);
+
 unsigned xdp_socket_send(struct xdp_socket *s, const struct xdp_path *p, uint32_t node,
     const struct message *m, unsigned n);

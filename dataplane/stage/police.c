@@ -16,6 +16,20 @@ void rate_limit_set(struct rate_limit *l, uint64_t rate, uint64_t burst)
 	l->slack_ns = burst > 1 ? (burst - 1) * l->interval_ns : 0;
 }
 
+void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst)
+{
+	struct rate_limit ns;
+
+	rate_limit_set(&ns, rate, burst < BRIEF_BURST_MAX ? burst : BRIEF_BURST_MAX);
+	*l = (struct brief_limit){.rate = rate, .burst = burst};
+	while ((ns.slack_ns + ns.interval_ns) >> l->shift > UINT32_MAX / 256)
+		l->shift++;
+	l->slack = (uint32_t)(ns.slack_ns >> l->shift);
+	l->interval = (uint32_t)(ns.interval_ns >> l->shift);
+	if (rate && !l->interval)
+		l->interval = 1;
+}
+
 static void *pages_map(size_t size)
 {
 	void *p = mmap(
@@ -30,8 +44,9 @@ int police_init(struct police *p, uint32_t node_index_max)
 	if (getrandom(p->secret, sizeof(p->secret), 0) != sizeof(p->secret))
 		return -EIO;
 	p->seen_size = (node_index_max / 64 + 1) * sizeof(*p->seen);
+	p->sender_count = (node_index_max / 64 + 1) * 64;
 	p->sources = pages_map(SOURCE_SETS * sizeof(*p->sources));
-	p->senders = pages_map(SENDER_SETS * sizeof(*p->senders));
+	p->senders = pages_map(p->sender_count * sizeof(*p->senders));
 	p->seen = pages_map(p->seen_size);
 	if (!p->sources || !p->senders || !p->seen) {
 		police_free(p);
@@ -45,10 +60,11 @@ void police_free(struct police *p)
 	if (p->sources)
 		munmap(p->sources, SOURCE_SETS * sizeof(*p->sources));
 	if (p->senders)
-		munmap(p->senders, SENDER_SETS * sizeof(*p->senders));
+		munmap(p->senders, p->sender_count * sizeof(*p->senders));
 	if (p->seen)
 		munmap(p->seen, p->seen_size);
-	p->sources = p->senders = NULL;
+	p->sources = NULL;
+	p->senders = NULL;
 	p->seen = NULL;
 }
 
@@ -58,8 +74,8 @@ void police_begin(struct police *p, const struct relay_settings *set, uint64_t n
 
 	if (!rate_limit_is(&p->source, set->source_rate, set->source_burst))
 		rate_limit_set(&p->source, set->source_rate, set->source_burst);
-	if (!rate_limit_is(&p->sender, set->sender_rate, set->sender_burst))
-		rate_limit_set(&p->sender, set->sender_rate, set->sender_burst);
+	if (p->sender.rate != set->sender_rate || p->sender.burst != set->sender_burst)
+		brief_limit_set(&p->sender, set->sender_rate, set->sender_burst);
 	// A tenth of a second's worth may come at once: the control plane's ring holds more.
 	for (int i = 0; i < PUNT_CLASS_COUNT; i++)
 		if (p->punt[i].rate != set->punt_rate[i])

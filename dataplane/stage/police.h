@@ -38,16 +38,44 @@ static inline bool bucket_take(uint64_t *full_at, const struct rate_limit *l, ui
 	return true;
 }
 
+// The same in half the memory, as there is one for each node: the time wraps. Its unit is chosen so
+// that all values that count are 1/256 of what a word holds; others are of a bucket that has long
+// been full. One that was left alone for very long is mistaken, one time in 256, for one that is
+// not quite full, and with a burst of 1 for an empty one.
+struct brief_limit {
+	uint64_t rate, burst; // as set
+	uint32_t interval;    // in units; 0 = no limit
+	uint32_t slack;
+	unsigned shift; // a unit is 2^shift ns
+};
+
+// A burst of 0 counts as 1, one above BRIEF_BURST_MAX as that.
+enum { BRIEF_BURST_MAX = 1 << 20 };
+void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst);
+
+static inline bool brief_take(uint32_t *full_at, const struct brief_limit *l, uint64_t now_ns)
+{
+	uint32_t now = (uint32_t)(now_ns >> l->shift), ahead = *full_at - now;
+
+	ahead = ahead > l->slack + l->interval ? 0 : ahead;
+	if (ahead > l->slack)
+		return false;
+	*full_at = now + ahead + l->interval;
+	return true;
+}
+
 enum {
-	SOURCE_SETS = 8192,
-	SENDER_SETS = 2048, // 128 KiB: stays in the second-level cache
+	SOURCE_SETS = 65536, // 4 MiB, of which pages in use cost memory
 	SET_WAYS = 4,
 	SEEN_EPOCH_S = 8,
 	POLICE_SECRET_WORDS = 3,
 };
 
-// Buckets, four to a cache line. A newcomer takes the place of the fullest bucket, the one that
-// says least: those who speak seldom push each other out, not the one that floods.
+// Buckets, four to a cache line, for sources: there are more of them than memory. A newcomer takes
+// the place of the fullest bucket, the one that says least, and starts full: those who speak seldom
+// push each other out, not the one that floods, and whoever shares a set with floods loses nothing.
+// A fifth flood in a set goes unlimited; of 50,000 that are spread by a secret hash one in a
+// thousand does.
 struct bucket_set {
 	alignas(CACHE_LINE) uint64_t full_at[SET_WAYS];
 	uint32_t tag[SET_WAYS]; // 0 = free
@@ -57,7 +85,7 @@ struct bucket_set {
 static_assert(sizeof(struct bucket_set) == CACHE_LINE, "one line a look");
 
 // The bucket of a tag, which is not 0; a full one if it had none. Without branches: with more
-// senders than buckets nobody could predict them.
+// sources than buckets nobody could predict them.
 static inline uint64_t *bucket_find(struct bucket_set *set, uint32_t tag)
 {
 	__m128i tags = _mm_load_si128((const __m128i *)set->tag);
@@ -75,13 +103,15 @@ static inline uint64_t *bucket_find(struct bucket_set *set, uint32_t tag)
 
 // One worker's limits. Private to the worker.
 struct police {
-	struct rate_limit source, sender, punt[PUNT_CLASS_COUNT];
+	struct rate_limit source, punt[PUNT_CLASS_COUNT];
+	struct brief_limit sender;
 	uint64_t punt_full_at[PUNT_CLASS_COUNT];
 	uint64_t secret[POLICE_SECRET_WORDS]; // so that nobody can choose sources that share a set
 	struct bucket_set *sources;	      // SOURCE_SETS, by keyed hash of the address
-	struct bucket_set *senders;	      // SENDER_SETS, by node index
-	uint64_t *seen;	  // a bit per node index: last_seen is done in this epoch
-	size_t seen_size; // bytes
+	uint32_t *senders;		      // a bucket per node index
+	uint64_t *seen;	       // a bit per node index: last_seen is done in this epoch
+	size_t seen_size;      // bytes
+	uint32_t sender_count; // buckets, a multiple of 64
 	uint32_t seen_epoch;
 };
 
@@ -98,16 +128,16 @@ bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns
 // For any index, also one that is nobody's.
 static inline void police_sender_prefetch(const struct police *p, uint32_t node_index)
 {
-	__builtin_prefetch(&p->senders[node_index % SENDER_SETS], 1);
+	__builtin_prefetch(&p->senders[node_index], 1);
 	__builtin_prefetch(&p->seen[node_index / 64], 1);
 }
 
+// An index beyond the table's is not limited.
 static inline bool police_sender(struct police *p, uint32_t node_index, uint64_t now_ns)
 {
-	if (p->sender.interval_ns == 0)
+	if (p->sender.interval == 0 || node_index >= p->sender_count)
 		return true;
-	return bucket_take(
-	    bucket_find(&p->senders[node_index % SENDER_SETS], node_index), &p->sender, now_ns);
+	return brief_take(&p->senders[node_index], &p->sender, now_ns);
 }
 
 // True for a node's first sign of life in an epoch: only then does a relay datagram cost a look at

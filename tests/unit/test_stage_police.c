@@ -19,12 +19,17 @@ static int teardown(void **state)
 	return 0;
 }
 
-// How many of `offered` datagrams a second, evenly spaced over a time, a bucket lets through.
+// How many of `offered` datagrams a second, evenly spaced over a time, a bucket lets through; one
+// whose units of time are coarser may be one off in each hundred.
 static void bucket(void **state)
 {
 	static const struct {
 		uint64_t rate, burst, offered, seconds, passed;
 	} facts[] = {
+	    {100, 5000, 1000, 10, 5999},
+	    {3, 40000, 10000, 10, 40029},
+	    {100000, 20000, 400000, 2, 219999},
+	    {250, 3000000000, 10000, 10, 100000},
 	    {100, 1, 50, 10, 500},     // below the rate: all
 	    {100, 1, 1000, 10, 1000},  // above: the rate
 	    {100, 50, 1000, 10, 1049}, // and the burst at the start
@@ -46,6 +51,101 @@ static void bucket(void **state)
 			    bucket_take(&full_at, &l, start + n * NS_PER_S / facts[i].offered);
 		assert_int_equal(passed, facts[i].passed);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint64_t passed = 0, start = 12345678901234, expected = facts[i].passed;
+		struct brief_limit l;
+		uint32_t full_at = 0;
+
+		brief_limit_set(&l, facts[i].rate, facts[i].burst);
+		for (uint64_t n = 0; n < facts[i].offered * facts[i].seconds; n++)
+			passed += l.interval == 0 ||
+				  brief_take(&full_at, &l, start + n * NS_PER_S / facts[i].offered);
+		assert_in_range(passed, expected - expected / 100, expected + expected / 100);
+	}
+}
+
+// However long a sender was silent, its datagram passes, and nearly always a whole burst. Only the
+// shortest bursts are refused now and then.
+static void silence(void **state)
+{
+	static const struct {
+		uint64_t rate, burst, refused;
+	} facts[] = {
+	    {100000, 20000, 0}, {1000, 100, 2}, {1, 2, 50}, {1, 1000000, 0}, {1000000, 1, 100}};
+
+	(void)state;
+	srandom(7);
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint64_t now = 1000 * NS_PER_S, short_of = 0, refused = 0;
+		struct brief_limit l;
+		uint32_t full_at = 0;
+
+		brief_limit_set(&l, facts[i].rate, facts[i].burst);
+		for (int n = 0; n < 10000; n++) {
+			now += (uint64_t)l.slack << l.shift;
+			now += ((uint64_t)l.interval << l.shift) + (uint64_t)random() * 1024;
+			short_of += full_at - (uint32_t)(now >> l.shift) <= l.slack;
+			refused += !brief_take(&full_at, &l, now);
+		}
+		assert_in_range(refused, 0, facts[i].refused);
+		assert_in_range(short_of, 0, 100);
+	}
+}
+
+// Everybody floods, and some speak seldom: these lose nothing, those get little more than is
+// theirs.
+static void many_floods(void **state)
+{
+	enum { FLOODS = 20000, QUIET = 2000, RATE = 10, SECONDS = 3 };
+	const struct relay_settings set = {.source_rate = RATE, .source_burst = RATE};
+	unsigned passed = 0, quiet = 0;
+	struct police p;
+
+	(void)state;
+	assert_int_equal(police_init(&p, 64), 0);
+	police_begin(&p, &set, NS_PER_S);
+	for (unsigned turn = 0; turn < 4 * RATE * SECONDS; turn++) {
+		uint64_t now = NS_PER_S + turn * NS_PER_S / (4 * RATE);
+
+		for (uint32_t i = 0; i < FLOODS; i++) {
+			struct endpoint from = endpoint_from_v4(htobe32(0x0a000000 + i), 1);
+
+			passed += police_source(&p, &from, now);
+		}
+		for (uint32_t i = turn; i < QUIET; i += 4 * RATE * SECONDS) {
+			struct endpoint from = endpoint_from_v4(htobe32(0x0b000000 + i), 1);
+
+			quiet += police_source(&p, &from, now);
+		}
+	}
+	assert_int_equal(quiet, QUIET);
+	assert_in_range(passed, FLOODS * RATE * SECONDS, FLOODS * RATE * (SECONDS + 1) * 101 / 100);
+	police_free(&p);
+}
+
+// Nobody can choose node ids that share a limit: each node has its own.
+static void every_sender_its_own(void **state)
+{
+	enum { RATE = 1000, BURST = 10, NODES = 6, APART = 2048 };
+	const struct relay_settings set = {.sender_rate = RATE, .sender_burst = BURST};
+	unsigned passed[NODES] = {0};
+	struct police p;
+
+	(void)state;
+	assert_int_equal(police_init(&p, NODES * APART), 0);
+	police_begin(&p, &set, NS_PER_S);
+	for (unsigned turn = 0; turn < 10 * RATE; turn++) {
+		uint64_t now = NS_PER_S + turn * NS_PER_S / (10 * RATE);
+
+		for (uint32_t i = 0; i + 1 < NODES; i++)
+			passed[i] += police_sender(&p, 1 + i * APART, now);
+		if (turn % 100 == 0)
+			passed[NODES - 1] += police_sender(&p, 1 + (NODES - 1) * APART, now);
+	}
+	for (unsigned i = 0; i + 1 < NODES; i++)
+		assert_in_range(passed[i], RATE, RATE + BURST);
+	assert_int_equal(passed[NODES - 1], RATE / 10);
+	police_free(&p);
 }
 
 // Four buckets a set: a newcomer takes the fullest one's place and starts full, wherever that lies;
@@ -215,7 +315,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bucket),
+	    cmocka_unit_test(silence),
 	    cmocka_unit_test(bucket_places),
+	    cmocka_unit_test(many_floods),
+	    cmocka_unit_test(every_sender_its_own),
 	    cmocka_unit_test(flood),
 	    cmocka_unit_test(who_is_one_source),
 	    cmocka_unit_test(senders),

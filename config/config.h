@@ -103,7 +103,7 @@ struct config {
 	int sender_check; // enum config_sender_check
 	uint64_t nodes_capacity;
 	int nodes_huge_pages; // 0 auto, 1 off
-	struct { // datagrams per second, datagrams; rate 0 = no limit
+	struct {	      // datagrams per second, datagrams; rate 0 = no limit
 		uint64_t source_rate, source_burst;
 		uint64_t sender_rate, sender_burst;
 		uint64_t punt_rate; // a second, class and worker

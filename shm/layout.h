@@ -48,7 +48,7 @@ struct link_block {
 	uint64_t rx_dropped, tx_errors, tx_full;
 };
 
-// Byte offset of each region from the start of the memory; a multiple of 4096, of the nodes region of
+// Byte offset of each region from the start of the memory: a multiple of 4096, for the nodes of
 // HUGE_PAGE.
 struct shm_region {
 	uint64_t offset;

@@ -34,7 +34,7 @@ void *pages_map(int fd, uint64_t size)
 
 int pages_join(void *at)
 {
-	uint8_t *page = (uint8_t *)((uintptr_t)at & ~(uintptr_t)(HUGE_PAGE - 1));
+	uint8_t *page = (uint8_t *)at - ((uintptr_t)at & (HUGE_PAGE - 1));
 
 	// Where nothing was written yet, there is nothing to join. Adding nothing is a write that
 	// disturbs nobody.

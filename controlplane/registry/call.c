@@ -13,7 +13,7 @@
 
 static const struct call_row *const tables[] = {call_identity_rows, call_profile_rows,
     call_lookup_rows, call_trust_rows, call_network_rows, call_member_rows, call_policy_rows,
-    call_admin_rows, call_find_rows};
+    call_admin_rows, call_find_rows, call_provision_rows, call_directory_rows};
 
 static const struct call_row *row_find(const char *type)
 {

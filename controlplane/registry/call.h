@@ -113,4 +113,4 @@ void call_audit(struct call *c, const char *action, uint32_t node, uint16_t netw
 // The rows of each part, each list ends with a NULL type.
 extern const struct call_row call_identity_rows[], call_profile_rows[], call_lookup_rows[],
     call_trust_rows[], call_network_rows[], call_member_rows[], call_policy_rows[],
-    call_admin_rows[], call_find_rows[];
+    call_admin_rows[], call_find_rows[], call_provision_rows[], call_directory_rows[];

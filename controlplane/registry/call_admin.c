@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/call.h"
+#include "controlplane/registry/pre_roles.h"
 
 #include <stdio.h>
 #include <string.h>
 
 // Requests of administrators, and the list of beacons.
 
-enum { AUDIT_DEFAULT = 100, AUDIT_MAX = 1000, EXTERNAL_ID_MAX = 254 };
+enum { AUDIT_DEFAULT = 100, AUDIT_MAX = 1000 };
 
 struct audit_answer {
 	struct call *call;
@@ -76,28 +77,6 @@ static void do_get_identity(struct registry *r, struct call *c)
 	out_text(&c->out, "owner", n->owner ? n->owner : "");
 }
 
-static void do_provision_status(struct registry *r, struct call *c)
-{
-	const struct network *net;
-	struct json_out *o = &c->out;
-
-	out_open(o, "networks", '[');
-	for (net = network_after(&r->networks, 0); net;
-	     net = network_after(&r->networks, net->id)) {
-		out_open(o, NULL, '{');
-		out_int(o, "network_id", net->id);
-		out_text(o, "name", net->name);
-		out_bool(o, "enterprise", net->enterprise);
-		out_int(o, "members", net->count);
-		out_text(o, "join_rule", join_rule_name(net->rule));
-		if (net->max_members)
-			out_int(o, "max_members", net->max_members);
-		out_close(o, '}');
-	}
-	out_close(o, ']');
-	out_bool(o, "webhook_enabled", false);
-}
-
 static struct beacon *beacon_place(struct registry *r, uint32_t id, uint32_t now_s)
 {
 	struct beacon *place = NULL;
@@ -163,7 +142,6 @@ const struct call_row call_admin_rows[] = {
     {"get_audit_log", do_get_audit, CALL_ADMIN, NULL, NULL, NULL},
     {"set_external_id", do_set_external, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},
     {"get_identity", do_get_identity, CALL_ADMIN, NULL, NULL, NULL},
-    {"get_provision_status", do_provision_status, CALL_ADMIN, NULL, NULL, NULL},
     {"beacon_register", do_beacon_register, 0, NULL, NULL, NULL},
     {"beacon_list", do_beacon_list, 0, NULL, NULL, NULL},
     {0},

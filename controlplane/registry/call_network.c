@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/call.h"
-#include "controlplane/registry/document.h"
+#include "controlplane/registry/network_plan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,79 +46,25 @@ static void do_list_networks(struct registry *r, struct call *c)
 	out_close(o, ']');
 }
 
-// What a new network is to be, checked. False with the error; `rules` and `policy` are to be freed.
-struct plan {
-	const char *name;
-	uint8_t rule;
-	bool enterprise;
-	char *rules, *policy;
-};
-
-static bool plan_read(struct call *c, struct plan *p)
-{
-	const char *rule = field_text(c->in, "join_rule"), *token = field_text(c->in, "token");
-	char why[160] = "";
-
-	*p = (struct plan){
-	    .name = field_text(c->in, "name"), .enterprise = field_bool(c->in, "enterprise")};
-	if (!network_name_check(p->name, why, sizeof(why)))
-		call_fail(c, "%s", why);
-	else if (*rule && !join_rule_parse(rule, &p->rule))
-		call_fail(c, "invalid join_rule: open, token or invite");
-	else if (p->rule == JOIN_INVITE && !p->enterprise)
-		call_fail(
-		    c, "enterprise feature: invite-only networks require the enterprise flag");
-	else if (p->rule == JOIN_TOKEN && !*token)
-		call_fail(c, "token required: a token network without one would be open to anyone");
-	else if (strlen(token) > NETWORK_TOKEN_MAX ||
-		 strlen(field_text(c->in, "network_admin_token")) > NETWORK_TOKEN_MAX)
-		call_fail(c, "token too long (max %d)", NETWORK_TOKEN_MAX);
-	else if (!rules_read(field_json(c->in, "rules"), &p->rules, why, sizeof(why)) ||
-		 !policy_read(field_json(c->in, "expr_policy"), &p->policy, why, sizeof(why)))
-		call_fail(c, "%s", why);
-	return !c->failed;
-}
-
-static struct network *plan_create(struct registry *r, struct call *c, struct plan *p)
-{
-	struct network *net = network_add(&r->networks, 0, p->name);
-
-	if (!net) {
-		if (errno == EEXIST)
-			call_fail(c, "network \"%s\" already exists", p->name);
-		else
-			call_fail(c, "network ID space exhausted (max 65535 networks)");
-		return NULL;
-	}
-	net->rule = p->rule;
-	net->enterprise = p->enterprise;
-	net->created = c->t.unix_s;
-	net->rules = p->rules;
-	net->expr_policy = p->policy;
-	p->rules = p->policy = NULL;
-	text_set(&net->token, field_text(c->in, "token"));
-	text_set(&net->admin_token, field_text(c->in, "network_admin_token"));
-	return net;
-}
-
 static void do_create_network(struct registry *r, struct call *c)
 {
 	uint32_t creator = field_u32(c->in, "node_id");
 	struct dir_node *n = directory_live(&r->nodes, creator);
 	struct network *net = NULL;
-	struct plan p = {0};
+	struct network_plan p = {.name = field_text(c->in, "name"),
+	    .join_rule = field_text(c->in, "join_rule"),
+	    .token = field_text(c->in, "token"),
+	    .admin_token = field_text(c->in, "network_admin_token"),
+	    .enterprise = field_bool(c->in, "enterprise")};
 
 	// An administrator without a node of his own gets a network without an owner.
 	if (creator && !n)
 		call_fail(c, "node %u not registered", creator);
-	else if (plan_read(c, &p))
+	else if (plan_check(c, &p, field_json(c->in, "rules"), field_json(c->in, "expr_policy")))
 		net = plan_create(r, c, &p);
-	free(p.rules);
-	free(p.policy);
+	plan_free(&p);
 	if (!net)
 		return;
-	save_network(r, net);
-	save_meta(r);
 	if (n && !registry_join(r, net, n, ROLE_OWNER))
 		call_fail(c, "out of memory");
 	call_audit(c, "network.created", creator, net->id, "%s", net->name);

@@ -5,6 +5,7 @@
 #include "controlplane/registry/document.h"
 #include "controlplane/registry/field.h"
 #include "controlplane/registry/object.h"
+#include "controlplane/registry/pre_roles.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -257,6 +258,31 @@ static void take_networks(struct importing *im, json_t *networks)
 	}
 }
 
+static void take_pre_roles(struct importing *im, json_t *networks)
+{
+	const char *name;
+	json_t *list, *o;
+	size_t i;
+
+	json_object_foreach(networks, name, list)
+	{
+		uint32_t id = id_of(name);
+		struct network *net =
+		    id <= NETWORK_MAX ? network_find(&im->r->networks, (uint16_t)id) : NULL;
+
+		json_array_foreach(list, i, o)
+		{
+			const char *who = object_text(o, "external_id");
+			uint8_t role = role_parse(object_text(o, "role"));
+
+			if (!net || pre_roles_add(&net->pre_roles, who, role))
+				refuse(im, "role of", who);
+		}
+		if (net)
+			save_network(im->r, net);
+	}
+}
+
 static void take_inbox(struct importing *im, json_t *boxes, enum inbox_kind kind)
 {
 	const char *name;
@@ -318,6 +344,7 @@ int import_snapshot(struct registry *r, const char *text, size_t len, struct reg
 	save_all_nodes(r);
 	take_pairs(&im, json_object_get(o, "trust_pairs"));
 	take_networks(&im, json_object_get(o, "networks"));
+	take_pre_roles(&im, json_object_get(o, "rbac_pre_assign"));
 	take_inbox(&im, json_object_get(o, "handshake_inbox"), INBOX_REQUEST);
 	take_inbox(&im, json_object_get(o, "handshake_responses"), INBOX_RESPONSE);
 	take_inbox(&im, json_object_get(o, "invite_inbox"), INBOX_INVITE);

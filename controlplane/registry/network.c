@@ -116,6 +116,7 @@ void network_remove(struct networks *ns, struct network *net)
 	free(net->description);
 	free(net->rules);
 	free(net->expr_policy);
+	free(net->pre_roles);
 	free(net);
 }
 

@@ -39,6 +39,8 @@ struct network {
 	char name[NAME_LEN_MAX + 1];
 	char *token, *admin_token, *description;
 	char *rules, *expr_policy; // JSON
+	char *pre_roles;	   // pre_roles.h
+	int64_t synced;		   // seconds since 1970: its last directory_sync, 0 = never
 	struct member *members;	   // by node id, ascending
 	uint32_t count, cap;
 };

@@ -2,6 +2,7 @@
 #include "controlplane/registry/registry.h"
 
 #include "base/log.h"
+#include "controlplane/registry/pre_roles.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -203,8 +204,14 @@ void registry_take(struct registry *r, struct dir_node *n, struct inbox_entry *e
 struct member *registry_join(
     struct registry *r, struct network *net, struct dir_node *n, enum role role)
 {
-	struct member *m = member_add(net, n->id, role);
+	uint8_t before =
+	    n->external_id ? pre_roles_find(net->pre_roles, n->external_id) : ROLE_NONE;
+	struct member *m;
 
+	// there is one owner
+	if (role == ROLE_MEMBER && before > ROLE_MEMBER)
+		role = before == ROLE_OWNER && network_owner(net) ? ROLE_ADMIN : before;
+	m = member_add(net, n->id, role);
 	if (!m)
 		return NULL;
 	if (directory_join(n, net->id)) {

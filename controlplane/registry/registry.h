@@ -115,7 +115,8 @@ void registry_revoke(struct registry *r, uint32_t a, uint32_t b);
 int registry_deliver(struct registry *r, struct dir_node *to, struct inbox_entry entry);
 void registry_take(struct registry *r, struct dir_node *n, struct inbox_entry *entry);
 
-// Membership in both directions. NULL without memory.
+// Membership in both directions. A member whose external id has been given a role gets that one.
+// NULL without memory.
 struct member *registry_join(
     struct registry *r, struct network *net, struct dir_node *n, enum role role);
 void registry_leave(struct registry *r, struct network *net, uint32_t node);

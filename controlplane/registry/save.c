@@ -41,10 +41,10 @@ void save_network(struct registry *r, const struct network *net)
 		    ports + len, sizeof(ports) - len, i ? ",%u" : "%u", net->ports[i]);
 	store_put(r->store, STORE_NETWORK,
 	    "itiittittt"
-	    "ti",
+	    "titi",
 	    (int64_t)net->id, net->name, (int64_t)net->rule, (int64_t)net->enterprise, net->token,
 	    net->admin_token, (int64_t)net->max_members, ports, net->description, net->rules,
-	    net->expr_policy, net->created);
+	    net->expr_policy, net->created, net->pre_roles, net->synced);
 }
 
 void save_member(struct registry *r, const struct network *net, const struct member *m)
@@ -160,12 +160,14 @@ static bool load_network(struct registry *r, const struct store_row *row)
 	net->enterprise = row_int(row, 3);
 	net->max_members = (uint32_t)row_int(row, 6);
 	net->created = row_int(row, 11);
+	net->synced = row_int(row, 13);
 	load_ports(net, row_text(row, 7));
 	return !text_set(&net->token, row_text(row, 4)) &&
 	       !text_set(&net->admin_token, row_text(row, 5)) &&
 	       !text_set(&net->description, row_text(row, 8)) &&
 	       !text_set(&net->rules, row_text(row, 9)) &&
-	       !text_set(&net->expr_policy, row_text(row, 10));
+	       !text_set(&net->expr_policy, row_text(row, 10)) &&
+	       !text_set(&net->pre_roles, row_text(row, 12));
 }
 
 static bool load_member(struct registry *r, const struct store_row *row)

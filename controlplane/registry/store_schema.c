@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 // "FAIR": tells our files from those of other programs (PRAGMA application_id).
@@ -21,8 +22,9 @@ const char *const store_statements[STORE_OP_COUNT] = {
     [STORE_PAIR_FORGET] = "DELETE FROM pair WHERE low=?1 AND high=?2",
     [STORE_NETWORK] =
 	("INSERT OR REPLACE INTO network(id,name,rule,enterprise,token,admin_token,max_members,"
-	 "ports,description,rules,expr_policy,created) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
-	 "?12)"),
+	 "ports,description,rules,expr_policy,created,pre_roles,synced) "
+	 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
+	 "?12,?13,?14)"),
     [STORE_NETWORK_FORGET] = "DELETE FROM network WHERE id=?1",
     [STORE_MEMBER] = "INSERT OR REPLACE INTO member(network,node,role,tags) VALUES(?1,?2,?3,?4)",
     [STORE_MEMBER_FORGET] = "DELETE FROM member WHERE network=?1 AND node=?2",
@@ -42,7 +44,8 @@ const char *const store_selects[STORE_OP_COUNT] = {
 	 "ORDER BY id"),
     [STORE_PAIR] = "SELECT low,high,sides FROM pair",
     [STORE_NETWORK] = ("SELECT id,name,rule,enterprise,token,admin_token,max_members,ports,"
-		       "description,rules,expr_policy,created FROM network ORDER BY id"),
+		       "description,rules,expr_policy,created,pre_roles,synced FROM network "
+		       "ORDER BY id"),
     [STORE_MEMBER] = "SELECT network,node,role,tags FROM member ORDER BY network,node",
     [STORE_INBOX] = "SELECT seq,node,kind,sender,network,accept,at,text FROM inbox ORDER BY seq",
 };
@@ -56,13 +59,19 @@ static const char schema[] =
     "CREATE TABLE pair(low INT,high INT,sides INT,PRIMARY KEY(low,high)) WITHOUT ROWID;"
     "CREATE TABLE network(id INTEGER PRIMARY KEY,name TEXT NOT NULL,rule INT,enterprise INT,"
     "token TEXT,admin_token TEXT,max_members INT,ports TEXT,description TEXT,rules TEXT,"
-    "expr_policy TEXT,created INT);"
+    "expr_policy TEXT,created INT,pre_roles TEXT,synced INT);"
     "CREATE TABLE member(network INT,node INT,role INT,tags TEXT,PRIMARY KEY(network,node)) "
     "WITHOUT ROWID;"
     "CREATE TABLE inbox(seq INTEGER PRIMARY KEY,node INT,kind INT,sender INT,network INT,"
     "accept INT,at INT,text TEXT);"
     "CREATE TABLE audit(id INTEGER PRIMARY KEY AUTOINCREMENT,at INT,action TEXT,node INT,"
     "network INT,actor TEXT,details TEXT);";
+
+// What makes a file of the version before one of this version.
+static const char *const migrations[STORE_SCHEMA + 1] = {
+    [2] = "ALTER TABLE network ADD COLUMN pre_roles TEXT;"
+	  "ALTER TABLE network ADD COLUMN synced INT;",
+};
 
 static int pragma_int(sqlite3 *db, const char *name, int *value)
 {
@@ -115,9 +124,28 @@ static int create_schema(sqlite3 *db, const char *path, struct parse_error *erro
 	return -EIO;
 }
 
+// All steps in one transaction: the file is of one version or the other.
+static int migrate(sqlite3 *db, const char *path, int version, struct parse_error *error)
+{
+	char sql[1024] = "BEGIN IMMEDIATE;";
+	size_t len = strlen(sql);
+
+	if (version == STORE_SCHEMA)
+		return 0;
+	for (int v = version + 1; v <= STORE_SCHEMA; v++)
+		len += (size_t)snprintf(sql + len, sizeof(sql) - len, "%s", migrations[v]);
+	snprintf(sql + len, sizeof(sql) - len, "PRAGMA user_version=%d;COMMIT", STORE_SCHEMA);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	parse_error_set(error, "%s: cannot bring the tables from schema %d to %d: %s", path,
+	    version, STORE_SCHEMA, sqlite3_errmsg(db));
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return -EIO;
+}
+
 static int check_schema(sqlite3 *db, const char *path, struct parse_error *error)
 {
-	int application, version, tables;
+	int application, version, tables, rc;
 
 	if (pragma_int(db, "schema_version", &tables) ||
 	    pragma_int(db, "application_id", &application) ||
@@ -138,7 +166,10 @@ static int check_schema(sqlite3 *db, const char *path, struct parse_error *error
 		    path, version, STORE_SCHEMA);
 		return -EINVAL;
 	}
-	return check_integrity(db, path, error);
+	if (version < 1)
+		return damaged(db, path, error);
+	rc = check_integrity(db, path, error);
+	return rc ? rc : migrate(db, path, version, error);
 }
 
 int store_open_database(const char *path, sqlite3 **out, struct parse_error *error)

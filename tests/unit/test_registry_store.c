@@ -40,12 +40,18 @@ static void attach(struct lab *l)
 		fail_msg("%s", error.text);
 }
 
-static void restart(struct lab *l)
+// Closes the store and makes an empty registry.
+static void close_registry(struct lab *l)
 {
 	struct registry_config config = l->registry.config;
 
 	registry_free(&l->registry);
 	assert_int_equal(registry_init(&l->registry, &config), 0);
+}
+
+static void restart(struct lab *l)
+{
+	close_registry(l);
 	attach(l);
 }
 
@@ -135,6 +141,36 @@ static void test_others_are_refused(void **state)
 	expect_refusal(l, "newer Fairway");
 }
 
+// A file of the first version, as it was: nothing is lost, and it is of this version then.
+static void test_older_files_are_migrated(void **state)
+{
+	struct lab *l = *state;
+	struct parse_error error = {.text = ""};
+
+	attach(l);
+	lab_node(l, 1);
+	lab_expect(l, "{'network_id':1}",
+	    "{'type':'create_network','node_id':1,'name':'corp','admin_token':'adm'}");
+	close_registry(l);
+	write_database("ALTER TABLE network DROP COLUMN pre_roles;"
+		       "ALTER TABLE network DROP COLUMN synced;PRAGMA user_version=1");
+	attach(l);
+	lab_expect(
+	    l, "{'role':'owner'}", "{'type':'get_member_role','network_id':1,'target_node_id':1}");
+	lab_expect(l,
+	    "{'actions':['found existing network 1 (corp)','stored 1 role "
+	    "pre-assignments']}",
+	    "{'type':'provision_network','admin_token':'adm','blueprint':{'name':'corp',"
+	    "'roles':[{'external_id':'ann','role':'admin'}]}}");
+	restart(l);
+	assert_string_equal(network_find(&l->registry.networks, 1)->pre_roles, "admin ann");
+	close_registry(l);
+	// a step that fails leaves the file as it was
+	write_database("PRAGMA user_version=1");
+	assert_int_equal(registry_attach(&l->registry, path, l->t, &error), -EIO);
+	assert_non_null(strstr(error.text, "from schema 1 to 2: duplicate column name"));
+}
+
 static void test_import(void **state)
 {
 	static const char snapshot[] =
@@ -150,7 +186,8 @@ static void test_import(void **state)
 	    "\"member_roles\":{\"17\":\"owner\"},\"created\":\"2026-05-20T01:20:00Z\"}},"
 	    "\"handshake_inbox\":{\"17\":[{\"from_node_id\":4,\"justification\":\"hi\","
 	    "\"timestamp\":"
-	    "\"2026-05-20T01:20:00Z\"}]}}";
+	    "\"2026-05-20T01:20:00Z\"}]},"
+	    "\"rbac_pre_assign\":{\"7\":[{\"external_id\":\"ann\",\"role\":\"admin\"}]}}";
 	struct lab *l = *state;
 	struct import_report report;
 	struct parse_error error;
@@ -169,6 +206,7 @@ static void test_import(void **state)
 	lab_expect(
 	    l, "{'role':'owner'}", "{'type':'get_member_role','network_id':7,'target_node_id':17}");
 	lab_expect(l, "{'trusted':true}", "{'type':'check_trust','node_id':4,'peer_id':17}");
+	assert_string_equal(network_find(&l->registry.networks, 7)->pre_roles, "admin ann");
 	// the key of a node that had gone gets its id again, a new one the next
 	assert_int_equal(lab_node(l, 1).id, 4);
 	assert_int_equal(lab_node(l, 2).id, 30);
@@ -182,6 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_everything_comes_back, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_others_are_refused, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(
+		test_older_files_are_migrated, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_import, make_folder, remove_folder),
 	};
 

@@ -20,9 +20,10 @@
 enum { MAINTAIN_MS = 1000, STATUS_MAX = 512 };
 
 // Beyond the common ones: links follow addresses (sockets for getifaddrs and rtnetlink, map updates
-// of the steering program) and forget what they opened.
-static const char *const extra_calls[] = {
-    "socket", "bind", "connect", "unlink", "bpf", "openat", "readlink", "uname", NULL};
+// of the steering program) and forget what they opened. DPDK's interrupt thread makes an epoll
+// descriptor whenever a device's connections change.
+static const char *const extra_calls[] = {"socket", "bind", "connect", "unlink", "bpf", "openat",
+    "readlink", "uname", "epoll_create", NULL};
 
 static int options_read(struct config *config, bool *falls_back, int argc, char **argv)
 {

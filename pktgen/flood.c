@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FLOOD_SIZE_MAX = 1472 };
+enum { FLOOD_SIZE_MAX = 1472, SLOT = MESSAGE_HEADROOM + FLOOD_SIZE_MAX + 8 };
 
 static uint32_t build(const struct options *o, uint64_t *random, uint8_t *data)
 {
@@ -30,7 +30,7 @@ static uint32_t build(const struct options *o, uint64_t *random, uint8_t *data)
 
 int flood_run(struct flood *f, const struct options *o, struct backend *b, char *error)
 {
-	uint8_t *data = malloc((size_t)BATCH * (FLOOD_SIZE_MAX + 8));
+	uint8_t *data = malloc((size_t)BATCH * SLOT);
 	uint64_t random = o->seed + 0x9E3779B97F4A7C15ULL;
 	struct message m[BATCH];
 	struct pace pace;
@@ -47,10 +47,11 @@ int flood_run(struct flood *f, const struct options *o, struct backend *b, char 
 		unsigned sent;
 
 		for (unsigned i = 0; i < want; i++) {
-			m[i].data = data + (size_t)i * (FLOOD_SIZE_MAX + 8);
+			m[i].data = data + (size_t)i * SLOT + MESSAGE_HEADROOM;
 			m[i].len = build(o, &random, m[i].data);
+			m[i].place = place;
 		}
-		sent = b->ops->send(b, place, m, want);
+		sent = b->ops->send(b, m, want);
 		pace.sent += sent;
 		f->refused += want - sent;
 		place = (place + 1) % b->sockets;

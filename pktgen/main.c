@@ -172,6 +172,8 @@ int main(int argc, char **argv)
 	options_parse(&o, argc, argv);
 	if (o.interface)
 		b.ops = &backend_xdp;
+	if (o.device)
+		b.ops = &backend_dpdk;
 	if (b.ops->open(&b, &o, error))
 		return fail("link", error);
 	if (o.mode == MODE_GARBAGE) {

@@ -20,9 +20,12 @@ static const char usage_text[] =
     "\n"
     "options\n"
     "  --to ADDR:PORT       the relay\n"
-    "  --from ADDR          local address (sock link)\n"
+    "  --from ADDR          local address (sock link; dpdk link: the next hop to the nodes)\n"
     "  --link sock|xdp:IF   UDP sockets, or AF_XDP and XDP live frames on an interface (sock)\n"
-    "  --network ADDR       first address of the simulated nodes, xdp link (198.18.0.1);\n"
+    "  --link dpdk:DEVICE   a DPDK device, polled by one thread\n"
+    "  --dpdk-eal ARGS      further arguments of DPDK's environment layer\n"
+    "  --network ADDR       first address of the simulated nodes, xdp and dpdk links "
+    "(198.18.0.1);\n"
     "                       the relay's host needs a route to them through this one\n"
     "  --nodes N            simulated nodes (1000)\n"
     "  --first-id N         node id of the first (1000)\n"
@@ -56,6 +59,7 @@ enum option_id {
 	O_TO = OPTION_BASE,
 	O_FROM,
 	O_LINK,
+	O_DPDK_EAL,
 	O_NETWORK,
 	O_NODES,
 	O_FIRST_ID,
@@ -82,6 +86,7 @@ static const struct option long_options[] = {
     {"to", required_argument, NULL, O_TO},
     {"from", required_argument, NULL, O_FROM},
     {"link", required_argument, NULL, O_LINK},
+    {"dpdk-eal", required_argument, NULL, O_DPDK_EAL},
     {"network", required_argument, NULL, O_NETWORK},
     {"nodes", required_argument, NULL, O_NODES},
     {"first-id", required_argument, NULL, O_FIRST_ID},
@@ -164,8 +169,10 @@ static void parse_link(struct options *o, const char *value)
 {
 	if (!strncmp(value, "xdp:", 4) && value[4])
 		o->interface = value + 4;
+	else if (!strncmp(value, "dpdk:", 5) && value[5])
+		o->device = value + 5;
 	else if (strcmp(value, "sock") != 0)
-		refuse("link", value, "give sock or xdp:INTERFACE");
+		refuse("link", value, "give sock, xdp:INTERFACE or dpdk:DEVICE");
 }
 
 static void parse_one(struct options *o, int id, const char *option, const char *value)
@@ -184,6 +191,9 @@ static void parse_one(struct options *o, int id, const char *option, const char 
 		break;
 	case O_LINK:
 		parse_link(o, value);
+		break;
+	case O_DPDK_EAL:
+		o->dpdk_eal = value;
 		break;
 	case O_NODES:
 		o->nodes = integer(option, value, 1, NODES_MAX);

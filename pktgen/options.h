@@ -15,9 +15,11 @@ enum garbage { GARBAGE_RANDOM, GARBAGE_DISCOVER, GARBAGE_SPOOFED };
 struct options {
 	enum mode mode;
 	struct endpoint to;	 // the relay
-	struct endpoint from;	 // sock: local address; its port is not used
-	const char *interface;	 // NULL: sock link, else AF_XDP and live frames on it
-	struct endpoint network; // xdp: first address of the simulated nodes
+	struct endpoint from;	 // sock, dpdk: local address; its port is not used
+	const char *interface;	 // xdp: AF_XDP and live frames on it
+	const char *device;	 // dpdk: as the relay's. Neither: sock link
+	const char *dpdk_eal;	 // dpdk: further arguments of DPDK's EAL, or NULL
+	struct endpoint network; // xdp, dpdk: first address of the simulated nodes
 	uint32_t nodes;
 	uint32_t first_id;
 	uint32_t flows;

@@ -19,21 +19,30 @@ void pace_start(struct pace *p, double rate, double seconds)
 	p->end_ns = p->start_ns + (uint64_t)(seconds * ns_per_second);
 }
 
+unsigned pace_due(const struct pace *p, unsigned batch, uint64_t now)
+{
+	double due;
+
+	if (now >= p->end_ns)
+		return 0;
+	if (p->rate <= 0)
+		return batch;
+	due = (double)(now - p->start_ns) * p->rate / ns_per_second - (double)p->sent;
+	if (due >= batch)
+		return batch;
+	if (due >= 1 && (double)batch / p->rate > (double)NS_PER_MS / ns_per_second)
+		return (unsigned)due;
+	return 0;
+}
+
 unsigned pace_next(struct pace *p, unsigned batch)
 {
 	for (;;) {
 		uint64_t now = clock_mono_ns(), due_ns;
-		double due;
+		unsigned due = pace_due(p, batch, now);
 
-		if (now >= p->end_ns)
-			return 0;
-		if (p->rate <= 0)
-			return batch;
-		due = (double)(now - p->start_ns) * p->rate / ns_per_second - (double)p->sent;
-		if (due >= batch)
-			return batch;
-		if (due >= 1 && (double)batch / p->rate > (double)NS_PER_MS / ns_per_second)
-			return (unsigned)due;
+		if (due || now >= p->end_ns)
+			return due;
 		due_ns = p->start_ns + (uint64_t)((double)(p->sent + 1) / p->rate * ns_per_second);
 		if (due_ns > now + SLEEP_MIN_NS) {
 			struct timespec gap = {

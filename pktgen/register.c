@@ -15,10 +15,9 @@ enum {
 static void count_replies(struct registration *r, struct backend *b, int timeout_ms)
 {
 	struct message m[RECEIVE_MAX];
-	uint32_t places[RECEIVE_MAX];
 	unsigned n;
 
-	while ((n = b->ops->receive(b, m, places, RECEIVE_MAX, timeout_ms))) {
+	while ((n = b->ops->receive(b, m, RECEIVE_MAX, timeout_ms))) {
 		for (unsigned i = 0; i < n; i++)
 			r->answered += m[i].len > 0 && m[i].data[0] == BEACON_DISCOVER_REPLY;
 		timeout_ms = 0;
@@ -29,7 +28,7 @@ static void count_replies(struct registration *r, struct backend *b, int timeout
 static unsigned send_some(
     const struct options *o, struct backend *b, uint32_t place, uint32_t *k, unsigned want)
 {
-	uint8_t data[BATCH][BEACON_DISCOVER_SIZE];
+	uint8_t data[BATCH][MESSAGE_HEADROOM + BEACON_DISCOVER_SIZE];
 	struct message m[BATCH];
 	unsigned n = 0, sent;
 
@@ -39,10 +38,10 @@ static unsigned send_some(
 
 		if (node >= o->nodes)
 			break;
-		beacon_discover_build(data[n], sizeof(data[n]), &d);
-		m[n] = (struct message){data[n], BEACON_DISCOVER_SIZE};
+		m[n] = (struct message){data[n] + MESSAGE_HEADROOM, BEACON_DISCOVER_SIZE, place};
+		beacon_discover_build(m[n].data, BEACON_DISCOVER_SIZE, &d);
 	}
-	sent = n ? b->ops->send(b, place, m, n) : 0;
+	sent = n ? b->ops->send(b, m, n) : 0;
 	*k += sent;
 	return sent;
 }

@@ -24,19 +24,27 @@ struct session {
 	const char *label; // NULL: no progress
 	atomic_bool sending;
 	atomic_uint_fast64_t sent_so_far;
-	uint8_t *buffers; // BATCH messages to send
+	uint8_t *buffers;   // BATCH messages to send
+	struct message *in; // RECEIVE_MAX; it and what follows is the receiver's
+	uint64_t heard_ns, stopped_ns, shown_ns;
 	cpu_set_t processors;
 };
 
-static void receive_batch(
-    struct session *s, const struct message *m, const uint32_t *places, unsigned n)
+static size_t slot_size(const struct options *o)
+{
+	return MESSAGE_HEADROOM + BEACON_RELAY_SIZE + o->size;
+}
+
+static void receive_batch(struct session *s, const struct message *m, unsigned n)
 {
 	struct trial *t = s->trial;
 	uint64_t now = clock_mono_ns();
 
+	for (unsigned i = 0; i < n; i++)
+		traffic_prefetch(s->traffic, m[i].data, m[i].len);
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t sent_at =
-		    flow_check(s->traffic, &t->check, places[i], m[i].data, m[i].len);
+		    flow_check(s->traffic, &t->check, m[i].place, m[i].data, m[i].len);
 
 		if (!sent_at)
 			continue;
@@ -52,57 +60,66 @@ static bool is_drained(const struct trial *t, uint64_t now, uint64_t last, uint6
 	       now - stopped > DRAIN_MAX_MS * NS_PER_MS;
 }
 
+// Takes what has come. False when sending is over and nothing more is expected.
+static bool receive_turn(struct session *s, int timeout_ms)
+{
+	unsigned n = s->backend->ops->receive(s->backend, s->in, RECEIVE_MAX, timeout_ms);
+	uint64_t now = clock_mono_ns();
+
+	if (n) {
+		receive_batch(s, s->in, n);
+		s->heard_ns = now;
+	}
+	if (!s->stopped_ns && !atomic_load(&s->sending))
+		s->stopped_ns = now;
+	if (now - s->shown_ns > PROGRESS_MS * NS_PER_MS) {
+		progress_show(s->label, atomic_load_explicit(&s->sent_so_far, memory_order_relaxed),
+		    s->trial->check.received);
+		s->shown_ns = now;
+	}
+	return !s->stopped_ns || !is_drained(s->trial, now, s->heard_ns, s->stopped_ns);
+}
+
 static void *receiver(void *arg)
 {
 	struct session *s = arg;
-	struct message *m = malloc(RECEIVE_MAX * sizeof(*m));
-	uint64_t last = clock_mono_ns(), stopped = 0, shown = last;
-	uint32_t *places = malloc(RECEIVE_MAX * sizeof(*places));
 
 	processors_take(&s->processors, false);
-	while (m && places) {
-		unsigned n = s->backend->ops->receive(s->backend, m, places, RECEIVE_MAX, 20);
-		uint64_t now = clock_mono_ns();
-
-		if (n) {
-			receive_batch(s, m, places, n);
-			last = now;
-		}
-		if (!stopped && !atomic_load(&s->sending))
-			stopped = now;
-		if (stopped && is_drained(s->trial, now, last, stopped))
-			break;
-		if (now - shown > PROGRESS_MS * NS_PER_MS) {
-			progress_show(s->label,
-			    atomic_load_explicit(&s->sent_so_far, memory_order_relaxed),
-			    s->trial->check.received);
-			shown = now;
-		}
-	}
-	free(m);
-	free(places);
+	while (receive_turn(s, 20))
+		;
 	s->trial->cpu_receive_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	return NULL;
 }
 
-// Fills a batch with trains of flows whose senders share one place.
+// The flows of a batch: trains, of senders at one place if the backend wants that.
+static unsigned choose_flows(struct session *s, uint32_t place, unsigned want, struct flow **list)
+{
+	struct traffic *t = s->traffic;
+	unsigned n = 0;
+
+	while (n < want) {
+		struct flow *f = s->backend->mixed ? traffic_pick_any(t) : traffic_pick(t, place);
+
+		if (!f)
+			break;
+		for (uint32_t i = 0; i < t->o->train && n < want; i++)
+			list[n++] = f;
+	}
+	return n;
+}
+
 static unsigned fill_batch(
     struct session *s, uint32_t place, unsigned want, uint64_t now, struct message *m)
 {
 	struct traffic *t = s->traffic;
-	size_t slot = BEACON_RELAY_SIZE + t->o->size;
-	unsigned n = 0;
+	size_t slot = slot_size(t->o);
+	struct flow *flows[BATCH];
+	unsigned n = choose_flows(s, place, want, flows);
 
-	while (n < want) {
-		struct flow *f = traffic_pick(t, place);
-
-		if (!f)
-			break;
-		for (uint32_t i = 0; i < t->o->train && n < want; i++, n++) {
-			uint8_t *data = s->buffers + n * slot;
-
-			m[n] = (struct message){data, (uint32_t)flow_build(t, f, now, data)};
-		}
+	for (unsigned i = 0; i < n; i++) {
+		m[i].data = s->buffers + i * slot + MESSAGE_HEADROOM;
+		m[i].len = (uint32_t)flow_build(t, flows[i], now, m[i].data);
+		m[i].place = flows[i]->sender % s->backend->sockets;
 	}
 	return n;
 }
@@ -114,65 +131,102 @@ static void unsend(struct traffic *t, const struct message *m, unsigned n)
 		t->flows[load_be32(m[i].data + BEACON_RELAY_SIZE)].sent--;
 }
 
-static void send_trial(struct session *s)
+static void send_batch(struct session *s, uint32_t place, unsigned want)
 {
-	struct pace *pace = &s->pace;
 	struct trial *t = s->trial;
 	struct message m[BATCH];
+	uint64_t now = clock_mono_ns();
+	unsigned n = fill_batch(s, place, want, now, m), sent = 0;
+
+	if (n)
+		sent = s->backend->ops->send(s->backend, m, n);
+	unsend(s->traffic, m + sent, n - sent);
+	windows_sent(&t->windows, now, sent);
+	s->pace.sent += sent;
+	t->refused += n - sent;
+	atomic_store_explicit(&s->sent_so_far, s->pace.sent, memory_order_relaxed);
+}
+
+// Where input wakes nobody one thread does both, without waiting for either.
+static void send_polled(struct session *s, unsigned batch)
+{
+	uint64_t now;
+
+	while ((now = clock_mono_ns()) < s->pace.end_ns) {
+		unsigned want = pace_due(&s->pace, batch, now);
+
+		if (want)
+			send_batch(s, 0, want);
+		receive_turn(s, 0);
+	}
+}
+
+static void send_trial(struct session *s)
+{
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct trial *t = s->trial;
 	// a batch waits for its last datagram to be due, which would be measured as latency
 	unsigned batch = s->traffic->o->mode == MODE_LATENCY ? 1 : BATCH, want;
 	uint32_t place = 0;
 
-	while ((want = pace_next(pace, batch))) {
-		uint64_t now = clock_mono_ns();
-		unsigned n = fill_batch(s, place, want, now, m), sent = 0;
-
-		if (n)
-			sent = s->backend->ops->send(s->backend, place, m, n);
-		unsend(s->traffic, m + sent, n - sent);
-		windows_sent(&t->windows, now, sent);
-		pace->sent += sent;
-		t->refused += n - sent;
-		atomic_store_explicit(&s->sent_so_far, pace->sent, memory_order_relaxed);
+	if (s->backend->polled)
+		send_polled(s, batch);
+	while ((want = pace_next(&s->pace, batch))) {
+		send_batch(s, place, want);
 		place = (place + 1) % s->backend->sockets;
 	}
-	t->sent = pace->sent;
+	t->sent = s->pace.sent;
+	t->sent_seconds = (double)(clock_mono_ns() - s->pace.start_ns) / 1e9;
+	t->cpu_send_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	atomic_store(&s->sending, false);
+}
+
+static int trial_threads(struct session *s, char *error)
+{
+	pthread_t thread;
+	int failed = pthread_create(&thread, NULL, receiver, s);
+
+	if (failed) {
+		snprintf(error, BACKEND_ERROR_MAX, "thread: %s", strerror(failed));
+		return -failed;
+	}
+	processors_take(&s->processors, true);
+	send_trial(s);
+	sched_setaffinity(0, sizeof(s->processors), &s->processors);
+	pthread_join(thread, NULL);
+	return 0;
+}
+
+static int trial_polled(struct session *s)
+{
+	send_trial(s);
+	while (receive_turn(s, 20))
+		;
+	return 0;
 }
 
 int trial_relay(
     struct trial *t, struct traffic *traffic, struct backend *b, const char *label, char *error)
 {
 	struct session s = {.trial = t, .traffic = traffic, .backend = b, .label = label};
-	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	pthread_t thread;
-	int failed;
+	int failed = -ENOMEM;
 
 	if (b->ops->blast && traffic->o->mode != MODE_LATENCY)
 		return trial_blast(t, traffic, b, label, error);
 	atomic_init(&s.sending, true);
-	s.buffers = malloc((size_t)BATCH * (BEACON_RELAY_SIZE + traffic->o->size));
-	if (!s.buffers) {
-		snprintf(error, BACKEND_ERROR_MAX, "not enough memory for %u bytes a frame",
-		    traffic->o->size);
-		return -ENOMEM;
-	}
+	s.buffers = malloc(BATCH * slot_size(traffic->o));
+	s.in = malloc(RECEIVE_MAX * sizeof(*s.in));
 	sched_getaffinity(0, sizeof(s.processors), &s.processors);
 	pace_start(&s.pace, t->rate, t->seconds);
 	windows_start(&t->windows, s.pace.start_ns, t->seconds);
-	failed = pthread_create(&thread, NULL, receiver, &s);
-	if (failed) {
-		snprintf(error, BACKEND_ERROR_MAX, "thread: %s", strerror(failed));
-		free(s.buffers);
-		return -failed;
-	}
-	processors_take(&s.processors, true);
-	send_trial(&s);
-	t->sent_seconds = (double)(clock_mono_ns() - s.pace.start_ns) / 1e9;
-	t->cpu_send_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
-	atomic_store(&s.sending, false);
-	sched_setaffinity(0, sizeof(s.processors), &s.processors);
-	pthread_join(thread, NULL);
+	s.heard_ns = s.shown_ns = s.pace.start_ns;
+	if (!s.buffers || !s.in)
+		snprintf(error, BACKEND_ERROR_MAX, "not enough memory for %u bytes a frame",
+		    traffic->o->size);
+	else
+		failed = b->polled ? trial_polled(&s) : trial_threads(&s, error);
 	progress_end(label);
 	free(s.buffers);
-	return 0;
+	free(s.in);
+	return failed;
 }

@@ -159,7 +159,7 @@ static void set_segment(struct msghdr *h, char *control, uint16_t size)
 	memcpy(CMSG_DATA(c), &size, sizeof(size));
 }
 
-static unsigned sock_send(struct backend *b, uint32_t place, const struct message *m, unsigned n)
+static unsigned sock_send(struct backend *b, const struct message *m, unsigned n)
 {
 	struct sock *s = b->priv;
 	struct mmsghdr out[BATCH];
@@ -180,7 +180,7 @@ static unsigned sock_send(struct backend *b, uint32_t place, const struct messag
 			iov[i] = (struct iovec){m[i].data, m[i].len};
 	}
 	first_of[count] = n;
-	sent = sendmmsg(s->fds[place], out, count, 0);
+	sent = sendmmsg(s->fds[m->place], out, count, 0);
 	return sent < 0 ? 0 : first_of[sent];
 }
 
@@ -215,7 +215,7 @@ static unsigned receive_from(struct sock *s, uint32_t place, struct message *m, 
 		do {
 			uint32_t len = size && size < left ? size : left;
 
-			m[n++] = (struct message){p, len};
+			m[n++] = (struct message){p, len, place};
 			p += len;
 			left -= len;
 		} while (left && n < max);
@@ -223,19 +223,14 @@ static unsigned receive_from(struct sock *s, uint32_t place, struct message *m, 
 	return n;
 }
 
-static unsigned sock_receive(
-    struct backend *b, struct message *m, uint32_t *places, unsigned max, int timeout_ms)
+static unsigned sock_receive(struct backend *b, struct message *m, unsigned max, int timeout_ms)
 {
 	struct sock *s = b->priv;
 	struct epoll_event event;
-	unsigned n;
 
 	if (epoll_wait(s->epoll, &event, 1, timeout_ms) < 1)
 		return 0;
-	n = receive_from(s, event.data.u32, m, max);
-	for (unsigned i = 0; i < n; i++)
-		places[i] = event.data.u32;
-	return n;
+	return receive_from(s, event.data.u32, m, max);
 }
 
 const struct backend_ops backend_sock = {

@@ -131,6 +131,24 @@ struct flow *traffic_pick(struct traffic *t, uint32_t socket)
 		     : NULL;
 }
 
+struct flow *traffic_pick_any(struct traffic *t)
+{
+	struct flow *f = &t->flows[below(random_next(&t->random), t->o->flows)];
+
+	__builtin_prefetch(f, 1);
+	return f;
+}
+
+void traffic_prefetch(const struct traffic *t, const uint8_t *data, size_t len)
+{
+	size_t at = len && data[0] == BEACON_RELAY_DELIVER ? (size_t)BEACON_RELAY_DELIVER_SIZE
+							   : (size_t)BEACON_RELAY_SIZE;
+	uint32_t number = len < at + FRAME_MIN ? 0 : load_be32(data + at);
+
+	if (number < t->o->flows)
+		__builtin_prefetch(&t->flows[number], 1);
+}
+
 // Eight bytes that depend on flow, sequence and position, so that no frame equals another.
 static uint64_t pattern(uint32_t flow, uint32_t sequence, uint32_t position)
 {

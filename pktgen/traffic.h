@@ -47,6 +47,11 @@ void traffic_restart(struct traffic *t);
 // A random flow whose sender is on that socket; NULL when there is none.
 struct flow *traffic_pick(struct traffic *t, uint32_t socket);
 
+// A random flow of all. Its memory is fetched, for a caller that uses it a little later.
+struct flow *traffic_pick_any(struct traffic *t);
+// Fetches what flow_check() will look at.
+void traffic_prefetch(const struct traffic *t, const uint8_t *data, size_t len);
+
 // Builds the next relay message (0x05) of the flow; buf holds 9 + size bytes. Returns its length.
 size_t flow_build(struct traffic *t, struct flow *f, uint64_t now_ns, uint8_t *buf);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/xdp_internal.h"
-#include "wire/inet.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -52,10 +51,11 @@ static int xdp_open(struct backend *b, const struct options *o, char *error)
 	}
 	b->priv = x;
 	b->sockets = o->nodes; // every node has an address of its own
+	b->mixed = true;
 	x->o = o;
 	failed = check_options(o, error);
 	if (!failed)
-		failed = xdp_path_find(&x->path, o, error);
+		failed = xdp_path_find(&x->path, &x->ifindex, o, error);
 	if (!failed)
 		failed = xdp_socket_open(&x->socket, o->interface, error);
 	if (!failed)
@@ -65,11 +65,11 @@ static int xdp_open(struct backend *b, const struct options *o, char *error)
 	return failed;
 }
 
-static unsigned xdp_send(struct backend *b, uint32_t place, const struct message *m, unsigned n)
+static unsigned xdp_send(struct backend *b, const struct message *m, unsigned n)
 {
 	struct xdp *x = b->priv;
 
-	return xdp_socket_send(&x->socket, &x->path, place, m, n);
+	return xdp_socket_send(&x->socket, &x->path, m, n);
 }
 
 static void give_back(struct xdp_socket *s)
@@ -82,8 +82,7 @@ static void give_back(struct xdp_socket *s)
 	s->lent_count = 0;
 }
 
-static unsigned xdp_receive(
-    struct backend *b, struct message *m, uint32_t *places, unsigned max, int timeout_ms)
+static unsigned xdp_receive(struct backend *b, struct message *m, unsigned max, int timeout_ms)
 {
 	struct xdp *x = b->priv;
 	struct xdp_socket *s = &x->socket;
@@ -98,17 +97,9 @@ static unsigned xdp_receive(
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&s->rx, at + i);
 		uint8_t *frame = s->area + d->addr;
-		struct inet_udp h;
-		uint32_t addr;
-		uint16_t port;
 
 		s->lent[s->lent_count++] = xsk_umem__extract_addr(d->addr);
-		if (inet_udp_parse(frame, d->len, &h))
-			continue;
-		memcpy(&addr, frame + h.l3 + 16, 4);
-		memcpy(&port, frame + h.l4 + 2, 2);
-		places[kept] = xdp_address_node(&x->path, addr, port);
-		m[kept++] = (struct message){frame + h.payload, h.udp_len - 8U};
+		kept += path_message_find(&x->path, frame, d->len, &m[kept]);
 	}
 	xsk_ring_cons__release(&s->rx, n);
 	return kept;

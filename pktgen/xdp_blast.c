@@ -61,7 +61,7 @@ int xdp_live_open(struct xdp *x, char *error)
 		return failed;
 	}
 	l->capture->bss->relay_port = x->path.relay_port;
-	l->attached = bpf_program__attach_xdp(l->capture->progs.capture, (int)x->path.ifindex);
+	l->attached = bpf_program__attach_xdp(l->capture->progs.capture, (int)x->ifindex);
 	if (!l->attached || bpf_map__update_elem(l->capture->maps.xsks, &queue, sizeof(queue), &fd,
 				sizeof(fd), BPF_ANY)) {
 		snprintf(error, BACKEND_ERROR_MAX, "capture program on %s: %s", x->o->interface,
@@ -92,7 +92,7 @@ static void template_build(struct xdp *x)
 
 	memset(l->template, 0, l->template_len);
 	l->template[GENERATE_HEADERS] = BEACON_RELAY;
-	xdp_headers_build(&x->path, l->template, 0, payload);
+	path_headers_build(&x->path, l->template, 0, payload);
 	memset(ip + 10, 0, 6); // checksum and source address
 	memset(udp + 6, 0, 2); // checksum
 	memset(udp, 0, 2);     // source port
@@ -109,11 +109,11 @@ static void flows_build(struct xdp *x, const struct traffic *t)
 		struct generate_flow *out = &x->live.flows[i];
 		struct generate_check *in = &x->live.checks[i];
 
-		xdp_node_address(&x->path, f->sender, &out->address, &out->port);
+		path_node_address(&x->path, f->sender, &out->address, &out->port);
 		out->sender = htonl(x->o->first_id + f->sender);
 		out->dest = htonl(x->o->first_id + f->dest);
 		out->sequence = 0;
-		xdp_node_address(
+		path_node_address(
 		    &x->path, x->o->reflected ? f->sender : f->dest, &in->address, &in->port);
 		in->sender = out->sender;
 		in->expected = 0;
@@ -171,8 +171,7 @@ int xdp_blast(struct backend *b, const struct pace *p, uint64_t window_ns)
 	struct xdp *x = b->priv;
 	struct generate_bpf__bss *out = x->live.generate->bss;
 	struct capture_bpf__bss *in = x->live.capture->bss;
-	struct xdp_md context = {
-	    .data_end = x->live.template_len, .ingress_ifindex = x->path.ifindex};
+	struct xdp_md context = {.data_end = x->live.template_len, .ingress_ifindex = x->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = x->live.template,
 	    .data_size_in = x->live.template_len, .ctx_in = &context,
 	    .ctx_size_in = sizeof(context), .repeat = INT32_MAX,

@@ -3,6 +3,7 @@
 
 #include "bpf/generate_shared.h"
 #include "pktgen/backend.h"
+#include "pktgen/path.h"
 
 #include <xdp/xsk.h>
 
@@ -12,31 +13,10 @@ enum {
 	XDP_FRAMES = 8192,
 	XDP_FRAME_SIZE = XSK_UMEM__DEFAULT_FRAME_SIZE,
 	XDP_RING = 4096,
-	PORTS_PER_ADDRESS = 60000, // simulated nodes behind one address
-	FIRST_PORT = 1024,
 };
-
-// The relay as seen on the wire: what every frame's headers hold.
-struct xdp_path {
-	unsigned ifindex;
-	uint8_t own_mac[6];
-	uint8_t relay_mac[6];
-	uint32_t relay_addr; // network order
-	uint16_t relay_port; // network order
-	uint32_t first_addr; // of the simulated nodes, host order
-};
-
-// Where node i sends from: address and port, both in network order.
-void xdp_node_address(const struct xdp_path *p, uint32_t node, uint32_t *addr, uint16_t *port);
-// The node that an address and port (network order) belong to.
-uint32_t xdp_address_node(const struct xdp_path *p, uint32_t addr, uint16_t port);
 
 // Looks the interface up and asks the kernel for the relay's MAC, which must be on the link.
-int xdp_path_find(struct xdp_path *p, const struct options *o, char *error);
-
-// Writes Ethernet, IPv4 and UDP headers (GENERATE_HEADERS bytes) before a payload of that length
-// from a node; the UDP checksum is computed over the payload.
-void xdp_headers_build(const struct xdp_path *p, uint8_t *frame, uint32_t node, size_t payload);
+int xdp_path_find(struct path *p, unsigned *ifindex, const struct options *o, char *error);
 
 // AF_XDP socket: one queue, receiving and sending.
 struct xdp_socket {
@@ -68,7 +48,8 @@ struct xdp_live {
 // All that the backend has.
 struct xdp {
 	const struct options *o;
-	struct xdp_path path;
+	struct path path;
+	unsigned ifindex;
 	struct xdp_socket socket;
 	struct xdp_live live;
 };
@@ -82,5 +63,5 @@ int xdp_blast(struct backend *b, const struct pace *p, uint64_t window_ns);
 void xdp_blast_count(const struct backend *b, uint64_t *sent, uint64_t *received);
 void xdp_blast_collect(struct backend *b, struct trial *t);
 
-unsigned xdp_socket_send(struct xdp_socket *s, const struct xdp_path *p, uint32_t node,
-    const struct message *m, unsigned n);
+unsigned xdp_socket_send(
+    struct xdp_socket *s, const struct path *p, const struct message *m, unsigned n);

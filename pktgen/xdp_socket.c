@@ -88,8 +88,8 @@ static void reclaim(struct xdp_socket *s)
 	xsk_ring_cons__release(&s->comp, n);
 }
 
-unsigned xdp_socket_send(struct xdp_socket *s, const struct xdp_path *p, uint32_t node,
-    const struct message *m, unsigned n)
+unsigned xdp_socket_send(
+    struct xdp_socket *s, const struct path *p, const struct message *m, unsigned n)
 {
 	uint32_t at;
 
@@ -104,7 +104,7 @@ unsigned xdp_socket_send(struct xdp_socket *s, const struct xdp_path *p, uint32_
 		d->len = GENERATE_HEADERS + m[i].len;
 		d->options = 0;
 		memcpy(s->area + d->addr + GENERATE_HEADERS, m[i].data, m[i].len);
-		xdp_headers_build(p, s->area + d->addr, node, m[i].len);
+		path_headers_build(p, s->area + d->addr, m[i].place, m[i].len);
 	}
 	xsk_ring_prod__submit(&s->tx, n);
 	sendto(xsk_socket__fd(s->xsk), NULL, 0, MSG_DONTWAIT, NULL, 0);

@@ -101,7 +101,7 @@ static void open_all(struct swap *s, const char *ifname, uint32_t queue)
 		die("socket", rc);
 	fd = xsk_socket__fd(s->xsk);
 	setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
-	rc = bpf_map_update_elem(bpf_map__fd(s->program->maps.xsks), &queue, &fd, BPF_ANY);
+	rc = bpf_map_update_elem(bpf_map__fd(s->program->maps.xsks_map), &queue, &fd, BPF_ANY);
 	if (rc)
 		die("map", rc);
 }

@@ -53,6 +53,7 @@ static int open_steps(struct link *link, struct dpdk_link *d, struct link_error 
 static int dpdk_open(struct link *link, const struct link_config *cfg, struct link_error *err)
 {
 	struct dpdk_link *d = aligned_alloc(CACHE_LINE, sizeof(*d));
+	struct rte_ether_addr mac;
 	int rc;
 
 	if (!d)
@@ -70,6 +71,8 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 		return rc;
 	}
 	link->queue_count = d->queue_count;
+	if (rte_eth_macaddr_get(d->port, &mac) == 0)
+		memcpy(link->mac, mac.addr_bytes, sizeof(link->mac));
 	snprintf(
 	    link->name, sizeof(link->name), "dpdk:%.*s", (int)strcspn(d->device, ","), d->device);
 	d->cfg.spec = d->cfg.kind = d->cfg.dpdk_eal = d->cfg.dpdk_tap = NULL; // not ours

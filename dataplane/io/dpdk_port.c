@@ -52,6 +52,8 @@ static enum dpdk_host host_choose(const struct dpdk_link *d, const struct rte_et
 {
 	const char *tap = d->cfg.dpdk_tap ? d->cfg.dpdk_tap : "auto";
 
+	if (!d->cfg.locals)
+		return DPDK_HOST_NONE;
 	if (strcmp(d->driver, "net_af_packet") == 0 && info->if_index)
 		return DPDK_HOST_KERNEL;
 	if (strcmp(tap, "off") == 0)

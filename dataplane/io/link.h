@@ -39,7 +39,8 @@ struct link_config {
 	const char *kind; // "xdp", "sock", "mem"
 	uint8_t index;	  // in the list of links
 	uint16_t worker_count;
-	struct local *locals;	// LOCAL_MAX entries in shared memory
+	struct local
+	    *locals; // LOCAL_MAX entries in shared memory; NULL: every frame is ours (dpdk)
 	struct egress *egress;	// EGRESS_MAX entries in shared memory
 	uint32_t frame_count;	// buffers per worker for raw links
 	uint32_t busy_poll_us;	// 0 = no kernel busy poll
@@ -97,6 +98,7 @@ struct link {
 	char name[32]; // "xdp:eth0", "sock"
 	uint8_t index;
 	uint16_t queue_count;
+	uint8_t mac[6]; // dpdk: the device's
 	struct link_queue *queues[WORKER_MAX];
 	void *priv;
 };

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The relay and the generator on every DPDK device that needs no card, each in a process of its own.
+
+The generator verifies every payload, the order of each flow, duplicates and where a frame went.
+"""
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from load import Load
+from netlab import BUILD, Relay, eventually, run
+
+pytestmark = pytest.mark.skipif(
+    "without dpdk" in run(BUILD / "fairway", "version").stdout, reason="built without dpdk")
+BEACON = ("10.0.0.1", 9001)
+NODES, RATE = 500, 5000
+
+
+class Pair:
+    """A relay's host and a generator's; the relay's address is on an interface that a link keeps."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.relay_host, self.generator = lab.host("relay"), lab.host("gen")
+        self.folder = tempfile.TemporaryDirectory(prefix="fairway-dpdk-")
+        run("chmod", "777", self.folder.name)  # some drivers keep sockets, as whom the relay serves
+        self.generator_device = None
+
+    def tap(self):
+        run("ip", "-n", self.relay_host, "tuntap", "add", "dev", "fairway0", "mode", "tap", "user",
+            "nobody")
+        run("ip", "-n", self.relay_host, "link", "set", "fairway0", "up")
+        return self.addresses("fairway0")
+
+    def cable(self):
+        self.lab.cable(self.relay_host, "w", self.generator, "g")
+
+    def addresses(self, interface):
+        self.lab.address(self.relay_host, interface, "10.0.0.1/24")
+        self.lab.route(self.relay_host, "198.18.0.0/15", "via", "10.0.0.2")
+
+    def relay(self, device, *arguments):
+        made = Relay(self.lab, self.relay_host, "--listen", "10.0.0.1:9001", "--registry", "none",
+                     "--link", "dpdk:" + device, "--police-source-rate", "0",
+                     "--police-punt-rate", "0", "--police-sender-rate", "0", *arguments)
+        assert "dpdk:" in made.process.output().split("ready ")[1], made.process.output()
+        return made
+
+    def start_load(self, mode, **options):
+        options = {"nodes": NODES, "rate": RATE, "seconds": 1} | options
+        return Load(self.lab, self.generator, mode, BEACON, link="dpdk:" + self.generator_device,
+                    **{"from": "10.0.0.2"}, **options)
+
+    def load(self, mode, **options):
+        return self.start_load(mode, **options).result()
+
+
+def over_memif(pair, *arguments):
+    pair.tap()
+    socket = f"socket={pair.folder.name}/memif,socket-abstract=no"
+    relay = pair.relay("net_memif0,role=server," + socket, *arguments)
+    pair.generator_device = "net_memif1,role=client," + socket
+    return relay
+
+
+def over_vhost(pair):
+    pair.tap()
+    relay = pair.relay(f"net_vhost0,iface={pair.folder.name}/vhost")
+    pair.generator_device = f"net_virtio_user0,path={pair.folder.name}/vhost"
+    return relay
+
+
+def over_af_packet(pair):
+    pair.cable()
+    pair.addresses("w")
+    pair.generator_device = "net_af_packet0,iface=g"
+    return pair.relay("net_af_packet0,iface=w")
+
+
+def over_af_xdp(pair):
+    """With a program of ours: the driver's own takes CAP_SYS_ADMIN, which the relay does not have."""
+    program = BUILD / "bpf/redirect.bpf.o"
+    pair.cable()
+    pair.tap()
+    pair.generator_device = f"net_af_xdp0,iface=g,xdp_prog={program}"
+    return pair.relay(f"net_af_xdp0,iface=w,xdp_prog={program}")
+
+
+def over_tap(pair):
+    """The relay's net_tap and the cable to the generator in one bridge."""
+    pair.cable()
+    pair.tap()
+    host = pair.relay_host
+    run("ip", "-n", host, "link", "add", "lan", "type", "bridge")
+    run("ip", "-n", host, "link", "set", "lan", "up")
+    run("ip", "-n", host, "link", "set", "w", "master", "lan")
+    relay = pair.relay("net_tap0,iface=card")
+    run("ip", "-n", host, "link", "set", "card", "address", "02:00:00:00:00:99", "master", "lan",
+        "up")
+    pair.generator_device = "net_af_packet0,iface=g"
+    return relay
+
+
+DEVICES = {"memif": over_memif, "vhost": over_vhost, "af_packet": over_af_packet, "af_xdp": over_af_xdp, "tap": over_tap}
+
+
+def dpdk_link(relay):
+    return next(one for one in relay.ask("links")["links"] if one["kind"] == "dpdk")
+
+
+def drops(relay):
+    return {one["name"]: one["count"] for one in relay.ask("drops")["drops"]}
+
+
+def assert_whole(result):
+    """A busy machine may lose some; what comes is right."""
+    assert result["sent"] > 0 and result["received"] >= result["sent"] * 0.9
+    assert not any(result[what] for what in ("corrupt", "misrouted", "duplicates"))
+
+
+def takes_the_link(pair, relay):
+    """True when it did and kept the order; until the next hop is known the sock link sends."""
+    before = dpdk_link(relay)
+    result = pair.load("relay", size=1200, seconds=0.5, no_register=True)
+    assert_whole(result)
+    after = dpdk_link(relay)
+    return not result["reordered"] and all(after[count] - before[count] >= result["received"]
+                                           for count in ("rx_datagrams", "tx_datagrams"))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_frames_are_relayed_whole_and_in_order(lab, device):
+    pair = Pair(lab)
+    relay = DEVICES[device](pair)
+    assert_whole(pair.load("relay", size=64))
+    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    assert dpdk_link(relay)["up"]
+    assert relay.stop() == 0
+    assert "level=error" not in relay.process.output()
+
+
+def test_virtio_user_at_the_relay(lab):
+    """The other way around: the generator is the vhost, which must be there first."""
+    pair = Pair(lab)
+    pair.tap()
+    path = Path(pair.folder.name) / "vhost"
+    pair.generator_device = f"net_vhost0,iface={path}"
+    load = pair.start_load("relay")
+    eventually(path.exists)
+    path.chmod(0o777)
+    pair.relay(f"net_virtio_user0,path={path}")
+    assert_whole(load.result())
+
+
+def test_every_mode_of_the_generator(lab):
+    pair = Pair(lab)
+    relay = over_memif(pair, "--sender-check", "endpoint")  # all nodes have one address
+    registered = pair.load("register")
+    assert registered["answered"] >= NODES
+    eventually(lambda: relay.ask("status")["nodes"] == NODES)
+    latency = pair.load("latency", rate=1000, no_register=True)
+    assert_whole(latency)
+    assert 0 < latency["latency_us"]["p50"] <= latency["latency_us"]["max"]
+    found = pair.load("ndr", trial=0.3, loss=0.05, no_register=True)
+    assert found["ndr"] > 10000 and not found["corrupt"]
+    before = relay.ask("stats")["counters"]["relayed"]
+    for kind, drop in (("random", "unknown_type"), ("spoofed", "sender_address")):
+        assert pair.load("garbage", kind=kind)["sent"] > 0
+        eventually(lambda name=drop: drops(relay)[name] > 0)
+    # by chance one in NODES comes from the address it should
+    assert relay.ask("stats")["counters"]["relayed"] - before < RATE / NODES * 5

@@ -230,17 +230,9 @@ int embedded_backup(struct embedded *e)
 enum admission_anchor embedded_anchor(
     const struct embedded *e, uint32_t node, const struct endpoint *from)
 {
-	static const uint8_t none[sizeof(from->addr)];
-	const struct dir_node *n = directory_live(&e->registry.nodes, node);
-	const uint8_t *anchor;
+	bool known, here = registry_is_from(&e->registry, node, from, &known);
 
-	if (!n)
-		return ANCHOR_NONE;
-	// Until the first signed request: where it registered from, which does not move unproven.
-	anchor = memcmp(n->anchor, none, sizeof(none)) != 0 ? n->anchor : n->at.addr;
-	if (anchor == n->at.addr && n->at.port == 0)
-		return ANCHOR_NONE;
-	return memcmp(anchor, from->addr, sizeof(from->addr)) == 0 ? ANCHOR_HERE : ANCHOR_ELSEWHERE;
+	return !known ? ANCHOR_NONE : here ? ANCHOR_HERE : ANCHOR_ELSEWHERE;
 }
 
 int embedded_import(struct embedded *e, struct parse_error *error)

@@ -14,6 +14,26 @@ bool endpoint_is_unspecified(const struct endpoint *e)
 	return memcmp(e->addr, zero, sizeof(zero)) == 0;
 }
 
+bool endpoint_is_public(const struct endpoint *e)
+{
+	static const struct {
+		uint32_t net, mask;
+	} local[] = {
+	    {0x00000000, 0xff000000}, // this network
+	    {0x0a000000, 0xff000000}, {0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000},
+	    {0x64400000, 0xffc00000}, // behind a carrier's NAT
+	    {0x7f000000, 0xff000000}, {0xa9fe0000, 0xffff0000},
+	    {0xe0000000, 0xe0000000}, // multicast and above
+	};
+
+	if (!endpoint_is_v4(e)) // 2000::/3 is all that has been given out
+		return e->addr[0] >> 5 == 1;
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		if ((load_be32(e->addr + 12) & local[i].mask) == local[i].net)
+			return false;
+	return true;
+}
+
 int endpoint_format_addr(const struct endpoint *e, char *buf, size_t cap)
 {
 	const char *text;

@@ -78,6 +78,10 @@ static inline bool endpoint_equal(const struct endpoint *a, const struct endpoin
 // True for :: and 0.0.0.0, whatever the port.
 bool endpoint_is_unspecified(const struct endpoint *e);
 
+// False for addresses that mean something to one host, link or site only, and for multicast (RFC
+// 6890).
+bool endpoint_is_public(const struct endpoint *e);
+
 // "192.0.2.1:9001" or "[2001:db8::1]:9001". Returns the length without the zero, or -ENOBUFS.
 int endpoint_format(const struct endpoint *e, char *buf, size_t cap);
 // The address alone, without brackets.

@@ -19,10 +19,12 @@ enum {
 };
 
 // The address is the connection's, the port is what the node says; a list of digits that is no
-// port gives none, text that cannot be split gives the connection's own.
+// port gives none, text that cannot be split gives the connection's own. A public address of the
+// other family is taken as it is: of a host whose connection is IPv6 and whose datagrams are IPv4,
+// or the reverse, this is all there is.
 static struct endpoint claim(const struct call *c, const char *listen)
 {
-	struct endpoint at = c->from;
+	struct endpoint at = c->from, other;
 	const char *colon = strrchr(listen, ':');
 	const char *bracket = strchr(listen, ']');
 	char *end;
@@ -34,6 +36,9 @@ static struct endpoint claim(const struct call *c, const char *listen)
 	}
 	if (!colon || (bracket && colon < bracket) || (!bracket && strchr(listen, ':') != colon))
 		return at;
+	if (endpoint_parse(listen, 0, &other) == 0 && other.port && endpoint_is_public(&other) &&
+	    endpoint_is_v4(&other) != endpoint_is_v4(&at))
+		return other;
 	port = strtoul(colon + 1, &end, 10);
 	at.port = colon[1] && !*end && port <= UINT16_MAX ? (uint16_t)port : 0;
 	return at;
@@ -118,13 +123,16 @@ static struct dir_node *new_node(struct registry *r, struct call *c, const uint8
 	return n;
 }
 
-// Where the node is. A live node's address moves to another one only with proof: at once if the
-// registration is signed, else with the next signed request on this connection.
+// Where the node is. An address that is not the connection's, and another one of a live node, needs
+// proof: at once if the registration is signed, else with the next signed request on this
+// connection.
 static void place_node(struct call *c, struct dir_node *n, const struct endpoint *at)
 {
-	bool sure = !n->live || c->proven || !n->at.port || endpoint_same_addr(&n->at, at);
+	bool free = !n->live || !n->at.port || endpoint_same_addr(&n->at, at);
 
-	if (!sure) {
+	if (!c->proven && !(free && endpoint_same_addr(at, &c->from))) {
+		if (!n->live)
+			n->at.port = 0;
 		if (c->conn) {
 			c->conn->node = n->id;
 			c->conn->at = *at;

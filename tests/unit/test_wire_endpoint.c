@@ -120,6 +120,45 @@ static void compare(void **state)
 	}
 }
 
+static void public_ones(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is;
+	} facts[] = {
+	    {"198.51.100.7:1", true},
+	    {"8.8.8.8:1", true},
+	    {"172.32.0.1:1", true},
+	    {"[2001:db8::1]:1", true},
+	    {"[3fff::1]:1", true},
+	    {"0.1.2.3:1", false},
+	    {"10.0.0.1:1", false},
+	    {"172.16.0.1:1", false},
+	    {"172.31.9.9:1", false},
+	    {"192.168.1.1:1", false},
+	    {"100.64.0.1:1", false},
+	    {"100.127.0.1:1", false},
+	    {"127.0.0.1:1", false},
+	    {"169.254.1.1:1", false},
+	    {"224.0.0.1:1", false},
+	    {"255.255.255.255:1", false},
+	    {"[::1]:1", false},
+	    {"[fe80::1]:1", false},
+	    {"[fd00::1]:1", false},
+	    {"[ff02::1]:1", false},
+	    {"100.128.0.1:1", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct endpoint e;
+
+		assert_int_equal(endpoint_parse(facts[i].text, 0, &e), 0);
+		if (endpoint_is_public(&e) != facts[i].is)
+			fail_msg("%s", facts[i].text);
+	}
+}
+
 static void unspecified(void **state)
 {
 	static const struct {
@@ -186,6 +225,7 @@ int main(void)
 	    cmocka_unit_test(text_refused),
 	    cmocka_unit_test(compare),
 	    cmocka_unit_test(unspecified),
+	    cmocka_unit_test(public_ones),
 	    cmocka_unit_test(sockaddr_both_ways),
 	    cmocka_unit_test(sockaddr_refused),
 	};

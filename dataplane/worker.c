@@ -17,6 +17,7 @@
 
 enum {
 	INJECT_BURST = BURST_MAX, // injected datagrams sent in one turn
+	WAIT_RATE = 20 * 1000,	  // datagrams a second from which the worker waits in its link
 	IDLE_TURNS = 8,		  // empty turns before the worker may block
 	RATE_WINDOW_NS = 10 * 1000 * 1000,
 	SLEEP_MS = 1000,
@@ -39,6 +40,7 @@ struct worker {
 	bool busy;   // the last turn held something
 	bool raw;    // serves a raw link
 	bool polled; // a link has no way to wake it
+	unsigned queue_count;
 	unsigned idle_turns;
 	uint64_t window_start_ns, window_count; // of the rate measured now
 	uint64_t rate;				// datagrams a second in the last window
@@ -215,15 +217,22 @@ static void rate_measure(struct worker *w, unsigned n)
 	w->window_start_ns = w->now_ns;
 }
 
+// The time since the last turn was busy if that held something.
+static void clock_advance(struct worker *w, uint64_t now)
+{
+	if (w->busy)
+		__atomic_store_n(
+		    &w->block->busy_ns, w->block->busy_ns + now - w->now_ns, __ATOMIC_RELAXED);
+	w->busy = false;
+	w->now_ns = now;
+	__atomic_store_n(&w->block->now_ns, now, __ATOMIC_RELAXED);
+}
+
 unsigned worker_turn_at(struct worker *w, uint64_t now)
 {
 	unsigned n = 0;
 
-	if (w->busy)
-		__atomic_store_n(
-		    &w->block->busy_ns, w->block->busy_ns + now - w->now_ns, __ATOMIC_RELAXED);
-	w->now_ns = now;
-	__atomic_store_n(&w->block->now_ns, now, __ATOMIC_RELAXED);
+	clock_advance(w, now);
 	for (unsigned i = 0; i < w->cfg.link_count; i++)
 		if (w->queues[i])
 			n += worker_burst(w, i);
@@ -263,25 +272,6 @@ static unsigned poll_list(struct worker *w, struct pollfd *fds)
 	return n;
 }
 
-// Blocks until a link has input, the control plane injects or the worker is to stop.
-static void worker_sleep(struct worker *w)
-{
-	struct pollfd fds[POLL_MAX];
-	unsigned n = poll_list(w, fds);
-	uint64_t wakes;
-
-	quiescent_sleep(w->block);
-	__atomic_store_n(&w->block->sleeping, 1, __ATOMIC_SEQ_CST);
-	if (ring_backlog(&w->inject) == 0) {
-		block_count(w, COUNTER_SLEEPS);
-		poll(fds, n, SLEEP_MS);
-		if (fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
-			wakes = 0; // somebody else was faster: nothing to clear
-	}
-	__atomic_store_n(&w->block->sleeping, 0, __ATOMIC_SEQ_CST);
-	quiescent_wake(w->block);
-}
-
 static bool worker_may_sleep(struct worker *w)
 {
 	uint64_t limit = __atomic_load_n(&w->settings->busy_rate, __ATOMIC_RELAXED);
@@ -292,6 +282,50 @@ static bool worker_may_sleep(struct worker *w)
 	if (polling != w->block->mode)
 		__atomic_store_n(&w->block->mode, polling, __ATOMIC_RELAXED);
 	return !polling;
+}
+
+static void sleep_begin(struct worker *w)
+{
+	quiescent_sleep(w->block);
+	__atomic_store_n(&w->block->sleeping, 1, __ATOMIC_SEQ_CST);
+}
+
+static void sleep_end(struct worker *w)
+{
+	__atomic_store_n(&w->block->sleeping, 0, __ATOMIC_SEQ_CST);
+	quiescent_wake(w->block);
+}
+
+// Blocks in the only link itself. The control plane cannot wake it there, so only while datagrams
+// come fast: the next one, or the link's limit, is soon enough for what it injects.
+static void worker_wait(struct worker *w)
+{
+	const struct link_ops *ops = w->cfg.links[w->cfg.companion]->ops;
+
+	if (w->queue_count > 1 || !ops->wait || w->rate < WAIT_RATE || !worker_may_sleep(w))
+		return;
+	clock_advance(w, clock_mono_ns());
+	sleep_begin(w);
+	if (ring_backlog(&w->inject) == 0)
+		ops->wait(w->queues[w->cfg.companion]);
+	sleep_end(w);
+}
+
+// Blocks until a link has input, the control plane injects or the worker is to stop.
+static void worker_sleep(struct worker *w)
+{
+	struct pollfd fds[POLL_MAX];
+	unsigned n = poll_list(w, fds);
+	uint64_t wakes;
+
+	sleep_begin(w);
+	if (ring_backlog(&w->inject) == 0) {
+		block_count(w, COUNTER_SLEEPS);
+		poll(fds, n, SLEEP_MS);
+		if (fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
+			wakes = 0; // somebody else was faster: nothing to clear
+	}
+	sleep_end(w);
 }
 
 // Tells the links that the thread starts or ends.
@@ -312,8 +346,12 @@ static void *worker_run(void *arg)
 	links_tell(w, true);
 	quiescent_online(w->block, (int32_t)syscall(SYS_gettid));
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-		if (worker_turn(w)) {
+		unsigned n = worker_turn(w);
+
+		if (n) {
 			w->idle_turns = 0;
+			if (n < BURST_MAX)
+				worker_wait(w);
 			continue;
 		}
 		block_count(w, COUNTER_POLLS_EMPTY);
@@ -350,6 +388,7 @@ static void env_open(struct worker *w)
 		struct link *link = w->cfg.links[i];
 
 		w->queues[i] = w->cfg.index < link->queue_count ? link->queues[w->cfg.index] : NULL;
+		w->queue_count += w->queues[i] != NULL;
 		env->links[i].raw = w->queues[i] && link->ops->raw;
 		w->raw |= env->links[i].raw;
 		if (w->queues[i] && link->ops->buffers)

@@ -86,6 +86,9 @@ struct link_ops {
 	// Worker. File descriptors to poll(2) for input before sleeping; returns how many (<= max).
 	// Only after rx returned 0: a train that is not used up yet wakes nobody.
 	unsigned (*poll_fds)(struct link_queue *q, int *fds, unsigned max);
+	// Optional. Worker, between turns. Blocks until the queue has input or a few milliseconds
+	// have passed, for less than poll(2) costs; returns at once where the queue cannot.
+	void (*wait)(struct link_queue *q);
 	// Optional. Identifies the buffers of a queue: those of equal queues are interchangeable.
 	const void *(*buffers)(const struct link_queue *q);
 	// Worker, or NULL. Its first and last call, for libraries that want to know their threads.

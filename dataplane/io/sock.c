@@ -248,4 +248,5 @@ const struct link_ops link_sock_ops = {
     .release = sock_release,
     .flush = sock_flush,
     .poll_fds = sock_poll_fds,
+    .wait = sock_wait,
 };

@@ -31,6 +31,7 @@ enum {
 	SOCK_SHORT_STRIDE = HEADROOM + SOCK_SHORT_MAX + TAILROOM + 32,
 	SOCK_MEMO_SIZE = 16,	// destination addresses remembered by a queue
 	SOCK_REFUSAL_SIZE = 64, // destinations remembered that refused trains
+	SOCK_WAIT_US = 4000,	// that sock_wait blocks at most
 	SOCK_TURN = 4,		// batches of a busy socket in a row while others may have input
 	SOCK_GRO_WINDOW = 1024, // messages after which it is decided whether trains are worth GRO
 	SOCK_LEARN_MAX = LOCAL_MAX / 2, // entries of the local table that host addresses may use
@@ -158,6 +159,8 @@ struct sock_link {
 	struct link_queue *queues[WORKER_MAX];
 	struct sock_socket extras[LOCAL_MAX]; // gossip ports, one socket each, sent through by all
 	uint8_t extra_count;
+	// Several sockets have a port; the choice among them costs each datagram something.
+	uint8_t ports_shared;
 	uint32_t epoch; // moves on about once a minute, never 0
 	uint32_t ticks; // calls of maintain
 	const struct relay_settings *settings;
@@ -181,6 +184,7 @@ struct sock_arrival {
 // sock_rx.c: worker.
 void sock_control_read(struct msghdr *m, struct sock_arrival *a);
 unsigned sock_rx(struct link_queue *q, struct dgram *d, unsigned max);
+void sock_wait(struct link_queue *q);
 
 // sock_tx.c: worker.
 unsigned sock_tx(struct link_queue *q, struct dgram **d, unsigned n);

@@ -56,8 +56,10 @@ static void buffers_size(struct sock_link *sock, int fd, const struct link_confi
 static void options_set(
     struct sock_link *sock, struct sock_socket *s, const struct link_config *cfg)
 {
+	const struct timeval wait = {.tv_usec = SOCK_WAIT_US};
 	int fd = s->fd;
 
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	buffers_size(sock, fd, cfg);
 	// Never DF: a frame larger than the path's MTU is fragmented, here or on the way.
 	if (s->takes_v4)
@@ -99,10 +101,10 @@ static int socket_create(struct sock_socket *s)
 	bool v6 = !endpoint_is_v4(&s->at);
 
 	s->inet6 = v6;
-	s->fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	s->fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s->fd < 0 && v6 && errno == EAFNOSUPPORT && s->wildcard && s->takes_v4) {
 		s->inet6 = 0;
-		s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	}
 	return s->fd < 0 ? -errno : 0;
 }
@@ -129,7 +131,7 @@ static int socket_open(struct sock_link *sock, struct sock_socket *s, const stru
 	if (code < 0)
 		return error_set(err, code, &s->at, "open a socket for");
 	options_set(sock, s, cfg);
-	code = socket_bind(s, true);
+	code = socket_bind(s, sock->ports_shared);
 	if (code < 0) {
 		close(s->fd);
 		s->fd = -1;
@@ -224,6 +226,15 @@ static int extra_open(
 	return 0;
 }
 
+static bool has_wildcard(const struct local *locals)
+{
+	for (unsigned i = 0; i < LOCAL_MAX; i++) {
+		if (local_is_valid(&locals[i]) && endpoint_is_unspecified(&locals[i].at))
+			return true;
+	}
+	return false;
+}
+
 static bool is_loopback(const struct endpoint *at)
 {
 	static const uint8_t six[16] = {[15] = 1};
@@ -289,6 +300,8 @@ int sock_sockets_open(struct sock_link *sock, const struct link_config *cfg, str
 {
 	const struct local *locals = cfg->locals;
 	int code = 0;
+
+	sock->ports_shared = sock->queue_count > 1 || has_wildcard(locals);
 
 	// Wildcards first: they cover the host's addresses on their port.
 	for (int wildcard = 1; wildcard >= 0; wildcard--) {

@@ -148,7 +148,7 @@ static void gro_consider(struct sock_rx *rx, struct sock_socket *s)
 	s->repeats = 0;
 }
 
-static bool socket_receive(struct link_queue *q, struct sock_socket *s)
+static bool socket_receive(struct link_queue *q, struct sock_socket *s, int flags)
 {
 	struct sock_rx *rx = &q->rx;
 	int got;
@@ -160,7 +160,7 @@ static bool socket_receive(struct link_queue *q, struct sock_socket *s)
 	}
 	rx->received = 0;
 	rx->next = 0;
-	got = recvmmsg(s->fd, rx->msg, BURST_MAX, MSG_DONTWAIT, NULL);
+	got = recvmmsg(s->fd, rx->msg, BURST_MAX, flags, NULL);
 	if (got <= 0)
 		return false;
 	rx->socket = s;
@@ -176,7 +176,7 @@ static bool extra_receive(struct link_queue *q)
 
 	if (epoll_wait(q->epoll, &event, 1, 0) != 1)
 		return false;
-	return socket_receive(q, &q->sock->extras[event.data.u32]);
+	return socket_receive(q, &q->sock->extras[event.data.u32], MSG_DONTWAIT);
 }
 
 // Asks the kernel which sockets have input and takes the first behind the hot one.
@@ -195,7 +195,7 @@ static bool ready_receive(struct link_queue *q)
 	for (unsigned i = 1; i <= n; i++) {
 		unsigned at = (q->rx.hot + i) % n;
 
-		if (fds[at].revents && socket_receive(q, &q->sockets[at])) {
+		if (fds[at].revents && socket_receive(q, &q->sockets[at], MSG_DONTWAIT)) {
 			q->rx.hot = at;
 			return true;
 		}
@@ -203,19 +203,31 @@ static bool ready_receive(struct link_queue *q)
 	return false;
 }
 
+static bool queue_is_alone(const struct link_queue *q)
+{
+	return q->socket_count == 1 && q->epoll < 0;
+}
+
 static bool messages_receive(struct link_queue *q)
 {
 	struct sock_rx *rx = &q->rx;
-	bool alone = q->socket_count == 1 && q->epoll < 0;
+	bool alone = queue_is_alone(q);
 
 	if (q->socket_count && (alone || rx->batches < SOCK_TURN) &&
-	    socket_receive(q, &q->sockets[rx->hot])) {
+	    socket_receive(q, &q->sockets[rx->hot], MSG_DONTWAIT)) {
 		// What did not fill a batch was all: asking which socket has more is cheaper.
 		rx->batches = rx->received < BURST_MAX ? SOCK_TURN : rx->batches + 1;
 		return true;
 	}
 	rx->batches = 0;
 	return !alone && ready_receive(q);
+}
+
+// What comes is received here already; the next sock_rx hands it out.
+void sock_wait(struct link_queue *q)
+{
+	if (queue_is_alone(q) && q->rx.next == q->rx.received)
+		socket_receive(q, &q->sockets[0], MSG_WAITFORONE);
 }
 
 unsigned sock_rx(struct link_queue *q, struct dgram *d, unsigned max)

@@ -253,6 +253,43 @@ static void extra_ports_are_served_and_sent_through(void **state)
 	lab_close(lab);
 }
 
+// The only socket of a queue is waited for in the receive call, which keeps what came.
+static void waits_in_the_socket(void **state)
+{
+	struct lab *lab = lab_open(one4, 1, 0);
+	struct link_queue *q = lab->link.queues[0];
+	int client = client_open("127.0.0.1", lab->port, 0);
+
+	(void)state;
+	lab->link.ops->wait(q); // ends by itself
+	assert_int_equal(lab->link.ops->rx(q, lab->d, BURST_MAX), 0);
+	for (unsigned i = 0; i < 3; i++)
+		client_send(client, i, 100, 0);
+	lab->link.ops->wait(q);
+	lab->link.ops->wait(q); // the first is still there
+	assert_int_equal(lab->link.ops->rx(q, lab->d, BURST_MAX), 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_payload(lab->d[i].data, i, 100);
+	lab_release(lab, 0, 3);
+	close(client);
+	lab_close(lab);
+}
+
+// With several sockets there is none to wait for.
+static void waits_for_one_only(void **state)
+{
+	struct lab *lab = lab_open(one4, 1, 1);
+	int client = client_open("127.0.0.1", lab->port, 0);
+
+	(void)state;
+	client_send(client, 0, 100, 0);
+	lab->link.ops->wait(lab->link.queues[0]);
+	assert_int_equal(lab_receive(lab, 0, 1), 1);
+	lab_release(lab, 0, 1);
+	close(client);
+	lab_close(lab);
+}
+
 struct refusal {
 	const char *to;
 	uint16_t port;
@@ -410,6 +447,8 @@ int main(void)
 	    cmocka_unit_test(answer_leaves_from_the_address_asked),
 	    cmocka_unit_test(both_families_are_served),
 	    cmocka_unit_test(extra_ports_are_served_and_sent_through),
+	    cmocka_unit_test(waits_in_the_socket),
+	    cmocka_unit_test(waits_for_one_only),
 	    cmocka_unit_test(refused_datagrams_have_names),
 	    cmocka_unit_test(closed_peer_does_not_stop_the_link),
 	    cmocka_unit_test(taken_port_is_refused),

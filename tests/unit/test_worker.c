@@ -21,14 +21,22 @@ static struct worker *worker;
 static struct worker_block *block;
 static int event_fd, cp_event_fd;
 
-static int setup(void **state)
+static void worker_again(void)
 {
-	struct link_config cfg = {.spec = "", .worker_count = 1, .frame_count = FRAMES};
-	struct worker_config wc = {.memory = &lab.memory,
+	const struct worker_config wc = {.memory = &lab.memory,
 	    .links = links,
 	    .link_count = 2,
 	    .companion = LAB_SOCK,
+	    .event_fd = event_fd,
+	    .cp_event_fd = cp_event_fd,
 	    .cpu = -1};
+
+	assert_int_equal(worker_open(&worker, &wc), 0);
+}
+
+static int setup(void **state)
+{
+	struct link_config cfg = {.spec = "", .worker_count = 1, .frame_count = FRAMES};
 	struct link_error err;
 
 	(void)state;
@@ -41,12 +49,12 @@ static int setup(void **state)
 	cfg.kind = "mem";
 	cfg.index = LAB_RAW;
 	assert_int_equal(raw.ops->open(&raw, &cfg, &err), 0);
-	event_fd = wc.event_fd = eventfd(0, EFD_NONBLOCK);
-	cp_event_fd = wc.cp_event_fd = eventfd(0, EFD_NONBLOCK);
+	event_fd = eventfd(0, EFD_NONBLOCK);
+	cp_event_fd = eventfd(0, EFD_NONBLOCK);
 	lab.memory.settings->ttl = 64;
 	lab.memory.settings->busy_rate = 1000;
 	block = &lab.memory.workers[0];
-	assert_int_equal(worker_open(&worker, &wc), 0);
+	worker_again();
 	return 0;
 }
 
@@ -399,6 +407,54 @@ static void thread_polls(void **state)
 	worker_stop(worker);
 }
 
+static unsigned waits;
+
+static unsigned rx_endless(struct link_queue *q, struct dgram *d, unsigned max)
+{
+	payload_put(A, "?", 1);
+	return link_mem_payload_ops.rx(q, d, max);
+}
+
+static void wait_count(struct link_queue *q)
+{
+	(void)q;
+	__atomic_fetch_add(&waits, 1, __ATOMIC_RELAXED);
+}
+
+static unsigned waits_now(void)
+{
+	return __atomic_load_n(&waits, __ATOMIC_RELAXED);
+}
+
+// A worker with one link waits in that, quiescent, while datagrams come fast.
+static void thread_waits(void **state)
+{
+	struct link_ops endless = link_mem_payload_ops;
+	struct quiescent_snapshot snapshot;
+
+	(void)state;
+	endless.rx = rx_endless;
+	endless.wait = wait_count;
+	sock.ops = &endless;
+	raw.queue_count = 0;
+	worker_close(worker);
+	worker_again();
+	waits = 0;
+	assert_int_equal(worker_start(worker), 0);
+	for (int i = 0; i < 5000 && waits_now() == 0; i++)
+		usleep(1000);
+	assert_true(waits_now() > 0);
+	quiescent_take(&lab.memory, &snapshot);
+	for (int i = 0; i < 5000 && !quiescent_passed(&lab.memory, &snapshot); i++)
+		usleep(1000);
+	assert_true(quiescent_passed(&lab.memory, &snapshot));
+	worker_stop(worker);
+	worker_close(worker);
+	sock.ops = &link_mem_payload_ops;
+	raw.queue_count = 1;
+	worker_again();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +471,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(turns_are_quiescent, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread_polls, setup, teardown),
+	    cmocka_unit_test_setup_teardown(thread_waits, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,7 +241,8 @@ static void do_heartbeat(struct registry *r, struct call *c)
 		save_node(r, n);
 	}
 	out_int(&c->out, "time", c->t.unix_s);
-	out_bool(&c->out, "key_expiry_warning", n->expires && n->expires - c->t.unix_s < DAY_S);
+	if (n->expires && n->expires - c->t.unix_s < DAY_S)
+		out_bool(&c->out, "key_expiry_warning", true);
 }
 
 // A node that has gone already is fine.

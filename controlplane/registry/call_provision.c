@@ -105,7 +105,7 @@ static void apply(struct call *c, struct network *net, struct blueprint *b)
 		free(net->pre_roles);
 		net->pre_roles = b->pre_roles;
 		b->pre_roles = NULL;
-		snprintf(text, sizeof(text), "stored %u role pre-assignments",
+		snprintf(text, sizeof(text), "stored %u RBAC pre-assignments",
 		    pre_roles_count(net->pre_roles));
 		say(c, true, text);
 	}
@@ -170,7 +170,6 @@ static void do_provision_status(struct registry *r, struct call *c)
 		out_close(o, '}');
 	}
 	out_close(o, ']');
-	out_bool(o, "webhook_enabled", false);
 }
 
 static void do_disabled(struct registry *r, struct call *c)

@@ -51,7 +51,7 @@ static json_t *quoted(const char *text)
 	return o;
 }
 
-static json_t *ask_text(struct lab *l, const char *text)
+json_t *lab_ask_text(struct lab *l, const char *text)
 {
 	struct call c = {.from = l->from, .t = l->t, .conn = &l->conn};
 	char copy[8192];
@@ -88,7 +88,7 @@ json_t *lab_ask(struct lab *l, const char *format, ...)
 	char text[8192];
 
 	FORMAT(text, format);
-	return ask_text(l, text);
+	return lab_ask_text(l, text);
 }
 
 static bool contains(const json_t *have, const json_t *want)
@@ -109,7 +109,7 @@ void lab_expect(struct lab *l, const char *answer, const char *format, ...)
 	json_t *want = quoted(answer), *have;
 
 	FORMAT(text, format);
-	have = ask_text(l, text);
+	have = lab_ask_text(l, text);
 	got = json_dumps(have, 0);
 	if (!contains(have, want))
 		fail_msg("%s\n  answered %s\n  not      %s", text, got, answer);
@@ -124,7 +124,7 @@ void lab_refused(struct lab *l, const char *error, const char *format, ...)
 	json_t *have;
 
 	FORMAT(text, format);
-	have = ask_text(l, text);
+	have = lab_ask_text(l, text);
 	assert_string_equal(object_text(have, "type"), "error");
 	assert_string_equal(object_text(have, "error"), error);
 	json_decref(have);

@@ -25,6 +25,8 @@ int lab_close(void **state);
 
 // Asks with JSON text; the parsed answer. Single quotes stand for double ones.
 json_t *lab_ask(struct lab *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// The same with the whole text as it is.
+json_t *lab_ask_text(struct lab *l, const char *text);
 // What the answer must be: {'a':1} must be contained in it.
 void lab_expect(struct lab *l, const char *answer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

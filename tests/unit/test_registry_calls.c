@@ -72,7 +72,7 @@ static void test_heartbeat(void **state)
 	struct lab_node n = lab_node(l, 1);
 	char *good = strdup(lab_sign(&n, "heartbeat:1"));
 
-	lab_expect(l, "{'type':'heartbeat_ok','time':1800000000,'key_expiry_warning':false}",
+	lab_expect(l, "{'type':'heartbeat_ok','time':1800000000}",
 	    "{'type':'heartbeat','node_id':1,'signature':'%s'}", good);
 	lab_expect(l, "{'type':'heartbeat_ok'}",
 	    "{'type':'heartbeat','node_id':1,'signature':'%s'}", good);

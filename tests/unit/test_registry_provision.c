@@ -60,7 +60,7 @@ static void test_blueprint(void **state)
 	lab_expect(l,
 	    "{'type':'provision_network_ok','network_id':1,'name':'corp','created':true,'actions':"
 	    "['created network 1 (corp)','applied network policy','applied expr policy',"
-	    "'stored 2 role pre-assignments']}",
+	    "'stored 2 RBAC pre-assignments']}",
 	    "{'type':'provision_network','admin_token':'adm','blueprint':{'name':'corp',"
 	    "'join_rule':'token','join_token':'s','enterprise':true,'policy':{'max_members':5,"
 	    "'allowed_ports':[7,1001],'description':'d'},'expr_policy':{'version':1,'rules':[{}]},"
@@ -83,7 +83,7 @@ static void test_blueprint(void **state)
 	lab_expect(l,
 	    "{'networks':[{'network_id':1,'name':'corp','enterprise':true,'members':2,"
 	    "'join_rule':'token','max_members':9,'allowed_ports':[7,1001],"
-	    "'rbac_pre_assignments':2}],'webhook_enabled':false}",
+	    "'rbac_pre_assignments':2}]}",
 	    "{'type':'get_provision_status','admin_token':'adm'}");
 }
 

@@ -158,7 +158,7 @@ static void test_older_files_are_migrated(void **state)
 	lab_expect(
 	    l, "{'role':'owner'}", "{'type':'get_member_role','network_id':1,'target_node_id':1}");
 	lab_expect(l,
-	    "{'actions':['found existing network 1 (corp)','stored 1 role "
+	    "{'actions':['found existing network 1 (corp)','stored 1 RBAC "
 	    "pre-assignments']}",
 	    "{'type':'provision_network','admin_token':'adm','blueprint':{'name':'corp',"
 	    "'roles':[{'external_id':'ann','role':'admin'}]}}");

@@ -4,6 +4,7 @@
 // frame of a flow and sends it.
 
 #include "bpf/generate_shared.h"
+#include "bpf/sum.h"
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -28,6 +29,8 @@ volatile __u32 relay_port; // network order
 // The sums of what does not change from frame to frame, RFC 1071, not folded.
 volatile __u32 ip_sum, udp_sum;
 volatile __u32 word_count; // pattern words
+// What every frame starts with: the relay may have rewritten the frame that this page held before.
+volatile __u64 start[GENERATE_START / 8];
 // Pace: a frame is due when sent < (now - start_ns) / 1024 * pace / 2^20; pace 0: always.
 volatile __u64 start_ns, pace;
 volatile __u64 window_ns; // length of a window from start_ns on
@@ -40,15 +43,6 @@ enum { BURST_MAX = 128 };
 volatile __u64 sent, skipped;
 volatile __u64 window_sent[GENERATE_WINDOWS_MAX];
 volatile __u64 missing_flows;
-
-static __always_inline __u32 fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
 
 static __always_inline __u64 add64(__u64 sum, __u64 v)
 {
@@ -131,8 +125,10 @@ int generate(struct xdp_md *ctx)
 		missing_flows++;
 		return XDP_DROP;
 	}
+	for (int i = 0; i < GENERATE_START / 8; i++)
+		((__u64 *)data)[i] = start[i];
 	ip->saddr = f->address;
-	ip->check = ~fold(ip_sum + (__u64)f->address);
+	ip->check = ~sum_fold(ip_sum + (__u64)f->address);
 	udp->source = f->port;
 	m->sender = f->sender;
 	m->dest = f->dest;
@@ -145,8 +141,8 @@ int generate(struct xdp_md *ctx)
 	window_count(now);
 	// everything behind the type byte stands at odd offsets
 	sum = add64(sum + m->sender + m->dest + m->flow + m->sequence, m->time);
-	sum = swapped(fold(sum)) + udp_sum + f->address + f->port;
-	sum = ~fold(sum) & 0xffff;
+	sum = swapped(sum_fold(sum)) + udp_sum + f->address + f->port;
+	sum = ~sum_fold(sum) & 0xffff;
 	udp->check = sum ? sum : 0xffff;
 	return XDP_TX;
 }

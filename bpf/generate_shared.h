@@ -13,6 +13,7 @@ enum {
 	GENERATE_HEADERS = 42,	      // Ethernet, IPv4, UDP
 	GENERATE_RELAY_HEADER = 9,    // type, sender, destination
 	GENERATE_FRAME_HEADER = 16,   // flow, sequence, time of sending
+	GENERATE_START = 56,	      // headers, rounded up to words
 };
 
 // Entry of the array map `flows`. Written by user space before a trial, `sequence` by the program.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 #pragma once
 
-// The contract between the steering program and user space: the only header that both include.
+// The contract between the programs of an interface and user space.
 
 #include <linux/types.h>
 
@@ -17,6 +17,17 @@ struct steer_address {
 };
 
 _Static_assert(sizeof(struct steer_address) == 20, "no padding");
+
+// Written by user space while the program runs.
+struct steer_state {
+	__u64 station;	 // address of the interface, first byte lowest
+	__u32 frame_max; // bytes of the biggest frame that fits a buffer
+	__u32 generic;	 // 1: the kernel runs the program after GRO, in place of the driver
+	__u32 served_count;
+	// A list, not a hash map: a relay serves few addresses, and this costs half as much. An
+	// entry is complete before `served_count` covers it or its port is stored.
+	struct steer_address served[STEER_SERVED_MAX];
+};
 
 // Indexes of the per-CPU map `counters` (64-bit frames).
 enum steer_counter {

@@ -61,6 +61,18 @@ static void set_item(
 		    key->hint ? key->hint : "");
 }
 
+// Cuts off the next item of a list. A link's mode belongs to the item before it.
+static char *next_item(char **rest)
+{
+	char *item = strsep(rest, ",");
+
+	while (*rest && !strncmp(*rest, "mode=", 5)) {
+		(*rest)[-1] = ',';
+		strsep(rest, ",");
+	}
+	return item;
+}
+
 static void set_key(
     struct arguments *a, const struct config_key *key, const char *name, const char *value)
 {
@@ -75,7 +87,7 @@ static void set_key(
 		if (origin->from != CONFIG_FROM_ARGUMENT)
 			config_clear_list(a->config, key);
 		// a dpdk device's own arguments are separated by commas too
-		while (rest && strncmp(rest, "dpdk:", 5) != 0 && (item = strsep(&rest, ",")))
+		while (rest && strncmp(rest, "dpdk:", 5) != 0 && (item = next_item(&rest)))
 			if (*item)
 				set_item(a, key, name, item);
 		if (rest)

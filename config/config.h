@@ -44,6 +44,7 @@ struct config_link {
 	char ifname[IFNAMSIZ]; // xdp; "" for dpdk
 	char device[128];      // dpdk: what DPDK calls the device, with its arguments
 	uint32_t queues;       // xdp: 0 = all of the interface
+	uint32_t kernel;       // xdp: 1 = the XDP program relays, 0 = the engine
 };
 
 // Lists: `count` entries of `at` are used.
@@ -119,6 +120,7 @@ struct config {
 		int zero_copy;	       // enum config_tristate
 		uint64_t busy_poll_us; // 0 = off
 		uint64_t frames;       // per worker, a power of two
+		uint64_t kernel_nodes; // most nodes of links that relay in the kernel; 0 = all
 	} xdp;
 	struct {
 		char eal[256];

@@ -22,9 +22,12 @@ const struct config_key config_keys[] = {
 	.computed = "`[::]:9001`, `0.0.0.0:9001` without IPv6",
 	.help = "addresses and UDP ports that the relay serves; repeat it for several"},
     {"link", .type = CONFIG_LINKS, AT(links), .value = "",
-	.help = "network cards to take over the datagrams of, `xdp:IFACE[:QUEUES]` (AF_XDP; all "
-		"queues if none are said) or `dpdk:DEVICE[,ARGUMENTS]` (PCI address or virtual "
-		"device); repeat it for several. The sock link (`sock`) is always there"},
+	.help =
+	    "network cards to take over the datagrams of, `xdp:IFACE[:QUEUES][,mode=kernel]` "
+	    "(AF_XDP; all queues if none are said; `mode=kernel`: the XDP program itself relays "
+	    "what is common, and no core polls) or `dpdk:DEVICE[,ARGUMENTS]` (PCI address or "
+	    "virtual "
+	    "device); repeat it for several. The sock link (`sock`) is always there"},
     {"workers", AT(workers), COUNT(0, 64), .value = "0",
 	.help = "workers of the data plane, one core each; 0: as many as the links have queues, at "
 		"most the cores; with sock alone up to 4"},
@@ -123,6 +126,9 @@ const struct config_key config_keys[] = {
     {"xdp.frames", AT(xdp.frames), COUNT(1024, 1 << 20), .value = "8192",
 	.help =
 	    "packet buffers of a worker (2 KiB each; 4 KiB for an MTU above 1706), a power of two"},
+    {"xdp.kernel-nodes", AT(xdp.kernel_nodes), COUNT(0, 10000000), .value = "0",
+	.help = "most nodes that links with `mode=kernel` relay between without the engine, 51 "
+		"bytes of kernel memory each, beside 34 for each of `nodes.capacity`; 0: all"},
     {"dpdk.queues", AT(dpdk.queues), COUNT(1, 64), .value = "1",
 	.help = "queues of each dpdk link, one a worker; the card spreads flows over them (RSS)"},
     {"dpdk.frames", AT(dpdk.frames), COUNT(4096, 1 << 20), .value = "8192",

@@ -119,14 +119,43 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-static int add_link(
+// IFACE[:QUEUES][,mode=kernel|engine]
+static int add_xdp(
     const struct config_key *key, void *field, const char *text, struct parse_error *error)
 {
 	struct config_link link = {0};
-	const char *name = text + 4, *colon;
-	size_t len;
+	const char *name = text + 4, *mode = strchrnul(name, ',');
+	char rest[IFNAMSIZ + 16], *colon;
 	uint64_t queues = 0;
 
+	if (*mode && strcmp(mode, ",mode=kernel") != 0 && strcmp(mode, ",mode=engine") != 0) {
+		parse_error_set(
+		    error, "\"%s\": write mode=kernel or mode=engine behind the comma", text);
+		return -EINVAL;
+	}
+	link.kernel = !strcmp(mode, ",mode=kernel");
+	snprintf(rest, sizeof(rest), "%.*s", (int)(mode - name), name);
+	colon = strchr(rest, ':');
+	if (colon)
+		*colon++ = 0;
+	if (strlen(rest) >= sizeof(link.ifname)) {
+		parse_error_set(error, "\"%s\": interface names have at most %d characters", text,
+		    IFNAMSIZ - 1);
+		return -EINVAL;
+	}
+	memcpy(link.ifname, rest, strlen(rest));
+	if (colon && parse_uint(colon, 1, 64, &queues, NULL)) {
+		parse_error_set(error,
+		    "\"%s\": the number of queues must be 1 to 64, or left out for all", text);
+		return -ERANGE;
+	}
+	link.queues = (uint32_t)queues;
+	return append_named(key, field, &link, text, error);
+}
+
+static int add_link(
+    const struct config_key *key, void *field, const char *text, struct parse_error *error)
+{
 	if (!strcmp(text, "sock"))
 		return 0;
 	if (!is_plain(text)) {
@@ -136,26 +165,11 @@ static int add_link(
 	}
 	if (!strncmp(text, "dpdk:", 5))
 		return add_dpdk(key, field, text, error);
-	if (strncmp(text, "xdp:", 4) != 0 || !*name || *name == ':') {
-		parse_error_set(error,
-		    "\"%s\" is no link: write xdp:IFACE[:QUEUES], dpdk:DEVICE or sock", text);
-		return -EINVAL;
-	}
-	colon = strchrnul(name, ':');
-	len = (size_t)(colon - name);
-	if (len >= sizeof(link.ifname)) {
-		parse_error_set(error, "\"%s\": interface names have at most %d characters", text,
-		    IFNAMSIZ - 1);
-		return -EINVAL;
-	}
-	memcpy(link.ifname, name, len);
-	if (*colon && parse_uint(colon + 1, 1, 64, &queues, NULL)) {
-		parse_error_set(error,
-		    "\"%s\": the number of queues must be 1 to 64, or left out for all", text);
-		return -ERANGE;
-	}
-	link.queues = (uint32_t)queues;
-	return append_named(key, field, &link, text, error);
+	if (!strncmp(text, "xdp:", 4) && text[4] && text[4] != ':' && text[4] != ',')
+		return add_xdp(key, field, text, error);
+	parse_error_set(error,
+	    "\"%s\" is no link: write xdp:IFACE[:QUEUES][,mode=kernel], dpdk:DEVICE or sock", text);
+	return -EINVAL;
 }
 
 static int add_cpus(
@@ -316,6 +330,7 @@ enum { ITEM_MAX = 144 };
 static char *format_item(char *out, const struct config_key *key, const void *item)
 {
 	const struct config_link *link = item;
+	const char *mode = key->type == CONFIG_LINKS && link->kernel ? ",mode=kernel" : "";
 
 	if (key->type == CONFIG_CPUS)
 		snprintf(out, 64, "%u", *(const uint32_t *)item);
@@ -324,9 +339,9 @@ static char *format_item(char *out, const struct config_key *key, const void *it
 	else if (*link->device)
 		snprintf(out, ITEM_MAX, "dpdk:%s", link->device);
 	else if (link->queues)
-		snprintf(out, 64, "xdp:%s:%u", link->ifname, link->queues);
+		snprintf(out, 64, "xdp:%s:%u%s", link->ifname, link->queues, mode);
 	else
-		snprintf(out, 64, "xdp:%s", link->ifname);
+		snprintf(out, 64, "xdp:%s%s", link->ifname, mode);
 	return out;
 }
 

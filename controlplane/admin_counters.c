@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
 #include "controlplane/admin_api.h"
+#include "shm/kernel_memory.h"
 
 static uint64_t load(const uint64_t *at)
 {
@@ -13,7 +14,7 @@ uint64_t admin_counter(const struct memory *m, enum counter c)
 
 	for (uint32_t w = 0; w < m->worker_count; w++)
 		sum += load(&m->workers[w].counters[c]);
-	return sum;
+	return m->kernel ? sum + kernel_counter(m->kernel, c) : sum;
 }
 
 uint64_t admin_drop(const struct memory *m, enum drop d)
@@ -22,7 +23,7 @@ uint64_t admin_drop(const struct memory *m, enum drop d)
 
 	for (uint32_t w = 0; w < m->worker_count; w++)
 		sum += load(&m->workers[w].drops[d]);
-	return sum;
+	return m->kernel ? sum + kernel_drop(m->kernel, d) : sum;
 }
 
 uint64_t admin_drops_total(const struct memory *m)

@@ -21,6 +21,7 @@ static json_t *link_entry(const struct link_block *l, unsigned index)
 	    "queues", (int)l->queues, "mode",
 	    !raw	? ""
 	    : dpdk	? "poll"
+	    : l->kernel ? "kernel"
 	    : l->native ? "native"
 			: "generic",
 	    "zero_copy", l->zero_copy, "up", l->up, "mtu",

@@ -22,6 +22,8 @@ static void retry_later(struct attach *a)
 
 static void attachment_close(struct attachment *at, uint32_t workers)
 {
+	if (at->memory.kernel)
+		kernel_memory_unmap(&at->kernel);
 	memory_unmap(&at->memory);
 	close(at->wake_fd);
 	for (uint32_t i = 0; i < workers; i++)
@@ -60,36 +62,53 @@ static void close_all(const int *fds, unsigned count)
 		close(fds[i]);
 }
 
+// Maps the memory, and the XDP program's if there is one; `fds` as in the greeting.
+static int map_memories(
+    struct attachment *at, const int *fds, unsigned workers, bool kernel, struct memory_error *err)
+{
+	int rc = memory_map(&at->memory, fds[0], err);
+
+	if (rc)
+		return rc;
+	if (at->memory.worker_count != workers)
+		rc = -EBADMSG;
+	else if (kernel)
+		rc = kernel_memory_map(&at->kernel, fds + 2 + workers, &at->memory.nodes);
+	if (rc) {
+		at->memory.fd = -1; // the caller closes it
+		memory_unmap(&at->memory);
+		return rc;
+	}
+	if (kernel) {
+		at->memory.kernel = &at->kernel;
+		at->memory.nodes.kernel = at->kernel.states;
+	}
+	return 0;
+}
+
 // Receives the greeting and maps the memory. Descriptors of failed attempts are closed.
 static int receive_memory(int sock, struct attachment *at, struct memory_error *err)
 {
 	char text[1024];
-	int fds[2 + WORKER_MAX];
-	unsigned count = 2 + WORKER_MAX;
+	int fds[2 + WORKER_MAX + KERNEL_MAP_COUNT];
+	unsigned count = 2 + WORKER_MAX + KERNEL_MAP_COUNT, plain;
 	ssize_t n = fds_receive(sock, text, sizeof(text), fds, &count);
 	int rc;
 
 	if (n <= 0)
 		return n < 0 ? (int)n : -ECONNRESET;
 	rc = greeting_workers(text, (size_t)n);
-	if (rc > 0 && count != 2 + (unsigned)rc)
+	plain = rc > 0 ? 2 + (unsigned)rc : 0;
+	if (rc > 0 && count != plain && count != plain + KERNEL_MAP_COUNT)
 		rc = -EBADMSG;
-	if (rc < 0) {
-		close_all(fds, count);
-		return rc;
-	}
-	rc = memory_map(&at->memory, fds[0], err);
-	if (rc == 0 && at->memory.worker_count != count - 2) {
-		memory_unmap(&at->memory);
-		close_all(fds + 1, count - 1);
-		return -EBADMSG;
-	}
+	if (rc > 0)
+		rc = map_memories(at, fds, plain - 2, count > plain, err);
 	if (rc < 0) {
 		close_all(fds, count);
 		return rc;
 	}
 	at->wake_fd = fds[1];
-	memcpy(at->worker_fds, fds + 2, (count - 2) * sizeof(int));
+	memcpy(at->worker_fds, fds + 2, (plain - 2) * sizeof(int));
 	return 0;
 }
 

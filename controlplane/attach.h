@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "shm/kernel_memory.h"
 #include "shm/memory.h"
 
 #include <stdbool.h>
@@ -14,7 +15,8 @@ enum { ATTACH_RETRY_MIN_MS = 100, ATTACH_RETRY_MAX_MS = 1000 };
 
 // What is there while attached. Everything belongs to attach.c.
 struct attachment {
-	struct memory memory;
+	struct memory memory; // its `kernel` leads to the next where a link relays in the kernel
+	struct kernel_memory kernel;
 	int wake_fd;		    // eventfd: workers wake us
 	int worker_fds[WORKER_MAX]; // eventfds: we wake workers
 };

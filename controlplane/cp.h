@@ -16,6 +16,7 @@
 #include "controlplane/stats.h"
 #include "controlplane/trace.h"
 #include "controlplane/verify.h"
+#include "shm/kernel_writer.h"
 #include "shm/node_writer.h"
 #include "shm/peer_table.h"
 
@@ -34,6 +35,7 @@ struct session {
 	struct peers peers;
 	struct announce announce;
 	struct nexthops nexthops;
+	struct kernel_writer kernel; // of the XDP program's tables, where there are some
 	uint64_t opened_ns;
 	uint64_t egress_hash; // of the egress table when it was last looked at
 	unsigned ticks;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "shm/kernel_memory.h"
 
 #include <errno.h>
 
@@ -21,13 +22,15 @@ void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_st
 uint32_t endpoints_alive_at(const struct node_table *t, struct node_entry entry)
 {
 	uint32_t index = node_entry_index(entry);
-	uint32_t seen, changed;
+	uint32_t seen, changed, relayed;
 
 	if (index > t->index_max)
 		return 0;
 	seen = __atomic_load_n(&t->last_seen[index], __ATOMIC_RELAXED);
 	changed = t->info[index].changed_at;
-	return seen > changed ? seen : changed;
+	seen = seen > changed ? seen : changed;
+	relayed = t->kernel ? kernel_state_seen(&t->kernel[index]) : 0;
+	return seen > relayed ? seen : relayed;
 }
 
 // A candidate for learning: what was received, and what the table says of the id.

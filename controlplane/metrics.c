@@ -2,6 +2,7 @@
 #include "controlplane/metrics.h"
 
 #include "controlplane/admin_api.h"
+#include "shm/kernel_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,9 @@ static void counters(FILE *out, const struct memory *m)
 			fprintf(out, "fairway_%s{worker=\"%u\"} %llu\n", name, w,
 			    (unsigned long long)__atomic_load_n(
 				&m->workers[w].counters[c], __ATOMIC_RELAXED));
+		if (m->kernel)
+			fprintf(out, "fairway_%s{worker=\"kernel\"} %llu\n", name,
+			    (unsigned long long)kernel_counter(m->kernel, c));
 	}
 	head(out, "drops_total", "counter", "datagrams dropped, by reason (docs/counters.md)");
 	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "shm/kernel_writer.h"
 
 #include <string.h>
 
@@ -15,8 +16,11 @@ static nexthop_word word_load(const struct nexthops *h, unsigned i)
 
 static void word_store(struct nexthops *h, uint16_t i, nexthop_word w)
 {
-	if (word_load(h, i) != w)
-		__atomic_store_n(&h->memory->nexthops[i], w, __ATOMIC_RELEASE);
+	if (word_load(h, i) == w)
+		return;
+	__atomic_store_n(&h->memory->nexthops[i], w, __ATOMIC_RELEASE);
+	if (h->memory->kernel)
+		kernel_nexthop_write(h->memory->kernel, i, w);
 }
 
 void nexthops_open(struct nexthops *h, const struct memory *m, const struct routes *routes)

@@ -108,8 +108,30 @@ void session_configure(struct cp *cp)
 		.silence_ns = cp->config.admission.silence_ns,
 		.ttl_ns = cp->config.admission.ttl_ns};
 	settings_write(cp->session.memory->settings, &cp->config);
+	settings_published(cp->session.memory);
 	if (gossip_configure(cp) != 0)
 		log_error("peer relays not configured: out of memory");
+}
+
+// The XDP program's tables follow the shared memory from here on.
+static int open_kernel(struct session *s)
+{
+	struct kernel_memory *k = s->memory->kernel;
+	int rc;
+
+	if (!k)
+		return 0;
+	rc = kernel_writer_open(&s->kernel, k, &s->nodes.table);
+	if (rc)
+		return rc;
+	s->nodes.kernel = &s->kernel;
+	kernel_writer_settle(&s->kernel, s->nodes.node_count);
+	for (unsigned i = 0; i < NEXTHOP_MAX; i++)
+		kernel_nexthop_write(k, (uint16_t)i, s->memory->nexthops[i]);
+	for (unsigned i = 0; i < PEER_MAX; i++)
+		if (s->memory->peers[i].valid)
+			kernel_peer_add(k, &s->memory->peers[i].at);
+	return 0;
 }
 
 static int open_writers(struct session *s)
@@ -124,7 +146,12 @@ static int open_writers(struct session *s)
 	rc = announce_open(&s->announce, s->memory->locals, s->nodes.table.index_max + 1);
 	if (rc)
 		goto peers;
+	rc = open_kernel(s);
+	if (rc)
+		goto announce;
 	return 0;
+announce:
+	announce_close(&s->announce);
 peers:
 	peer_writer_close(&s->peer_writer);
 nodes:
@@ -208,6 +235,7 @@ void session_close(struct cp *cp)
 	struct session *s = &cp->session;
 
 	store_u64(&s->memory->settings->trace_on, 0);
+	settings_published(s->memory);
 	store_u64(&s->memory->header->cp_pid, 0);
 	trace_attach(&cp->trace, NULL);
 	cp->verifier.endpoints = NULL;
@@ -216,6 +244,8 @@ void session_close(struct cp *cp)
 	announce_close(&s->announce);
 	peers_close(&s->peers);
 	peer_writer_close(&s->peer_writer);
+	if (s->nodes.kernel)
+		kernel_writer_close(&s->kernel);
 	node_writer_close(&s->nodes);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "controlplane/admin_api.h"
+#include "shm/kernel_writer.h"
 
 #include <errno.h>
 
@@ -24,6 +25,7 @@ static void tell_workers(struct trace *t)
 	store(&s->trace_sample, t->sample ? t->sample : 1);
 	store(&s->trace_drops_only, t->drops_only);
 	store(&s->trace_on, t->client != NULL);
+	settings_published(t->memory);
 	for (uint32_t w = 0; t->client && w < t->memory->worker_count; w++)
 		t->readers[w] = memory_trace_reader(t->memory, w);
 }

@@ -6,6 +6,7 @@
 #include "dataplane/io/link.h"
 #include "dataplane/serve.h"
 #include "dataplane/worker.h"
+#include "shm/kernel_memory.h"
 #include "shm/memory.h"
 
 #include <stdbool.h>
@@ -30,7 +31,8 @@ struct dp {
 	struct config config;
 	bool fall_back; // go on with sock alone when another link cannot be opened
 	struct memory memory;
-	bool adopted; // the memory is an earlier data plane's
+	bool adopted;		     // the memory is an earlier data plane's
+	struct kernel_memory kernel; // zero without a link that relays in the kernel
 	struct link *links[LINK_MAX];
 	unsigned link_count;
 	struct worker *workers[WORKER_MAX];

@@ -4,6 +4,7 @@
 #include "dataplane/dp.h"
 #include "dataplane/io/locals.h"
 #include "dataplane/io/mem.h"
+#include "dataplane/io/xdp_kernel.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -77,7 +78,15 @@ unsigned dp_workers_wanted(const struct config *config)
 	return most < WORKER_MAX ? most : WORKER_MAX;
 }
 
-static int link_open(struct dp *dp, const char *kind, const char *spec)
+static int kernel_open(struct dp *dp, struct link_error *err)
+{
+	uint64_t nodes = dp->config.xdp.kernel_nodes, capacity = dp->config.nodes_capacity;
+
+	return xdp_kernel_open(&dp->kernel, &dp->memory,
+	    (uint32_t)(nodes && nodes < capacity ? nodes : capacity), err);
+}
+
+static int link_open(struct dp *dp, const char *kind, const char *spec, bool kernel)
 {
 	const struct config *c = &dp->config;
 	const struct link_config cfg = {
@@ -94,6 +103,8 @@ static int link_open(struct dp *dp, const char *kind, const char *spec)
 	    .busy_poll_us = (uint32_t)c->xdp.busy_poll_us,
 	    .zero_copy = (uint8_t)c->xdp.zero_copy,
 	    .native = (uint8_t)c->xdp.mode,
+	    .kernel = kernel ? &dp->kernel : NULL,
+	    .hash_key = dp->memory.nodes.hash_key,
 	    .socket_buffer = (uint32_t)c->sock_buffer,
 	    .settings = dp->memory.settings,
 	};
@@ -104,7 +115,9 @@ static int link_open(struct dp *dp, const char *kind, const char *spec)
 
 	if (link) {
 		link->ops = link_ops_find(kind);
-		rc = link->ops->open(link, &cfg, &err);
+		rc = kernel && !dp->kernel.places ? kernel_open(dp, &err) : 0;
+		if (rc == 0)
+			rc = link->ops->open(link, &cfg, &err);
 	} else {
 		snprintf(err.text, sizeof(err.text), "out of memory");
 	}
@@ -136,7 +149,7 @@ void dp_links_reduce(struct dp *dp)
 
 int dp_links_open(struct dp *dp)
 {
-	if (link_open(dp, "sock", ""))
+	if (link_open(dp, "sock", "", false))
 		return DP_EXIT_LINK;
 	for (uint32_t i = 0; i < dp->config.links.count; i++) {
 		const struct config_link *l = &dp->config.links.at[i];
@@ -148,7 +161,7 @@ int dp_links_open(struct dp *dp)
 			snprintf(spec, sizeof(spec), "%s:%u", l->ifname, l->queues);
 		else
 			snprintf(spec, sizeof(spec), "%s", l->ifname);
-		if (link_open(dp, *l->device ? "dpdk" : "xdp", spec) == 0)
+		if (link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel) == 0)
 			continue;
 		if (!dp->fall_back)
 			return DP_EXIT_LINK;
@@ -176,6 +189,7 @@ static void link_publish(const struct link *link, struct link_block *out)
 	out->up = !s.down;
 	out->native = s.native;
 	out->zero_copy = s.zero_copy;
+	out->kernel = s.kernel;
 	store(&out->rx_datagrams, s.rx_datagrams);
 	store(&out->rx_bytes, s.rx_bytes);
 	store(&out->tx_datagrams, s.tx_datagrams);
@@ -206,6 +220,7 @@ void dp_links_close(struct dp *dp)
 		link->ops->close(link);
 		free(link);
 	}
+	xdp_kernel_close(&dp->kernel);
 }
 
 static bool is_loopback(const struct endpoint *e)

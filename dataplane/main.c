@@ -184,10 +184,15 @@ static int privileges_end(struct dp *dp, const struct privilege_user *user)
 
 static void client_serve(struct dp *dp)
 {
-	int fds[2 + WORKER_MAX] = {dp->memory.fd, dp->cp_event};
+	int fds[2 + WORKER_MAX + KERNEL_MAP_COUNT] = {dp->memory.fd, dp->cp_event};
+	unsigned count = 2 + dp->worker_count;
 
 	memcpy(fds + 2, dp->worker_events, dp->worker_count * sizeof(fds[0]));
-	server_accept(&dp->server, dp->worker_count, fds, 2 + dp->worker_count);
+	if (dp->kernel.places) {
+		memcpy(fds + count, dp->kernel.fds, sizeof(dp->kernel.fds));
+		count += KERNEL_MAP_COUNT;
+	}
+	server_accept(&dp->server, dp->worker_count, fds, count);
 }
 
 static void netlink_drain(struct dp *dp)

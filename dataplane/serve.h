@@ -7,7 +7,8 @@
 
 // STATE/dp.sock: hands the shared memory and the eventfds to the control plane. A client gets one
 // message, {"version":1,"workers":N}, with the descriptors: memory, the control plane's eventfd,
-// one eventfd per worker. The connection then stays until one side ends. Main thread only.
+// one eventfd per worker, and with a link that relays in the kernel its maps (enum kernel_map). The
+// connection then stays until one side ends. Main thread only.
 
 enum { SERVE_CLIENTS = 16 };
 

@@ -37,9 +37,9 @@ struct worker {
 	struct tx_lists lists;
 	struct burst burst;
 	uint64_t now_ns;
-	bool busy;   // the last turn held something
-	bool raw;    // serves a raw link
-	bool polled; // a link has no way to wake it
+	bool busy;	 // the last turn held something
+	bool busy_links; // serves a raw link that polling pays for
+	bool polled;	 // a link has no way to wake it
 	unsigned queue_count;
 	unsigned idle_turns;
 	uint64_t window_start_ns, window_count; // of the rate measured now
@@ -276,8 +276,8 @@ static bool worker_may_sleep(struct worker *w)
 {
 	uint64_t limit = __atomic_load_n(&w->settings->busy_rate, __ATOMIC_RELAXED);
 	// Asking sockets costs a system call each time, waiting for them costs no more: without a
-	// raw link there is nothing to gain from polling.
-	bool polling = limit == 0 || w->polled || (w->raw && w->rate >= limit);
+	// raw link, or with the kernel relaying, there is nothing to gain from polling.
+	bool polling = limit == 0 || w->polled || (w->busy_links && w->rate >= limit);
 
 	if (polling != w->block->mode)
 		__atomic_store_n(&w->block->mode, polling, __ATOMIC_RELAXED);
@@ -355,7 +355,7 @@ static void *worker_run(void *arg)
 			continue;
 		}
 		block_count(w, COUNTER_POLLS_EMPTY);
-		if ((++w->idle_turns < IDLE_TURNS && w->raw) || !worker_may_sleep(w)) {
+		if ((++w->idle_turns < IDLE_TURNS && w->busy_links) || !worker_may_sleep(w)) {
 			__builtin_ia32_pause();
 			continue;
 		}
@@ -390,7 +390,7 @@ static void env_open(struct worker *w)
 		w->queues[i] = w->cfg.index < link->queue_count ? link->queues[w->cfg.index] : NULL;
 		w->queue_count += w->queues[i] != NULL;
 		env->links[i].raw = w->queues[i] && link->ops->raw;
-		w->raw |= env->links[i].raw;
+		w->busy_links |= env->links[i].raw && !link->quiet;
 		if (w->queues[i] && link->ops->buffers)
 			w->buffers[i] = link->ops->buffers(w->queues[i]);
 		w->polled |= w->queues[i] && link->ops->polled;

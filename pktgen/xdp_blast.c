@@ -96,6 +96,7 @@ static void template_build(struct xdp *x)
 	memset(ip + 10, 0, 6); // checksum and source address
 	memset(udp + 6, 0, 2); // checksum
 	memset(udp, 0, 2);     // source port
+	memcpy((void *)l->generate->bss->start, l->template, GENERATE_START);
 	l->generate->bss->ip_sum = csum_fold(csum_add(0, ip, 20));
 	l->generate->bss->udp_sum =
 	    csum_fold(udp4_pseudo_sum(0, x->path.relay_addr, (uint16_t)(8 + payload)) +

@@ -16,7 +16,7 @@ INCLUDES = {
     "shm": {"wire"},
     "config": {"wire"},
     "crypto": set(),
-    "bpf": {"wire"},
+    "bpf": {"wire", "shm"},
     "dataplane": {"wire", "shm", "crypto", "config", "bpf"},
     "controlplane": {"wire", "shm", "crypto", "config"},
     "cli": {"wire", "config", "shm/counters.h"},

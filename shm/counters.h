@@ -24,6 +24,7 @@
 	X(CHECKSUM_COMPLETED, checksum_completed,                                               \
 	    "datagrams from a local sender whose UDP checksum a link left to be completed")     \
 	X(COMPANION, companion, "datagrams of a raw link sent through the companion sock link") \
+	X(KERNEL, kernel, "relay datagrams that the XDP program decided itself (mode=kernel)")  \
 	X(INJECT_RESETS, inject_resets,                                                         \
 	    "times that a damaged inject ring was emptied; other than 0 is a defect")
 

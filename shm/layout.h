@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "shm/constants.h"
 #include "shm/counters.h"
 #include "wire/endpoint.h"
 
@@ -24,12 +25,6 @@ enum {
 	// rings and counters, and the structs of node_entry.h, node_table.h and peer_table.h.
 	SHM_VERSION = 2,
 	CACHE_LINE = 64,
-	LOCAL_MAX = 64,	     // local table: addresses and ports we serve
-	EGRESS_MAX = 64,     // interfaces (and VLANs on them) that raw links send through
-	NEXTHOP_MAX = 16384, // index 0 means unresolved
-	PEER_MAX = 1024, // endpoints of peer relays (a peer with many nodes gossips from several)
-	WORKER_MAX = 64,
-	LINK_MAX = 16,
 };
 
 // What the data plane tells of a link, for display. Writer: dp, about once a second; each field is
@@ -43,7 +38,8 @@ struct link_block {
 	uint8_t up;
 	uint8_t native;	   // raw links: the driver runs the steering program
 	uint8_t zero_copy; // raw links
-	uint8_t pad[4];
+	uint8_t kernel;	   // xdp: the steering program relays itself (mode=kernel)
+	uint8_t pad[3];
 	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
 	uint64_t rx_dropped, tx_errors, tx_full;
 };
@@ -97,8 +93,6 @@ struct relay_settings {
 	uint64_t trace_drops_only; // 0 or 1
 	uint64_t ttl;		   // time to live of what we send
 };
-
-enum sender_check { SENDER_CHECK_IP, SENDER_CHECK_ENDPOINT, SENDER_CHECK_OFF };
 
 // A local address and port that we serve. Writer: dp. Entries are only added while the process
 // runs; `valid` is stored last (release). Index 0 is the first --listen address.

@@ -47,6 +47,7 @@ struct memory {
 	struct worker_block *workers; // worker_count
 	uint8_t *rings;
 	struct node_table nodes;
+	struct kernel_memory *kernel; // maps of the XDP program that relays, or NULL. Not owned
 };
 
 // Data plane: a new memory. header.dp_pid and dp_started_ns are set; settings are zero. When

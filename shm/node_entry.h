@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "shm/node_word.h"
+
 #include <assert.h>
 #include <emmintrin.h>
 #include <stdalign.h>
@@ -11,27 +13,11 @@
 // 16-byte moves are atomic on every CPU with AVX, which memory_open checks). An entry that was
 // loaded is a consistent copy; it stays usable until the worker's next quiescent state, also when
 // the node is removed meanwhile.
-//
-// word 0: bits 0-31 node id, 0 = empty; 32-63 address
-// word 1: bits 0-23 node index, 24-39 port (host order), 40-53 next hop, 54-59 local, 60-63 flags
 struct node_entry {
 	alignas(16) uint64_t w[2];
 };
 
 static_assert(sizeof(struct node_entry) == 16, "one atomic word");
-
-enum node_flags {
-	NODE_V6 = 1 << 0,     // address is the index of an IPv6 slot
-	NODE_REMOTE = 1 << 1, // known by a peer relay: address is the index of the peer
-	NODE_CARRY = 1 << 2,  // registered with 0x08, gets 0x09
-	NODE_KEYED = 1 << 3,  // node_info.has_key: no need to punt a Discover for its key
-};
-
-enum {
-	NODE_INDEX_MAX = (1 << 24) - 1, // index 0 is never given to a node
-	NODE_NEXTHOP_MASK = (1 << 14) - 1,
-	NODE_LOCAL_MASK = (1 << 6) - 1,
-};
 
 // What the control plane remembers of a node; by node index. Writer: cp. Readers: cp, and workers
 // for nothing but has_key. Times are seconds of CLOCK_MONOTONIC.
@@ -73,38 +59,38 @@ static inline void node_entry_store(struct node_entry *at, struct node_entry e)
 
 static inline uint32_t node_entry_id(struct node_entry e)
 {
-	return (uint32_t)e.w[0];
+	return node_word_id(e.w[0]);
 }
 
 // IPv4 address in network order as it lies in memory, IPv6 slot, or peer index, by flags.
 static inline uint32_t node_entry_address(struct node_entry e)
 {
-	return (uint32_t)(e.w[0] >> 32);
+	return node_word_address(e.w[0]);
 }
 
 static inline uint32_t node_entry_index(struct node_entry e)
 {
-	return (uint32_t)e.w[1] & 0xffffff;
+	return node_word_index(e.w[1]);
 }
 
 static inline uint16_t node_entry_port(struct node_entry e)
 {
-	return (uint16_t)(e.w[1] >> 24);
+	return node_word_port(e.w[1]);
 }
 
 static inline uint16_t node_entry_nexthop(struct node_entry e)
 {
-	return (uint16_t)(e.w[1] >> 40) & NODE_NEXTHOP_MASK;
+	return node_word_nexthop(e.w[1]);
 }
 
 static inline uint8_t node_entry_local(struct node_entry e)
 {
-	return (uint8_t)(e.w[1] >> 54) & NODE_LOCAL_MASK;
+	return node_word_local(e.w[1]);
 }
 
 static inline uint8_t node_entry_flags(struct node_entry e)
 {
-	return (uint8_t)(e.w[1] >> 60);
+	return node_word_flags(e.w[1]);
 }
 
 static inline struct node_entry node_entry_keyed(struct node_entry e, bool keyed)

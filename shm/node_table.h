@@ -62,6 +62,8 @@ struct node_table {
 	uint8_t (*v6)[16];	// IPv6 addresses in network order
 	uint32_t *last_seen;	// seconds of CLOCK_MONOTONIC. Writer: workers
 	struct node_info *info; // Writer: cp
+	// Signs of life seen by the XDP program that relays; NULL: there is none.
+	const struct kernel_state *kernel;
 	uint32_t capacity, index_max, bucket_max, overflow_max, v6_max;
 	uint32_t hash_key[4];
 };
@@ -89,18 +91,6 @@ bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct
 static inline bool node_is_keyed(const struct node_table *t, struct node_entry e)
 {
 	return !(node_entry_flags(e) & NODE_REMOTE) && t->info[node_entry_index(e)].has_key;
-}
-
-// Bijective on 32 bits: two ids never have the same hash.
-static inline uint32_t node_hash(const uint32_t key[4], uint32_t id)
-{
-	uint32_t h = id ^ key[0];
-
-	h *= key[1] | 1;
-	h ^= h >> 16;
-	h *= key[2] | 1;
-	h ^= h >> 15;
-	return h ^ key[3];
 }
 
 // The bucket of a hash in a table of n >= 1 buckets.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/node_writer.h"
 
+#include "shm/kernel_writer.h"
 #include "shm/node_grow.h"
 
 #include <errno.h>
@@ -96,6 +97,12 @@ static struct node_entry entry_make(
 	};
 }
 
+static void mirror_put(struct node_writer *w, struct node_entry e)
+{
+	if (w->kernel)
+		kernel_writer_put(w->kernel, e);
+}
+
 static void count_change(struct node_writer *w, int nodes, int remotes)
 {
 	struct node_table_header *h = w->table.header;
@@ -104,6 +111,8 @@ static void count_change(struct node_writer *w, int nodes, int remotes)
 	w->remote_count += (uint32_t)remotes;
 	__atomic_store_n(&h->node_count, w->node_count, __ATOMIC_RELAXED);
 	__atomic_store_n(&h->remote_count, w->remote_count, __ATOMIC_RELAXED);
+	if (w->kernel)
+		kernel_writer_settle(w->kernel, w->node_count);
 }
 
 static void v6_defer(struct node_writer *w, struct node_entry e)
@@ -142,6 +151,7 @@ static int entry_replace(
 		info_begin(&w->table, node_entry_index(e), now_s);
 	e = node_entry_keyed(e, node_is_keyed(&w->table, e));
 	node_entry_store(at, e);
+	mirror_put(w, e);
 	if (!(flags & NODE_V6) || address != node_entry_address(old))
 		v6_defer(w, old);
 	count_change(w, 0, is_remote(e) - is_remote(old));
@@ -164,6 +174,7 @@ static int node_insert(
     struct node_writer *w, uint32_t id, const struct node_route *route, uint32_t now_s)
 {
 	const struct node_table *t = &w->table;
+	struct node_entry e;
 	uint32_t address, index;
 	uint8_t flags;
 	int err;
@@ -176,7 +187,8 @@ static int node_insert(
 	err = address_place(w, route, NULL, &address, &flags);
 	if (!err) {
 		info_begin(t, index, now_s);
-		err = entry_insert(w, entry_make(id, address, index, route, flags));
+		e = entry_make(id, address, index, route, flags);
+		err = entry_insert(w, e);
 		if (err && (flags & NODE_V6))
 			index_pool_give(&w->v6, address);
 	}
@@ -184,6 +196,7 @@ static int node_insert(
 		index_pool_give(&w->indexes, index);
 		return err;
 	}
+	mirror_put(w, e);
 	count_change(w, 1, (flags & NODE_REMOTE) != 0);
 	if (2ULL * w->node_count > 3ULL * (uint32_t)node_table_state(t))
 		node_table_split(w);
@@ -212,6 +225,7 @@ int node_writer_set_nexthop(struct node_writer *w, uint32_t id, uint16_t nexthop
 	e.w[1] &= ~((uint64_t)NODE_NEXTHOP_MASK << 40);
 	e.w[1] |= (uint64_t)(nexthop & NODE_NEXTHOP_MASK) << 40;
 	node_entry_store(at, e);
+	mirror_put(w, e);
 	return 0;
 }
 
@@ -228,6 +242,7 @@ int node_writer_bind(struct node_writer *w, uint32_t id, const uint8_t key[32])
 	memcpy(info->key, key, sizeof(info->key));
 	__atomic_store_n(&info->has_key, 1, __ATOMIC_RELEASE);
 	node_entry_store(at, node_entry_keyed(*at, true));
+	mirror_put(w, *at);
 	return 0;
 }
 
@@ -242,6 +257,8 @@ int node_writer_remove(struct node_writer *w, uint32_t id)
 		return -ENOMEM;
 	old = *at;
 	node_table_take(w, at, node_hash(w->table.hash_key, id));
+	if (w->kernel)
+		kernel_writer_remove(w->kernel, id);
 	v6_defer(w, old);
 	deferred_add(&w->deferred, node_entry_index(old), NODE_PLACE_INDEX);
 	count_change(w, -1, -is_remote(old));

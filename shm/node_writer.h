@@ -28,7 +28,8 @@ struct node_writer {
 	struct index_pool indexes, v6, overflow;
 	struct deferred deferred;
 	uint32_t node_count, remote_count;
-	bool huge_pages; // takes huge pages as the table grows
+	bool huge_pages;	      // takes huge pages as the table grows
+	struct kernel_writer *kernel; // mirrors every change, or NULL. Not owned
 };
 
 // What the control plane decides about a node.

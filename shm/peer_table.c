@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/peer_table.h"
 
+#include "shm/kernel_writer.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -120,6 +122,8 @@ int peer_writer_put(struct peer_writer *w, const struct peer *p)
 		return i;
 	at = &m->peers[i];
 	*at = (struct peer){.at = p->at, .nexthop = p->nexthop, .id = p->id, .local = p->local};
+	if (m->kernel)
+		kernel_peer_add(m->kernel, &p->at);
 	__atomic_store_n(&at->valid, 1, __ATOMIC_RELEASE);
 	err = slot_publish(m->peer_index, at, (unsigned)i);
 	if (err) {

@@ -3,6 +3,7 @@
 
 #include "dataplane/burst.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,7 +33,10 @@ struct link_stats {
 	uint8_t down;	   // the interface is down or gone
 	uint8_t native;	   // raw links: the driver runs the steering program
 	uint8_t zero_copy; // raw links
+	uint8_t kernel;	   // the steering program relays itself
 };
+
+struct kernel_memory;
 
 struct link_config {
 	const char *spec; // text after the kind: "eth0:2", empty for sock
@@ -41,15 +45,17 @@ struct link_config {
 	uint16_t worker_count;
 	struct local
 	    *locals; // LOCAL_MAX entries in shared memory; NULL: every frame is ours (dpdk)
-	struct egress *egress;	// EGRESS_MAX entries in shared memory
-	uint32_t frame_count;	// buffers per worker for raw links
-	uint32_t busy_poll_us;	// 0 = no kernel busy poll
-	uint8_t zero_copy;	// 0 auto, 1 require, 2 never
-	uint8_t native;		// 0 auto, 1 require native, 2 generic only
-	uint32_t socket_buffer; // bytes of SO_RCVBUF and SO_SNDBUF for sock
-	const char *dpdk_eal;	// further arguments of DPDK's environment layer, or NULL
-	const char *dpdk_tap;	// the host's interface of a dpdk link: "auto", "off" or its name
-	uint16_t dpdk_queues;	// queues of a dpdk link; never more than workers
+	struct egress *egress;	      // EGRESS_MAX entries in shared memory
+	uint32_t frame_count;	      // buffers per worker for raw links
+	uint32_t busy_poll_us;	      // 0 = no kernel busy poll
+	uint8_t zero_copy;	      // 0 auto, 1 require, 2 never
+	uint8_t native;		      // 0 auto, 1 require native, 2 generic only
+	struct kernel_memory *kernel; // xdp: the program relays by these tables; NULL: it steers
+	const uint32_t *hash_key;     // of the node table, 4 words, with `kernel`
+	uint32_t socket_buffer;	      // bytes of SO_RCVBUF and SO_SNDBUF for sock
+	const char *dpdk_eal;	      // further arguments of DPDK's environment layer, or NULL
+	const char *dpdk_tap; // the host's interface of a dpdk link: "auto", "off" or its name
+	uint16_t dpdk_queues; // queues of a dpdk link; never more than workers
 	// Shared memory; NULL: the kernel's defaults.
 	const struct relay_settings *settings;
 };
@@ -100,6 +106,7 @@ struct link {
 	const struct link_ops *ops;
 	char name[32]; // "xdp:eth0", "sock"
 	uint8_t index;
+	bool quiet; // the kernel relays what is common: polling would gain nothing
 	uint16_t queue_count;
 	uint8_t mac[6]; // dpdk: the device's
 	struct link_queue *queues[WORKER_MAX];

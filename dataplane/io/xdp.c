@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/privilege.h"
 #include "dataplane/io/xdp_internal.h"
+#include "dataplane/io/xdp_kernel.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -225,6 +226,24 @@ static uint32_t frame_limit(const struct link *link)
 	return XDP_FRAME_MAX(size);
 }
 
+// The interface's peer may take up or give up NAPI at any time (veth), so this is asked again.
+static void kernel_follow(struct xdp_link *x)
+{
+	struct xdp_features can = {.tx = false};
+	uint8_t flags;
+
+	if (!x->cfg.kernel)
+		return;
+	if (x->watch.present)
+		can = xdp_features_read(x->ifname, x->ifindex);
+	flags = (can.tx ? KERNEL_EGRESS_TX : 0) | (can.redirect ? KERNEL_EGRESS_REDIRECT : 0);
+	if (!x->program.native && x->watch.present)
+		flags |= KERNEL_EGRESS_TX; // in place of the driver, the kernel sends
+	x->sends = flags != 0;
+	xdp_kernel_locals(x->cfg.kernel, x->cfg.locals);
+	xdp_kernel_egress(x->cfg.kernel, x->cfg.egress, x->cfg.index, flags);
+}
+
 static int open_steps(struct link *link, struct xdp_link *x, struct link_error *err)
 {
 	int rc = spec_parse(x, x->cfg.spec, err);
@@ -245,7 +264,25 @@ static int open_steps(struct link *link, struct xdp_link *x, struct link_error *
 		return rc;
 	xdp_program_limit(&x->program, frame_limit(link));
 	xdp_program_serve(&x->program, x->cfg.locals);
+	kernel_follow(x);
+	link->quiet = x->cfg.kernel != NULL;
 	return 0;
+}
+
+// What the operator could do for more speed.
+static void advise(const struct xdp_link *x, struct link_error *err)
+{
+	if (x->queue_count < x->queue_total)
+		xdp_fail(err, 0,
+		    "%s has %u receive queues and %u are bound: datagrams on the others go through "
+		    "the kernel to the sock link, served but slower; ethtool -L %s combined %u",
+		    x->ifname, x->queue_total, x->queue_count, x->ifname, x->queue_count);
+	if (x->cfg.kernel && !x->sends)
+		xdp_fail(err, 0,
+		    "the peer of %s cannot receive what an XDP program sends, so the engine "
+		    "relays: "
+		    "ethtool -K PEER gro on, at the other end of the veth (Linux 6.3)",
+		    x->ifname);
 }
 
 static int xdp_open(struct link *link, const struct link_config *cfg, struct link_error *err)
@@ -268,11 +305,7 @@ static int xdp_open(struct link *link, const struct link_config *cfg, struct lin
 	}
 	x->cfg.spec = NULL;
 	snprintf(link->name, sizeof(link->name), "xdp:%s", x->ifname);
-	if (x->queue_count < x->queue_total)
-		xdp_fail(err, 0,
-		    "%s has %u receive queues and %u are bound: datagrams on the others go through "
-		    "the kernel to the sock link, served but slower; ethtool -L %s combined %u",
-		    x->ifname, x->queue_total, x->queue_count, x->ifname, x->queue_count);
+	advise(x, err);
 	return 0;
 }
 
@@ -283,6 +316,7 @@ static void xdp_maintain(struct link *link)
 	if (egress_follow(&x->watch))
 		xdp_program_station(&x->program, x->watch.mac);
 	xdp_program_serve(&x->program, x->cfg.locals);
+	kernel_follow(x);
 }
 
 static uint64_t load_relaxed(const uint64_t *n)
@@ -299,7 +333,17 @@ static void xdp_stats(const struct link *link, struct link_stats *out)
 	    .down = !x->watch.present || !x->watch.up,
 	    .native = x->program.native,
 	    .zero_copy = link->queue_count && link->queues[0]->umem->zero_copy,
+	    .kernel = x->cfg.kernel != NULL,
 	};
+	if (x->cfg.kernel) {
+		struct kernel_link_counts c;
+
+		kernel_link(x->cfg.kernel, x->cfg.index, &c);
+		out->rx_datagrams = c.rx_datagrams;
+		out->rx_bytes = c.rx_bytes;
+		out->tx_datagrams = c.tx_datagrams;
+		out->tx_bytes = c.tx_bytes;
+	}
 	for (unsigned w = 0; w < link->queue_count; w++) {
 		const struct link_queue *q = link->queues[w];
 
@@ -327,9 +371,13 @@ static void xdp_describe(const struct link *link, char *text, size_t size)
 	uint64_t counts[STEER_COUNTER_COUNT];
 
 	xdp_program_counts(&x->program, counts);
-	snprintf(text, size, "%s, %s, %s, %u of %u queues%s, mtu %u, steered %llu, passed %llu",
-	    state, x->program.native ? "native" : "generic", zero_copy ? "zero-copy" : "copy",
-	    x->queue_count, x->queue_total, x->cfg.busy_poll_us ? ", busy poll" : "", x->watch.mtu,
+	snprintf(text, size, "%s, %s%s, %s, %u of %u queues%s, mtu %u, steered %llu, passed %llu",
+	    state, x->program.native ? "native" : "generic",
+	    !x->cfg.kernel ? ""
+	    : x->sends	   ? ", kernel relays"
+			   : ", kernel cannot relay",
+	    zero_copy ? "zero-copy" : "copy", x->queue_count, x->queue_total,
+	    x->cfg.busy_poll_us ? ", busy poll" : "", x->watch.mtu,
 	    (unsigned long long)counts[STEER_STEERED], (unsigned long long)counts[STEER_PASSED]);
 }
 

@@ -4,6 +4,8 @@
 #include "bpf/steer_shared.h"
 #include "dataplane/io/egress.h"
 #include "dataplane/io/link.h"
+#include "dataplane/io/xdp_features.h"
+#include "shm/kernel_memory.h"
 
 #include <net/if.h>
 #include <stdalign.h>
@@ -76,9 +78,12 @@ struct link_queue {
 	alignas(CACHE_LINE) struct xdp_counts counts; // written by the worker
 };
 
-// bpf/steer on one interface.
+// bpf/steer on one interface, or bpf/relay, which does what steer does too.
 struct xdp_program {
-	struct steer_bpf *skeleton;
+	struct steer_bpf *steer; // one of the two
+	struct relay_bpf *relay;
+	struct steer_state *state; // in memory that the program reads
+	int fd, xsks_fd, counters_fd;
 	int link_fd; // holds the attachment; the kernel detaches when it is closed
 	bool native;
 };
@@ -89,6 +94,7 @@ struct xdp_link {
 	uint32_t queue_count; // bound
 	uint32_t queue_total; // of the interface
 	uint16_t worker_count;
+	bool sends; // mode=kernel: what the program sends gets out
 	struct link_config cfg;
 	struct xdp_program program;
 	struct egress_watch watch;

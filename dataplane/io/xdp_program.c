@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// Its types are in bpf/steer_shared.h, included above.
+// Their types are in bpf/steer_shared.h and shm/kernel_layout.h, included above.
+#include "bpf/relay.skel.h"
 #include "bpf/steer.skel.h"
 
 static_assert(STEER_SERVED_MAX >= (int)LOCAL_MAX, "every local can be served");
@@ -38,15 +39,83 @@ __attribute__((format(printf, 2, 0))) static int note_complaint(
 	return 0;
 }
 
-static int program_load(struct xdp_program *p, struct link_error *err)
+static int steer_load(struct xdp_program *p)
+{
+	p->steer = steer_bpf__open_and_load();
+	if (!p->steer)
+		return -errno;
+	p->state = &p->steer->bss->state;
+	p->fd = bpf_program__fd(p->steer->progs.steer);
+	p->xsks_fd = bpf_map__fd(p->steer->maps.xsks);
+	p->counters_fd = bpf_map__fd(p->steer->maps.counters);
+	return 0;
+}
+
+// The program works on the maps that all such links share.
+static int relay_share(struct relay_bpf *r, const struct kernel_memory *k)
+{
+	struct bpf_map *const maps[KERNEL_MAP_COUNT] = {
+	    [KERNEL_PLACES] = r->maps.places,
+	    [KERNEL_RULES] = r->maps.rules,
+	    [KERNEL_NODES] = r->maps.nodes,
+	    [KERNEL_V6] = r->maps.v6,
+	    [KERNEL_STATES] = r->maps.states,
+	    [KERNEL_NEXTHOPS] = r->maps.nexthops,
+	    [KERNEL_COUNTS] = r->maps.counts,
+	};
+
+	for (int i = 0; i < KERNEL_MAP_COUNT; i++) {
+		int rc = bpf_map__reuse_fd(maps[i], k->fds[i]);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int relay_load(struct xdp_program *p, const struct link_config *cfg)
+{
+	struct relay_bpf *r = relay_bpf__open();
+	int rc;
+
+	if (!r)
+		return -errno;
+	memcpy((void *)r->rodata->hash_key, cfg->hash_key, sizeof(r->rodata->hash_key));
+	r->rodata->bucket_count = cfg->kernel->sizes.buckets;
+	r->rodata->cpu_count = cfg->kernel->sizes.cpus;
+	r->rodata->link_index = cfg->index;
+	rc = relay_share(r, cfg->kernel);
+	if (rc == 0)
+		rc = relay_bpf__load(r);
+	if (rc) {
+		relay_bpf__destroy(r);
+		return rc;
+	}
+	p->relay = r;
+	p->state = &r->bss->state;
+	p->fd = bpf_program__fd(r->progs.relay);
+	p->xsks_fd = bpf_map__fd(r->maps.xsks);
+	p->counters_fd = bpf_map__fd(r->maps.counters);
+	return 0;
+}
+
+static void program_destroy(struct xdp_program *p)
+{
+	steer_bpf__destroy(p->steer);
+	relay_bpf__destroy(p->relay);
+	p->steer = NULL;
+	p->relay = NULL;
+	p->state = NULL;
+}
+
+static int program_load(
+    struct xdp_program *p, const struct link_config *cfg, struct link_error *err)
 {
 	libbpf_print_fn_t before = libbpf_set_print(note_complaint);
-	int rc = 0;
+	int rc;
 
 	bpf_complaint[0] = 0;
-	p->skeleton = steer_bpf__open_and_load();
-	if (!p->skeleton)
-		rc = -errno;
+	rc = cfg->kernel ? relay_load(p, cfg) : steer_load(p);
 	libbpf_set_print(before);
 	if (rc == -EPERM)
 		return xdp_fail(err, rc,
@@ -54,9 +123,9 @@ static int program_load(struct xdp_program *p, struct link_error *err)
 		    "needed, in a "
 		    "container those of the host");
 	if (rc)
-		return xdp_fail(err, rc,
-		    "loading the steering program: %s (%s); Linux 5.18 is needed", strerror(-rc),
-		    bpf_complaint);
+		return xdp_fail(err, rc, "loading the %s program: %s (%s); Linux 5.18 is needed",
+		    cfg->kernel ? "relaying" : "steering", strerror(-rc),
+		    bpf_complaint[0] ? bpf_complaint : "no details");
 	return 0;
 }
 
@@ -64,8 +133,7 @@ static int attach_as(struct xdp_program *p, uint32_t ifindex, uint32_t flags)
 {
 	struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = flags};
 
-	p->link_fd =
-	    bpf_link_create(bpf_program__fd(p->skeleton->progs.steer), ifindex, BPF_XDP, &opts);
+	p->link_fd = bpf_link_create(p->fd, ifindex, BPF_XDP, &opts);
 	return p->link_fd < 0 ? -errno : 0;
 }
 
@@ -96,23 +164,22 @@ static int attach_failure(const struct xdp_link *x, int rc, struct link_error *e
 
 int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct link_error *err)
 {
-	int rc = program_load(p, err);
+	int rc = program_load(p, &x->cfg, err);
 
 	if (rc)
 		return rc;
-	p->skeleton->bss->generic = 1;
+	p->state->generic = 1;
 	rc = -EOPNOTSUPP;
 	if (x->cfg.native != MODE_GENERIC) {
 		rc = attach_as(p, x->ifindex, XDP_FLAGS_DRV_MODE);
 		p->native = rc == 0;
-		p->skeleton->bss->generic = rc != 0;
+		p->state->generic = rc != 0;
 	}
 	if (x->cfg.native == MODE_GENERIC ||
 	    (x->cfg.native == MODE_AUTO && rc && rc != -EBUSY && rc != -EEXIST && rc != -EPERM))
 		rc = attach_as(p, x->ifindex, XDP_FLAGS_SKB_MODE);
 	if (rc) {
-		steer_bpf__destroy(p->skeleton);
-		p->skeleton = NULL;
+		program_destroy(p);
 		return attach_failure(x, rc, err);
 	}
 	return 0;
@@ -120,24 +187,22 @@ int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct l
 
 void xdp_program_detach(struct xdp_program *p)
 {
-	if (!p->skeleton)
+	if (!p->state)
 		return;
 	close(p->link_fd);
-	steer_bpf__destroy(p->skeleton);
-	p->skeleton = NULL;
+	program_destroy(p);
 }
 
 int xdp_program_bind(struct xdp_program *p, uint32_t queue, int socket_fd)
 {
-	int rc =
-	    bpf_map_update_elem(bpf_map__fd(p->skeleton->maps.xsks), &queue, &socket_fd, BPF_ANY);
+	int rc = bpf_map_update_elem(p->xsks_fd, &queue, &socket_fd, BPF_ANY);
 
 	return rc < 0 ? -errno : 0;
 }
 
 void xdp_program_limit(struct xdp_program *p, uint32_t frame_max)
 {
-	p->skeleton->bss->frame_max = frame_max;
+	p->state->frame_max = frame_max;
 }
 
 void xdp_program_station(struct xdp_program *p, const uint8_t mac[6])
@@ -146,7 +211,7 @@ void xdp_program_station(struct xdp_program *p, const uint8_t mac[6])
 
 	for (int i = 0; i < 6; i++)
 		station |= (uint64_t)mac[i] << (8 * i);
-	p->skeleton->bss->station = station;
+	p->state->station = station;
 }
 
 // Gossip's extra ports and wildcards are the companion's.
@@ -170,24 +235,24 @@ static void served_write(struct steer_address *entry, const struct endpoint *at)
 
 void xdp_program_serve(struct xdp_program *p, const struct local *locals)
 {
-	struct steer_bpf__bss *bss = p->skeleton->bss;
+	struct steer_state *state = p->state;
 	uint32_t n = 0;
 
 	for (int i = 0; i < LOCAL_MAX; i++)
 		if (is_steerable(&locals[i]))
-			served_write(&bss->served[n++], &locals[i].at);
-	__atomic_store_n(&bss->served_count, n, __ATOMIC_RELEASE);
+			served_write(&state->served[n++], &locals[i].at);
+	__atomic_store_n(&state->served_count, n, __ATOMIC_RELEASE);
 }
 
 void xdp_program_counts(const struct xdp_program *p, uint64_t counts[STEER_COUNTER_COUNT])
 {
-	int map = bpf_map__fd(p->skeleton->maps.counters);
 	int cpus = libbpf_num_possible_cpus();
 	uint64_t values[XDP_CPUS_MAX];
 
 	for (uint32_t i = 0; i < STEER_COUNTER_COUNT; i++) {
 		counts[i] = 0;
-		if (cpus <= 0 || cpus > XDP_CPUS_MAX || bpf_map_lookup_elem(map, &i, values) < 0)
+		if (cpus <= 0 || cpus > XDP_CPUS_MAX ||
+		    bpf_map_lookup_elem(p->counters_fd, &i, values) < 0)
 			continue;
 		for (int cpu = 0; cpu < cpus; cpu++)
 			counts[i] += values[cpu];

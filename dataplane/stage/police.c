@@ -8,14 +8,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-void rate_limit_set(struct rate_limit *l, uint64_t rate, uint64_t burst)
-{
-	l->rate = rate;
-	l->burst = burst;
-	l->interval_ns = rate ? NS_PER_S / rate : 0;
-	l->slack_ns = burst > 1 ? (burst - 1) * l->interval_ns : 0;
-}
-
 void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst)
 {
 	struct rate_limit ns;

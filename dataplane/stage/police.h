@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shm/layout.h"
+#include "shm/rate_limit.h"
 #include "wire/endpoint.h"
 
 #include <emmintrin.h>
@@ -10,38 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Token buckets, one 64-bit word each: the time at which the bucket will be full again (GCRA,
-// ITU-T I.371 virtual scheduling). Zero is a full bucket, so fresh memory needs no setting up.
-
-struct rate_limit {
-	uint64_t rate; // datagrams per second; 0 = no limit
-	uint64_t burst;
-	uint64_t interval_ns; // one token's time; 0 = no limit
-	uint64_t slack_ns;    // how far ahead of now a bucket may be and still give a token
-};
-
-static inline bool rate_limit_is(const struct rate_limit *l, uint64_t rate, uint64_t burst)
-{
-	return l->rate == rate && l->burst == burst;
-}
-
-// A burst of 0 counts as 1.
-void rate_limit_set(struct rate_limit *l, uint64_t rate, uint64_t burst);
-
-static inline bool bucket_take(uint64_t *full_at, const struct rate_limit *l, uint64_t now_ns)
-{
-	uint64_t at = *full_at > now_ns ? *full_at : now_ns;
-
-	if (at - now_ns > l->slack_ns)
-		return false;
-	*full_at = at + l->interval_ns;
-	return true;
-}
-
-// The same in half the memory, as there is one for each node: the time wraps. Its unit is chosen so
-// that all values that count are 1/256 of what a word holds; others are of a bucket that has long
-// been full. One that was left alone for very long is mistaken, one time in 256, for one that is
-// not quite full, and with a burst of 1 for an empty one.
+// A token bucket (shm/rate_limit.h) in half the memory, as there is one for each node: the time
+// wraps. Its unit is chosen so that all values that count are 1/256 of what a word holds; others
+// are of a bucket that has long been full. One that was left alone for very long is mistaken, one
+// time in 256, for one that is not quite full, and with a burst of 1 for an empty one.
 struct brief_limit {
 	uint64_t rate, burst; // as set
 	uint32_t interval;    // in units; 0 = no limit

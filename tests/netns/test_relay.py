@@ -11,9 +11,7 @@ import pytest
 
 from netlab import (DELIVER, DELIVER_DEST, DISCOVER_EX, PUNCH_COMMAND, PUNCH_REQUEST, RELAY, Node,
                     assert_unprivileged, eventually, process_status, run)
-from topology import BEACON6, Nets, start_relay
-
-LINKS = ["sock", "xdp"]
+from topology import BEACON6, LINKS, Nets, start_relay
 
 
 def drops(relay):

@@ -92,6 +92,14 @@ static void lists(void **state)
 	assert_int_equal(read_line(&with_keys, "--cpus 0-2,4 --link xdp:a --link sock"), 0);
 	assert_int_equal(config.cpus.count, 4);
 	assert_int_equal(config.links.count, 1);
+	assert_int_equal(
+	    read_line(&with_keys, "--link xdp:a,mode=engine,xdp:b:2,mode=kernel,xdp:c"), 0);
+	assert_int_equal(config.links.count, 3);
+	assert_int_equal(config.links.at[0].kernel, 0);
+	assert_string_equal(config.links.at[1].ifname, "b");
+	assert_int_equal(config.links.at[1].queues, 2);
+	assert_int_equal(config.links.at[1].kernel, 1);
+	assert_int_equal(config.links.at[2].kernel, 0);
 #if FAIRWAY_DPDK
 	assert_int_equal(read_line(&with_keys, "--link xdp:a,dpdk:net_tap0,iface=b,mac=fixed"), 0);
 	assert_int_equal(config.links.count, 2);
@@ -164,10 +172,10 @@ static void values_both_ways(void **state)
 	size_t len = 0;
 
 	(void)state;
-	assert_int_equal(
-	    read_line(&with_keys,
-		"--listen [::1]:9001 --link xdp:eth0:2 --cpus 1-3 --gossip-peers 192.0.2.1 "
-		"--gossip-extra-ports 9100-9104 --admission signed --sock-buffer 3M"),
+	assert_int_equal(read_line(&with_keys,
+			     "--listen [::1]:9001 --link xdp:eth0:2,mode=kernel --cpus 1-3 "
+			     "--gossip-peers 192.0.2.1 "
+			     "--gossip-extra-ports 9100-9104 --admission signed --sock-buffer 3M"),
 	    0);
 	for (const struct config_key *k = config_keys; k->name; k++)
 		len += (size_t)snprintf(file + len, sizeof(file) - len, "%s: %s\n", k->name,

@@ -70,7 +70,8 @@ static void wrong_files(void **state)
 	    {"listen: [[192.0.2.1:1]]\n",
 		"f.yaml:1:10: listen: entries of this list are plain values"},
 	    {"link: eth0\n",
-		"f.yaml:1:7: link: \"eth0\" is no link: write xdp:IFACE[:QUEUES], dpdk:DEVICE or "
+		"f.yaml:1:7: link: \"eth0\" is no link: write xdp:IFACE[:QUEUES][,mode=kernel], "
+		"dpdk:DEVICE or "
 		"sock"},
 	    {"link: xdp:\n", "f.yaml:1:10: mapping values are not allowed in this context: check "
 			     "indentation and colons"},
@@ -81,6 +82,9 @@ static void wrong_files(void **state)
 		"f.yaml:1:8: link: \"xdp:eth0:0\": the number of queues must be 1 to "
 		"64, or left out for all"},
 	    {"link: [\"dpdk:,x\"]\n", "f.yaml:1:8: link: \"dpdk:,x\"" NO_DEVICE},
+	    {"link: xdp:a,mode=fast\n", "f.yaml:1:7: link: \"xdp:a,mode=fast\": write mode=kernel "
+					"or mode=engine behind the "
+					"comma"},
 	    {"link: xdp:a-name-that-is-too-long\n",
 		"f.yaml:1:7: link: \"xdp:a-name-that-is-too-long\": interface names have at most "
 		"15 "
@@ -179,7 +183,7 @@ static void values_arrive(void **state)
 	assert_string_equal(
 	    read_text(
 		"listen: [\"[::1]:9001\", 192.0.2.1:9002]\n"
-		"link:\n  - xdp:eth0:4\n  - sock\n  - xdp:eth1\n"
+		"link:\n  - xdp:eth0:4\n  - sock\n  - xdp:eth1,mode=kernel\n"
 		"cpus: [2, 4-5]\nstate: /x\nadmission:\n  policy: signed\n  silence: 2m\n"
 		"sender-check: off\nsock:\n  buffer: 1M\nxdp: {mode: generic, zero-copy: off}\n"
 		"gossip:\n  peers: [192.0.2.7, \"[2001:db8::1]:9\"]\n  extra-ports: 9100-9103\n"),
@@ -192,6 +196,8 @@ static void values_arrive(void **state)
 	assert_int_equal(config.links.at[0].queues, 4);
 	assert_string_equal(config.links.at[1].ifname, "eth1");
 	assert_int_equal(config.links.at[1].queues, 0);
+	assert_int_equal(config.links.at[0].kernel, 0);
+	assert_int_equal(config.links.at[1].kernel, 1);
 	assert_int_equal(config.cpus.count, 3);
 	assert_int_equal(config.cpus.at[2], 5);
 	assert_string_equal(config.state, "/x");

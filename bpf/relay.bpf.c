@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+
+// Relays the common datagram without the engine: 0x05 from a node that the control plane put into
+// the maps to another such, both reached over raw interfaces. Sender check, police, rewriting,
+// counters and drops are the engine's (dataplane/stage/). Whatever is not plain goes the way that
+// the steering program sends it, and the engine decides.
+
+#include "bpf/relay_headers.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct kernel_places);
+} places SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct kernel_rules);
+} rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct kernel_bucket);
+} nodes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct kernel_v6);
+} v6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct kernel_state);
+} states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, uint64_t);
+} nexthops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct kernel_counts);
+} counts SEC(".maps");
+
+// Written by user space before the program is loaded.
+const volatile uint32_t hash_key[4];
+const volatile uint32_t bucket_count;
+const volatile uint32_t cpu_count;
+const volatile uint32_t link_index;
+
+// A node as it was found; first word 0: not there.
+struct node {
+	uint64_t w[2];
+	struct kernel_entry *at;
+};
+
+static __always_inline void *only(void *map)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(map, &zero);
+}
+
+static __always_inline uint64_t load_again(const uint64_t *at)
+{
+	return *(const volatile uint64_t *)at;
+}
+
+static __always_inline _Bool bucket_find(struct kernel_bucket *b, uint32_t id, struct node *out)
+{
+#pragma unroll
+	for (int i = 0; i < KERNEL_BUCKET_ENTRIES; i++) {
+		uint64_t first = load_again(&b->entries[i].w[0]);
+
+		if (node_word_id(first) == id) {
+			out->w[0] = first;
+			out->w[1] = load_again(&b->entries[i].w[1]);
+			out->at = &b->entries[i];
+			return 1;
+		}
+	}
+	return 0;
+}
+
+// 0, also for a node that is not there; UP when the entry changes right now.
+static __always_inline int node_find(const struct kernel_rules *set, uint32_t id, struct node *out)
+{
+	const uint32_t key[4] = {hash_key[0], hash_key[1], hash_key[2], hash_key[3]};
+	uint32_t at = kernel_bucket_of(node_hash(key, id), bucket_count);
+	uint32_t moves = *(const volatile uint32_t *)&set->moves;
+
+	for (int i = 0; i <= KERNEL_CHAIN_MAX; i++) {
+		struct kernel_bucket *b = bpf_map_lookup_elem(&nodes, &at);
+
+		if (!b)
+			break;
+		if (bucket_find(b, id, out))
+			return load_again(&out->at->w[0]) == out->w[0] ? 0 : UP;
+		at = *(volatile uint32_t *)&b->overflow;
+		if (!at)
+			break;
+	}
+	out->w[0] = 0;
+	return *(const volatile uint32_t *)&set->moves == moves ? 0 : UP;
+}
+
+// The address of a node; for an IPv6 one false when the entry changed meanwhile.
+static __always_inline _Bool node_address(const struct node *n, uint32_t words[4])
+{
+	uint32_t slot = node_word_address(n->w[0]);
+	const struct kernel_v6 *a;
+
+	if (!(node_word_flags(n->w[1]) & NODE_V6)) {
+		words[0] = words[1] = 0;
+		words[2] = bpf_htonl(0xffff);
+		words[3] = slot;
+		return 1;
+	}
+	a = bpf_map_lookup_elem(&v6, &slot);
+	if (!a)
+		return 0;
+	for (int i = 0; i < 4; i++)
+		words[i] = *(const volatile uint32_t *)&a->words[i];
+	return load_again(&n->at->w[0]) == n->w[0];
+}
+
+static __always_inline _Bool same_address(const uint32_t a[4], const uint32_t b[4])
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
+}
+
+static __always_inline int sender_from_elsewhere(
+    const struct kernel_rules *set, const struct relay *r, _Bool known)
+{
+	uint32_t bit = kernel_peer_bit(r->from.words);
+
+	if (set->peers[bit / 64 % (KERNEL_PEER_BITS / 64)] >> bit % 64 & 1)
+		return UP; // perhaps a peer relay
+	if (set->sender_check == SENDER_CHECK_OFF)
+		return 0;
+	return known ? DROP_SENDER_ADDRESS : DROP_SENDER_UNKNOWN;
+}
+
+// After the check: a spoofer cannot spend the node's tokens or keep it alive.
+static __always_inline int sender_police(
+    const struct kernel_rules *set, const struct node *n, _Bool from_endpoint)
+{
+	uint32_t index = node_word_index(n->w[1]);
+	struct kernel_state *s = bpf_map_lookup_elem(&states, &index);
+	uint64_t now = bpf_ktime_get_ns();
+	uint32_t seen = now >> KERNEL_SEEN_SHIFT;
+
+	if (!s)
+		return UP;
+	if (set->sender.interval_ns && !bucket_take(&s->full_at, &set->sender, now))
+		return DROP_POLICE_SENDER;
+	if (from_endpoint && s->seen != seen)
+		s->seen = seen;
+	return 0;
+}
+
+static __always_inline int relay_sender(const struct kernel_rules *set, const struct relay *r)
+{
+	struct node n;
+	uint32_t at[4];
+	_Bool known, same_port;
+
+	if (node_find(set, r->sender, &n) || (!n.w[0] && !set->complete))
+		return UP;
+	known = n.w[0] && !(node_word_flags(n.w[1]) & NODE_REMOTE);
+	if (!known)
+		return sender_from_elsewhere(set, r, 0);
+	if (!node_address(&n, at))
+		return UP;
+	same_port = bpf_htons(node_word_port(n.w[1])) == r->from.port;
+	if (!same_address(at, r->from.words) ||
+	    (!same_port && set->sender_check == SENDER_CHECK_ENDPOINT))
+		return sender_from_elsewhere(set, r, 1);
+	return sender_police(set, &n, same_port);
+}
+
+// How frames leave to a next hop; UP for those that the engine or the kernel has to send.
+static __always_inline int out_route(
+    const struct kernel_places *p, const struct node *n, struct relay_out *o)
+{
+	uint32_t index = node_word_nexthop(n->w[1]), local = node_word_local(n->w[1]) % LOCAL_MAX;
+	const uint64_t *nexthop = bpf_map_lookup_elem(&nexthops, &index);
+	const struct kernel_egress *e;
+
+	if (!index || !nexthop)
+		return UP;
+	o->nexthop = load_again(nexthop);
+	e = &p->egress[(o->nexthop >> 48 & 0xff) % EGRESS_MAX];
+	o->ifindex = *(const volatile uint32_t *)&e->ifindex;
+	o->mac = e->mac;
+	o->mtu = e->mtu;
+	o->link = e->link % LINK_MAX;
+	o->flags = e->flags;
+	o->local = p->locals[local];
+	if (!(o->nexthop >> 56 & 1) || !o->ifindex || !o->local.port)
+		return UP;
+	return 0;
+}
+
+static __always_inline _Bool is_v4(const uint32_t words[4])
+{
+	return words[2] == bpf_htonl(0xffff) && !(words[0] | words[1]);
+}
+
+static __always_inline int relay_dest(
+    const struct kernel_rules *set, const struct relay *r, struct relay_out *o)
+{
+	const struct kernel_places *p = only(&places);
+	struct node n;
+	uint8_t flags;
+
+	if (!p || node_find(set, r->dest, &n))
+		return UP;
+	if (!n.w[0])
+		return set->complete ? DROP_DEST_UNKNOWN : UP;
+	flags = node_word_flags(n.w[1]);
+	if (flags & NODE_REMOTE || !node_address(&n, o->to) || out_route(p, &n, o))
+		return UP;
+	o->v4 = !(flags & NODE_V6);
+	o->carry = !!(flags & NODE_CARRY);
+	o->ttl = set->ttl;
+	o->to_port = bpf_htons(node_word_port(n.w[1]));
+	if (is_v4(o->local.words) != o->v4 || (r->no_sum && !o->v4))
+		return UP;
+	if ((o->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + relay_out_udp_len(r, o) >
+	    o->mtu)
+		return UP;
+	return 0;
+}
+
+static __always_inline _Bool is_traced(const struct kernel_rules *set, const struct relay *r)
+{
+	return set->trace_on &&
+	       (!set->trace_node || set->trace_node == r->sender || set->trace_node == r->dest);
+}
+
+// Everything but the change: 0 with where it goes, a drop, or UP.
+static __always_inline int relay_decide(struct xdp_md *ctx, struct relay *r, struct relay_out *o)
+{
+	const struct kernel_rules *set = only(&rules);
+	int rc = relay_parse(ctx, r);
+
+	if (!set || !set->on || rc == UP || is_traced(set, r))
+		return UP;
+	if (rc)
+		return rc;
+	rc = relay_sender(set, r);
+	return rc ? rc : relay_dest(set, r, o);
+}
+
+// The action that sends a frame; UP where the interface cannot send what a program gives it.
+static __always_inline int out_action(const struct xdp_md *ctx, const struct relay_out *o)
+{
+	if (o->ifindex == ctx->ingress_ifindex && (state.generic || o->flags & KERNEL_EGRESS_TX))
+		return XDP_TX;
+	return state.generic || o->flags & KERNEL_EGRESS_REDIRECT ? XDP_REDIRECT : UP;
+}
+
+static __always_inline void count_received(
+    struct kernel_counts *c, const struct relay *r, uint64_t frame)
+{
+	c->counters[COUNTER_RX_DATAGRAMS]++;
+	c->counters[COUNTER_RX_BYTES] += r->udp_len - sizeof(struct udphdr);
+	c->counters[COUNTER_KERNEL]++;
+	c->counters[COUNTER_CHECKSUM_COMPLETED] += r->completed;
+	c->links[link_index % LINK_MAX].rx_datagrams++;
+	c->links[link_index % LINK_MAX].rx_bytes += frame;
+}
+
+static __always_inline void count_sent(
+    struct kernel_counts *c, const struct relay *r, const struct relay_out *o, uint64_t frame)
+{
+	c->counters[COUNTER_TX_DATAGRAMS]++;
+	c->counters[COUNTER_TX_BYTES] += relay_out_udp_len(r, o) - sizeof(struct udphdr);
+	c->counters[COUNTER_RELAYED]++;
+	c->counters[COUNTER_RELAYED_BYTES] +=
+	    r->udp_len - sizeof(struct udphdr) - BEACON_RELAY_SIZE;
+	c->links[o->link].tx_datagrams++;
+	c->links[o->link].tx_bytes += frame;
+}
+
+// XDP_TX, XDP_REDIRECT or XDP_DROP, or UP with the frame unchanged.
+static __always_inline int relay_frame(struct xdp_md *ctx)
+{
+	uint64_t frame = ctx->data_end - ctx->data;
+	uint32_t cpu = bpf_get_smp_processor_id();
+	struct kernel_counts *c = bpf_map_lookup_elem(&counts, &cpu);
+	struct relay r = {};
+	struct relay_out o = {};
+	int rc, action;
+
+	if (!c || bpf_xdp_get_buff_len(ctx) != frame)
+		return UP;
+	rc = relay_decide(ctx, &r, &o);
+	if (rc == UP)
+		return UP;
+	if (rc) {
+		count_received(c, &r, frame);
+		c->drops[rc]++;
+		return XDP_DROP;
+	}
+	o.ip_id = c->ip_id;
+	action = out_action(ctx, &o);
+	if (action == UP || relay_build(ctx, &r, &o))
+		return UP;
+	c->ip_id += cpu_count;
+	count_received(c, &r, frame);
+	count_sent(c, &r, &o, ctx->data_end - ctx->data);
+	return action == XDP_TX ? action : bpf_redirect(o.ifindex, 0);
+}
+
+SEC("xdp.frags")
+int relay(struct xdp_md *ctx)
+{
+	int action = relay_frame(ctx);
+
+	return action == UP ? steer_frame(ctx) : action;
+}
+
+char relay_license[] SEC("license") = "Dual BSD/GPL";

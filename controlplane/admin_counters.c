@@ -46,6 +46,7 @@ static json_t *punt_totals(const struct memory *m)
 	    [PUNT_DISCOVER_NEW] = "discover_new",
 	    [PUNT_DISCOVER_CHANGED] = "discover_changed",
 	    [PUNT_DISCOVER_MOVED] = "discover_moved",
+	    [PUNT_DISCOVER_AGAIN] = "discover_again",
 	    [PUNT_PUNCH] = "punch",
 	    [PUNT_STUN] = "stun",
 	    [PUNT_SYNC] = "sync",

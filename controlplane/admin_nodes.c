@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
 #include "controlplane/admin_api.h"
+#include "controlplane/room.h"
 
 #include <string.h>
 
@@ -47,7 +48,7 @@ static json_t *node_json(const struct session *s, struct node_entry e, uint64_t 
 		return NULL;
 	return json_pack("{s:I,s:o,s:o,s:f,s:f,s:b,s:o,s:b,s:b,s:n,s:b}", "node",
 	    (json_int_t)node_entry_id(e), "endpoint", admin_endpoint(&at), "local",
-	    admin_endpoint(&local->at), "last_seen_s", ago(now_ns, endpoints_alive_at(t, e)),
+	    admin_endpoint(&local->at), "last_seen_s", ago(now_ns, node_alive_at(t, e)),
 	    "first_seen_s", ago(now_ns, info->first_seen), "carry",
 	    (node_entry_flags(e) & NODE_CARRY) != 0, "key",
 	    info->has_key ? hex(info->key, sizeof(info->key)) : json_null(), "verified",

@@ -130,6 +130,8 @@ static json_t *warning_list(const struct cp *cp)
 		    "requests were lost: the control plane was down or slow");
 	}
 	warn_count(list, n[CP_REFUSED_FULL], "nodes were not stored: raise nodes.capacity");
+	warn_count(list, n[CP_NODES_EVICTED],
+	    "nodes had to make room: raise nodes.capacity, or somebody invents nodes");
 	warn_count(list, n[CP_SYNC_UNANNOUNCED],
 	    "nodes are not gossiped: set or widen gossip.extra-ports");
 	warn_count(list, n[CP_REMOTE_FULL],

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "shm/kernel_memory.h"
+#include "controlplane/room.h"
 
 #include <errno.h>
 
@@ -18,27 +18,13 @@ void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_st
 	challenge_init(&e->challenge);
 }
 
-// changed_at is our own sign of life: what we learnt or refreshed ourselves.
-uint32_t endpoints_alive_at(const struct node_table *t, struct node_entry entry)
-{
-	uint32_t index = node_entry_index(entry);
-	uint32_t seen, changed, relayed;
-
-	if (index > t->index_max)
-		return 0;
-	seen = __atomic_load_n(&t->last_seen[index], __ATOMIC_RELAXED);
-	changed = t->info[index].changed_at;
-	seen = seen > changed ? seen : changed;
-	relayed = t->kernel ? kernel_state_seen(&t->kernel[index]) : 0;
-	return seen > relayed ? seen : relayed;
-}
-
 // A candidate for learning: what was received, and what the table says of the id.
 struct claim {
 	uint32_t node;
 	struct endpoint from;
 	uint8_t local;
 	bool ex;
+	bool again;	    // was here a minute ago
 	const uint8_t *key; // NULL: none shown
 	enum admission_proof proof;
 	uint64_t now_ns;
@@ -74,7 +60,7 @@ static void claim_gather(const struct endpoints *e, struct claim *c)
 	f->key_bound = t->info[node_entry_index(c->entry)].has_key;
 	f->key_matches = f->key_bound && c->key &&
 			 memcmp(t->info[node_entry_index(c->entry)].key, c->key, 32) == 0;
-	alive = endpoints_alive_at(t, c->entry);
+	alive = node_alive_at(t, c->entry);
 	f->silent_ns = now_s > alive ? (uint64_t)(now_s - alive) * NS_PER_S : 0;
 }
 
@@ -131,6 +117,13 @@ static void log_learnt(const struct claim *c, bool moved)
 		    kv("endpoint", (const char *)from), kv("before", (const char *)stored));
 }
 
+static enum standing claim_standing(const struct claim *c)
+{
+	if (c->proof == PROOF_SIGNED || c->facts.anchor == ANCHOR_HERE)
+		return STANDING_PROVEN;
+	return c->again ? STANDING_FAMILIAR : STANDING_NEW;
+}
+
 // Stores the claim's endpoint. 0 or a negative errno of node_writer_put().
 static int claim_store(struct endpoints *e, struct claim *c, bool bind)
 {
@@ -158,6 +151,8 @@ static int claim_store(struct endpoints *e, struct claim *c, bool bind)
 		info->changes++;
 		e->stats->n[CP_NODES_MOVED]++;
 	}
+	if (!was_local || !c->facts.same_addr || claim_standing(c) == STANDING_PROVEN)
+		node_standing_begin(t, c->entry, claim_standing(c), seconds(c->now_ns));
 	if (bind)
 		node_writer_bind(e->nodes, c->node, c->key);
 	info->changed_at = seconds(c->now_ns);
@@ -178,12 +173,29 @@ static void claim_refresh(struct endpoints *e, struct claim *c)
 		e->nodes->table.info[node_entry_index(c->entry)].changed_at = seconds(c->now_ns);
 }
 
+// The table is full: somebody has to go for a new node. False: nobody does.
+static bool room_make(struct endpoints *e, const struct claim *c)
+{
+	struct node_entry victim;
+
+	if (!room_find(&e->nodes->table, &e->room_cursor, claim_standing(c), &victim))
+		return false;
+	e->hooks.forgotten(
+	    e->hooks.ctx, node_entry_id(victim), node_entry_index(victim), c->now_ns);
+	e->stats->n[CP_NODES_EVICTED]++;
+	return node_writer_remove(e->nodes, node_entry_id(victim)) == 0;
+}
+
 // Decides and stores. True when the claim's endpoint is the stored one afterwards.
 static bool claim_settle(struct endpoints *e, struct claim *c)
 {
 	enum admission_verdict v = admission_decide(&c->facts);
 	int rc;
 
+	if (v == REFUSE_FULL && room_make(e, c)) {
+		c->facts.full = false;
+		v = admission_decide(&c->facts);
+	}
 	switch (v) {
 	case ADMIT_REFRESH:
 		claim_refresh(e, c);
@@ -248,6 +260,7 @@ void endpoints_discover(struct endpoints *e, const struct punt *p)
 	    .from = p->from,
 	    .local = p->local,
 	    .ex = d.ex,
+	    .again = p->punt_class == PUNT_DISCOVER_AGAIN,
 	    .key = d.key,
 	    .proof = d.signature ? PROOF_STALE
 		     : d.key	 ? PROOF_KEY
@@ -314,11 +327,22 @@ static void give_up(struct endpoints *e, uint32_t id, uint32_t now_s)
 	node_writer_remove(e->nodes, id);
 }
 
+static uint64_t ttl_ns(const struct endpoints *e, struct node_entry entry)
+{
+	const struct node_table *t = &e->nodes->table;
+	const uint64_t brief_ns = STANDING_NEW_TTL_S * NS_PER_S;
+
+	if (node_table_crowded(t) && brief_ns < e->config.ttl_ns &&
+	    node_standing(t, entry) == STANDING_NEW)
+		return brief_ns;
+	return e->config.ttl_ns;
+}
+
 static void visit(struct endpoints *e, struct node_entry entry, uint64_t now_ns)
 {
 	const struct node_table *t = &e->nodes->table;
 	uint32_t id = node_entry_id(entry), index = node_entry_index(entry);
-	uint32_t alive = endpoints_alive_at(t, entry), now_s = seconds(now_ns);
+	uint32_t alive = node_alive_at(t, entry), now_s = seconds(now_ns);
 	struct endpoint at;
 	uint16_t nexthop;
 
@@ -327,7 +351,7 @@ static void visit(struct endpoints *e, struct node_entry entry, uint64_t now_ns)
 			give_up(e, id, now_s);
 		return;
 	}
-	if (now_s > alive && (uint64_t)(now_s - alive) * NS_PER_S >= e->config.ttl_ns) {
+	if (now_s > alive && (uint64_t)(now_s - alive) * NS_PER_S >= ttl_ns(e, entry)) {
 		e->hooks.forgotten(e->hooks.ctx, id, index, now_ns);
 		e->stats->n[CP_NODES_EXPIRED]++;
 		log_debug("node forgotten", kv("node", id));
@@ -347,7 +371,9 @@ static uint32_t slice_size(const struct endpoints *e)
 {
 	uint32_t n = e->nodes->node_count / (ENDPOINTS_WALK_S * 10) + WALK_BATCH;
 
-	return e->hurry || n > ENDPOINTS_SLICE ? ENDPOINTS_SLICE : n;
+	if (e->hurry || node_table_crowded(&e->nodes->table) || n > ENDPOINTS_SLICE)
+		return ENDPOINTS_SLICE;
+	return n;
 }
 
 bool endpoints_tick(struct endpoints *e, uint64_t now_ns)

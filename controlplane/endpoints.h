@@ -61,6 +61,7 @@ struct endpoints {
 	uint64_t cursor;
 	uint64_t walks; // completed
 	unsigned hurry; // walks to end at full speed: routes changed
+	uint64_t room_cursor;
 };
 
 void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_stats *stats,
@@ -74,10 +75,8 @@ void endpoints_verified(
 // Admits an unproven source for a node id: true when the id's stored endpoint is the source now.
 bool endpoints_admit(struct endpoints *e, uint32_t id, const struct punt *p);
 
-// Seconds of CLOCK_MONOTONIC of the last sign of life of a local node.
-uint32_t endpoints_alive_at(const struct node_table *t, struct node_entry entry);
-
-// Every 100 ms: goes on with the walk that forgets silent nodes and renews next hops. Bounded by
+// Every 100 ms: goes on with the walk that forgets silent nodes and renews next hops; at full speed
+// while the table is crowded, when nodes that were heard once are forgotten sooner. Bounded by
 // ENDPOINTS_SLICE buckets. Returns true when a walk ended.
 enum { ENDPOINTS_SLICE = 8192, ENDPOINTS_WALK_S = 60 };
 bool endpoints_tick(struct endpoints *e, uint64_t now_ns);

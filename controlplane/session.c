@@ -275,6 +275,7 @@ void session_punted(void *ctx, const struct punt *p)
 	case PUNT_DISCOVER_NEW:
 	case PUNT_DISCOVER_CHANGED:
 	case PUNT_DISCOVER_MOVED:
+	case PUNT_DISCOVER_AGAIN:
 		endpoints_discover(&s->endpoints, p);
 		break;
 	case PUNT_PUNCH:

@@ -14,6 +14,8 @@
 	X(NODES_MOVED, nodes_moved, "nodes that came to another endpoint")                        \
 	X(NODES_EXPIRED, nodes_expired,                                                           \
 	    "nodes forgotten after admission.ttl without a sign of life")                         \
+	X(NODES_EVICTED, nodes_evicted,                                                           \
+	    "nodes that gave room to others: nodes.capacity was reached")                         \
 	X(REFUSED_OCCUPIED, refused_occupied,                                                     \
 	    "endpoint not learnt: another IP address holds the node id and is alive")             \
 	X(REFUSED_UNPROVEN, refused_unproven, "endpoint not learnt: policy signed, no signature") \

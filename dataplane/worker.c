@@ -409,7 +409,10 @@ int worker_open(struct worker **out, const struct worker_config *cfg)
 	w->block = &cfg->memory->workers[cfg->index];
 	w->settings = cfg->memory->settings;
 	rc = police_init(&w->env.police, cfg->memory->nodes.index_max);
+	if (!rc)
+		rc = familiar_open(&w->env.familiar);
 	if (rc) {
+		police_free(&w->env.police);
 		free(w);
 		return rc;
 	}
@@ -461,6 +464,7 @@ void worker_close(struct worker *w)
 {
 	if (w->started)
 		pthread_join(w->thread, NULL);
+	familiar_close(&w->env.familiar);
 	police_free(&w->env.police);
 	free(w);
 }

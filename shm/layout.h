@@ -149,6 +149,7 @@ enum punt_class {
 	PUNT_DISCOVER_NEW,     // unknown node, or key or challenge attached
 	PUNT_DISCOVER_CHANGED, // known node, endpoint changed, same IP
 	PUNT_DISCOVER_MOVED,   // known node, other IP
+	PUNT_DISCOVER_AGAIN,   // of the first or the third kind, and was here a minute ago
 	PUNT_PUNCH,
 	PUNT_STUN,
 	PUNT_SYNC,

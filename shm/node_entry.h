@@ -28,8 +28,10 @@ struct node_info {
 	uint32_t last_punch; // last punch request of or for the node, 0 = never
 	uint32_t changes;    // of endpoint
 	uint8_t has_key;
-	uint8_t admission; // flags of controlplane/endpoints
-	uint8_t pad[14];
+	uint8_t standing; // enum standing of controlplane/room.h, as of address_since
+	uint8_t pad[2];
+	uint32_t address_since; // when the node came to its IP address
+	uint8_t rest[8];
 };
 
 static_assert(sizeof(struct node_info) == 64, "one cache line");

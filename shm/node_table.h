@@ -87,6 +87,12 @@ unsigned node_table_walk(
 // Where the node is reached. False: REMOTE, or the entry points outside the table.
 bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out);
 
+// More than half full: room may become scarce. For everybody.
+static inline bool node_table_crowded(const struct node_table *t)
+{
+	return __atomic_load_n(&t->header->node_count, __ATOMIC_RELAXED) > t->capacity / 2;
+}
+
 // Whether NODE_KEYED belongs to the entry. For the writer.
 static inline bool node_is_keyed(const struct node_table *t, struct node_entry e)
 {

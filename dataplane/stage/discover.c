@@ -30,6 +30,19 @@ static void discover_ask(struct dgram *d, enum punt_class class)
 	d->punt_class = class;
 }
 
+// Of a source that is not the node's stored one. In a throng those who come again get a class of
+// their own, and with it a rate that strangers cannot use up.
+static enum punt_class stranger_class(
+    const struct dgram *d, struct stage_env *env, enum punt_class class, uint64_t now_ns)
+{
+	if (!node_table_crowded(env->nodes) && !police_punt_short(&env->police, class, now_ns))
+		return class;
+	if (!familiar_meet(
+		&env->familiar, police_stranger_hash(&env->police, &d->src, d->sender), now_ns))
+		return class;
+	return PUNT_DISCOVER_AGAIN;
+}
+
 static void discover_one(
     struct dgram *d, struct stage_env *env, struct node_entry e, uint64_t now_ns)
 {
@@ -39,11 +52,11 @@ static void discover_one(
 	if (d->sender == 0)
 		return; // a daemon asking for its address before it has an id
 	if (node_entry_id(e) == 0 || !node_table_endpoint(env->nodes, e, &at)) {
-		discover_ask(d, PUNT_DISCOVER_NEW);
+		discover_ask(d, stranger_class(d, env, PUNT_DISCOVER_NEW, now_ns));
 		return;
 	}
 	if (!endpoint_same_addr(&at, &d->src)) {
-		discover_ask(d, PUNT_DISCOVER_MOVED);
+		discover_ask(d, stranger_class(d, env, PUNT_DISCOVER_MOVED, now_ns));
 		return;
 	}
 	if (at.port == d->src.port && node_entry_local(e) == d->local)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/stage/police.h"
 
+#include "dataplane/stage/pages.h"
 #include "dataplane/stage/stage.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 
 void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst)
@@ -20,14 +20,6 @@ void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst)
 	l->interval = (uint32_t)(ns.interval_ns >> l->shift);
 	if (rate && !l->interval)
 		l->interval = 1;
-}
-
-static void *pages_map(size_t size)
-{
-	void *p = mmap(
-	    NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
 }
 
 int police_init(struct police *p, uint32_t node_index_max)
@@ -49,12 +41,9 @@ int police_init(struct police *p, uint32_t node_index_max)
 
 void police_free(struct police *p)
 {
-	if (p->sources)
-		munmap(p->sources, SOURCE_SETS * sizeof(*p->sources));
-	if (p->senders)
-		munmap(p->senders, p->sender_count * sizeof(*p->senders));
-	if (p->seen)
-		munmap(p->seen, p->seen_size);
+	pages_unmap(p->sources, SOURCE_SETS * sizeof(*p->sources));
+	pages_unmap(p->senders, p->sender_count * sizeof(*p->senders));
+	pages_unmap(p->seen, p->seen_size);
 	p->sources = NULL;
 	p->senders = NULL;
 	p->seen = NULL;
@@ -94,6 +83,11 @@ static uint64_t source_hash(const struct police *p, const struct endpoint *src)
 		low = endpoint_v4(src) | 1ULL << 32;
 	return fold_multiply(
 	    fold_multiply(high ^ p->secret[0], low ^ p->secret[1]) ^ p->secret[2], p->secret[1]);
+}
+
+uint64_t police_stranger_hash(const struct police *p, const struct endpoint *src, uint32_t node)
+{
+	return fold_multiply(source_hash(p, src) ^ node, p->secret[2] | 1);
 }
 
 bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns)

@@ -98,6 +98,9 @@ void police_begin(struct police *p, const struct relay_settings *set, uint64_t n
 // One token of a source address (IPv6: its /64, what one host owns). False: over its rate.
 bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns);
 
+// Of a source address that claims to be a node; nobody can choose it.
+uint64_t police_stranger_hash(const struct police *p, const struct endpoint *src, uint32_t node);
+
 // For any index, also one that is nobody's.
 static inline void police_sender_prefetch(const struct police *p, uint32_t node_index)
 {
@@ -123,6 +126,13 @@ static inline bool police_sender_seen(struct police *p, uint32_t node_index)
 		return false;
 	*word |= bit;
 	return true;
+}
+
+// More than half of what the class may do at once is used up: it comes faster than it may.
+static inline bool police_punt_short(const struct police *p, enum punt_class class, uint64_t now_ns)
+{
+	return p->punt_full_at[class] > now_ns + p->punt[class].slack_ns / 2 &&
+	       p->punt[class].interval_ns;
 }
 
 static inline bool police_punt(struct police *p, enum punt_class class, uint64_t now_ns)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "dataplane/burst.h"
+#include "dataplane/stage/familiar.h"
 #include "dataplane/stage/police.h"
 #include "dataplane/stage/tally.h"
 #include "shm/node_table.h"
@@ -42,6 +43,7 @@ struct stage_env {
 	struct relay_settings set;
 	// the worker's own
 	struct police police;
+	struct familiar familiar;
 	struct ring_producer punt;
 	bool punted;		    // records wait for ring_commit
 	uint16_t ip_id, ip_id_step; // identification of the next IPv4 packet

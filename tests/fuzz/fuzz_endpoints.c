@@ -3,6 +3,7 @@
 // are never stored, a live node of another address is never replaced unsigned, nothing that is sent
 // is larger than what was received (a Sync apart), and counts agree with the table.
 #include "base/log.h"
+#include "controlplane/room.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/cp_lab.h"
 
@@ -47,7 +48,7 @@ static void step(struct cp_lab *lab, const struct punt *p)
 	struct endpoint was, is;
 	bool lives = node_table_find(&lab->nodes.table, id, &before) &&
 		     node_table_endpoint(&lab->nodes.table, before, &was) &&
-		     lab->now_ns / NS_PER_S - endpoints_alive_at(&lab->nodes.table, before) < 90;
+		     lab->now_ns / NS_PER_S - node_alive_at(&lab->nodes.table, before) < 90;
 
 	lab_sent_clear(lab);
 	serve(lab, p);

@@ -100,10 +100,12 @@ void lab_open(struct stage_lab *lab)
 	};
 	lab->punts = memory_punt_consumer(&lab->memory, 0);
 	assert_int_equal(police_init(&lab->env.police, lab->memory.nodes.index_max), 0);
+	assert_int_equal(familiar_open(&lab->env.familiar), 0);
 }
 
 void lab_close(struct stage_lab *lab)
 {
+	familiar_close(&lab->env.familiar);
 	police_free(&lab->env.police);
 	peer_writer_close(&lab->peers);
 	node_writer_close(&lab->nodes);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/room.h"
 #include "crypto/identity.h"
 #include "tests/unit/cp_lab.h"
 
@@ -147,6 +148,9 @@ static void test_capacity(void **state)
 	struct cp_lab *lab = lab_open_capacity(100);
 
 	(void)state;
+	for (uint32_t id = 1; id <= 100; id++)
+		lab_discover(lab, id, "198.51.100.1:1");
+	lab->now_ns += 30 * NS_PER_S;
 	for (uint32_t id = 1; id <= 120; id++)
 		lab_discover(lab, id, "198.51.100.1:1");
 	assert_int_equal(lab->nodes.node_count, 100);
@@ -175,7 +179,7 @@ static void test_discover_ex_and_local_address(void **state)
 	lab->now_ns += 50 * NS_PER_S;
 	lab_discover(lab, 9, "198.51.100.1:1");
 	assert_true(node_entry_flags(entry_of(lab, 9)) & NODE_CARRY);
-	assert_int_equal(endpoints_alive_at(&lab->nodes.table, entry_of(lab, 9)), 1050);
+	assert_int_equal(node_alive_at(&lab->nodes.table, entry_of(lab, 9)), 1050);
 	lab_discover(lab, 9, "198.51.100.1:2");
 	assert_true(node_entry_flags(entry_of(lab, 9)) & NODE_CARRY);
 	// Replies leave from the address that the node sent to last.

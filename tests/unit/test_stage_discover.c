@@ -198,6 +198,98 @@ static void keys(void **state)
 	}
 }
 
+// Discovers from invented sources, and how many of them got a class of their own.
+static unsigned throng(unsigned n, uint64_t now_ns)
+{
+	unsigned again = 0;
+	uint8_t sent[8], copy[64];
+	struct punt_record punt;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct dgram *d;
+
+		discover_make(sent, 1, (uint32_t)random() | 1U << 31, BEACON_DISCOVER_SIZE);
+		lab_begin(&lab, LAB_SOCK);
+		d = lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+		d->src = endpoint_from_v4((uint32_t)random() % 0xdfffffff | 1, 7);
+		lab_run(&lab, now_ns);
+		while (lab_punt(&lab, &punt, copy, sizeof(copy)))
+			again += punt.punt_class == PUNT_DISCOVER_AGAIN;
+	}
+	return again;
+}
+
+static bool punted_as(const char *from, uint32_t id, uint64_t now_ns, enum punt_class class)
+{
+	uint8_t sent[8], copy[64];
+	struct punt_record punt;
+
+	discover_make(sent, 1, id, BEACON_DISCOVER_SIZE);
+	lab_begin(&lab, LAB_SOCK);
+	lab_payload(&lab, from, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+	lab_run(&lab, now_ns);
+	return lab_punt(&lab, &punt, copy, sizeof(copy)) && punt.punt_class == class;
+}
+
+// A flood uses up the rate of strangers. Who asks again within a minute is through all the same,
+// once, and however often the flood asks with new names, it is not.
+static void who_comes_again(void **state)
+{
+	static const struct {
+		const char *from;
+		uint32_t id;
+		enum punt_class strange;
+	} facts[] = {
+	    {A, 5000, PUNT_DISCOVER_NEW},
+	    {SIX, 5001, PUNT_DISCOVER_NEW},
+	    {OTHER, NODE_A, PUNT_DISCOVER_MOVED},
+	};
+	uint64_t now = 100000 * NS_PER_S;
+
+	(void)state;
+	srandom(11);
+	lab.env.set.punt_rate[PUNT_DISCOVER_NEW] = 1000;
+	lab.env.set.punt_rate[PUNT_DISCOVER_MOVED] = 1000;
+	// Without a throng, asking twice is nothing special.
+	for (int i = 0; i < 2; i++)
+		assert_true(punted_as(A, 5000, now, PUNT_DISCOVER_NEW));
+	for (unsigned i = 0; i < ARRAY_SIZE(facts); i++) {
+		now += 1000 * NS_PER_S;
+		lab.env.police.punt_full_at[PUNT_DISCOVER_MOVED] = now + NS_PER_S;
+		assert_in_range(throng(2000, now), 0, 5);
+		assert_false(punted_as(facts[i].from, facts[i].id, now, facts[i].strange));
+		now += 60 * NS_PER_S;
+		lab.env.police.punt_full_at[PUNT_DISCOVER_MOVED] = now + NS_PER_S;
+		assert_in_range(throng(2000, now), 0, 5);
+		assert_true(punted_as(facts[i].from, facts[i].id, now, PUNT_DISCOVER_AGAIN));
+		assert_false(punted_as(facts[i].from, 6000, now, PUNT_DISCOVER_AGAIN));
+		now += 200 * NS_PER_S;
+		lab.env.police.punt_full_at[PUNT_DISCOVER_MOVED] = now + NS_PER_S;
+		throng(2000, now);
+		assert_false(punted_as(facts[i].from, facts[i].id, now, PUNT_DISCOVER_AGAIN));
+	}
+	lab.env.set.punt_rate[PUNT_DISCOVER_NEW] = 0;
+	lab.env.set.punt_rate[PUNT_DISCOVER_MOVED] = 0;
+}
+
+// A second of 100,000 strangers, for a minute and more: few of them are taken for old ones.
+static void few_are_mistaken(void **state)
+{
+	enum { STRANGERS = 8000000 };
+	struct familiar f;
+	uint64_t mistaken = 0, hash = 1;
+
+	(void)state;
+	assert_int_equal(familiar_open(&f), 0);
+	for (unsigned i = 0; i < STRANGERS; i++) {
+		hash = (hash + 0x9e3779b97f4a7c15ULL) * 0xbf58476d1ce4e5b9ULL;
+		hash ^= hash >> 31;
+		mistaken += familiar_meet(&f, hash, NS_PER_S * 1000 + i * 10000ULL);
+	}
+	assert_in_range(mistaken, 1, STRANGERS / 50);
+	familiar_close(&f);
+}
+
 static void signs_of_life(void **state)
 {
 	static const struct {
@@ -299,6 +391,8 @@ int main(void)
 	    cmocka_unit_test(who_answers),
 	    cmocka_unit_test(other_local),
 	    cmocka_unit_test(keys),
+	    cmocka_unit_test(who_comes_again),
+	    cmocka_unit_test(few_are_mistaken),
 	    cmocka_unit_test(signs_of_life),
 	    cmocka_unit_test(punts),
 	    cmocka_unit_test(ring_full),

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Which strangers have asked before. A flood of Discovers with invented sources leaves no room for
+// new nodes, neither in the punt class's rate nor in the node table. What tells a daemon from it is
+// that it asks again, within a minute. So, while there is a throng, every Discover of an unknown
+// node is noted here, and those that were noted already go ahead.
+//
+// Two Bloom filters, one written for a minute while the other still counts; each has its bits of
+// one source and node in one cache line. At 200,000 strangers a second one in ten is mistaken.
+
+enum {
+	FAMILIAR_LINES = 1 << 17, // of 64 bytes, in each generation
+	FAMILIAR_GENERATION_S = 64,
+};
+
+// Private to the worker.
+struct familiar {
+	uint64_t *lines[2]; // mapped; costs pages only where used, and none without a throng
+	uint64_t begun_ns;  // when lines[0] was begun
+};
+
+// 0 or -ENOMEM.
+int familiar_open(struct familiar *f);
+void familiar_close(struct familiar *f);
+
+// Notes a source and node by their keyed hash. True if they were noted 0 to 128 s ago. Clears 8 MiB
+// once a minute.
+bool familiar_meet(struct familiar *f, uint64_t hash, uint64_t now_ns);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/room.h"
+#include "tests/unit/cp_lab.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+// A full node table: who stays, who goes, who gets in.
+
+static uint32_t count(const struct cp_lab *lab, enum cp_counter c)
+{
+	return (uint32_t)lab->stats.n[c];
+}
+
+static bool known(const struct cp_lab *lab, uint32_t node)
+{
+	return *lab_where(lab, node) != 0;
+}
+
+static const char *address(uint32_t n)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "%u.%u.%u.%u:%u", 1 + (n >> 24) % 220, n >> 16 & 255,
+	    n >> 8 & 255, n & 255, 1024 + n % 60000);
+	return text;
+}
+
+static void discover(struct cp_lab *lab, uint32_t node, const char *from, enum punt_class class)
+{
+	uint8_t message[BEACON_DISCOVER_SIZE] = {BEACON_DISCOVER};
+	struct punt p = lab_punt(lab, from, message, sizeof(message));
+
+	store_be32(message + 1, node);
+	p.punt_class = (uint8_t) class;
+	endpoints_discover(&lab->endpoints, &p);
+	node_writer_run(&lab->nodes);
+}
+
+static struct cp_lab *full_lab(uint32_t capacity)
+{
+	struct cp_lab *lab = lab_open_capacity(capacity);
+
+	for (uint32_t id = 1; id <= capacity; id++)
+		discover(lab, id, address(id), PUNT_DISCOVER_NEW);
+	assert_int_equal(lab->nodes.node_count, capacity);
+	return lab;
+}
+
+// One line: what the stored nodes have done, how a new one comes, and what becomes of it.
+static void test_who_gets_in(void **state)
+{
+	static const struct {
+		uint32_t seen_after_s; // all stored nodes were heard again, 0 = never
+		enum punt_class class;
+		bool in;
+	} facts[] = {
+	    {0, PUNT_DISCOVER_NEW, true},
+	    {0, PUNT_DISCOVER_AGAIN, true},
+	    {10, PUNT_DISCOVER_NEW, true}, // too soon to tell anything
+	    {25, PUNT_DISCOVER_NEW, false},
+	    {25, PUNT_DISCOVER_AGAIN, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		struct cp_lab *lab = full_lab(100);
+
+		lab->now_ns += facts[i].seen_after_s * NS_PER_S;
+		for (uint32_t id = 1; id <= 100 && facts[i].seen_after_s; id++)
+			lab_seen(lab, id);
+		discover(lab, 1000, "203.0.113.5:5", facts[i].class);
+		assert_int_equal(known(lab, 1000), facts[i].in);
+		assert_int_equal(lab->nodes.node_count, 100);
+		assert_int_equal(count(lab, CP_NODES_EVICTED), facts[i].in);
+		assert_int_equal(count(lab, CP_REFUSED_FULL), !facts[i].in);
+		lab_close(lab);
+	}
+}
+
+static enum admission_anchor on_anchor(void *ctx, uint32_t node, const struct endpoint *from)
+{
+	(void)ctx;
+	(void)from;
+	return node >= 1000 ? ANCHOR_HERE : ANCHOR_NONE;
+}
+
+// Whom the registry vouches for replaces others, and is replaced by nobody.
+static void test_proven_nodes(void **state)
+{
+	struct cp_lab *lab = full_lab(100);
+
+	(void)state;
+	lab->endpoints.config.policy = ADMISSION_ANCHORED;
+	lab->endpoints.hooks.anchor = on_anchor;
+	lab->now_ns += 25 * NS_PER_S;
+	for (uint32_t id = 1; id <= 100; id++)
+		lab_seen(lab, id);
+	for (uint32_t id = 1000; id < 1100; id++)
+		discover(lab, id, "203.0.113.5:5", PUNT_DISCOVER_NEW);
+	for (uint32_t id = 1000; id < 1100; id++)
+		assert_true(known(lab, id));
+	for (uint32_t id = 1100; id < 1200; id++)
+		discover(lab, id, "203.0.113.5:5", PUNT_DISCOVER_NEW);
+	for (uint32_t id = 2; id <= 100; id++)
+		discover(lab, id, address(id), PUNT_DISCOVER_AGAIN);
+	for (uint32_t id = 1000; id < 1100; id++)
+		assert_true(known(lab, id));
+	assert_int_equal(lab->nodes.node_count, 100);
+	lab_close(lab);
+}
+
+// Nobody is familiar at an address that was not heard before, however long the id has been known.
+static void test_another_address_begins_anew(void **state)
+{
+	struct cp_lab *lab = lab_open_capacity(100);
+	struct node_entry e = {{0}};
+
+	(void)state;
+	discover(lab, 5, "198.51.100.1:1", PUNT_DISCOVER_NEW);
+	lab->now_ns += 30 * NS_PER_S;
+	discover(lab, 5, "198.51.100.1:2", PUNT_DISCOVER_CHANGED);
+	assert_true(node_table_find(&lab->nodes.table, 5, &e));
+	assert_int_equal(node_standing(&lab->nodes.table, e), STANDING_FAMILIAR);
+	lab->now_ns += 100 * NS_PER_S;
+	discover(lab, 5, "203.0.113.7:1", PUNT_DISCOVER_MOVED);
+	assert_true(node_table_find(&lab->nodes.table, 5, &e));
+	assert_int_equal(node_standing(&lab->nodes.table, e), STANDING_NEW);
+	lab_close(lab);
+}
+
+// Nodes that were heard once go sooner while the table is more than half full.
+static void test_brief_stay(void **state)
+{
+	static const struct {
+		uint32_t nodes, after_s, left;
+	} facts[] = {{40, 140, 40}, {40, 600, 0}, {80, 120, 80}, {80, 140, 50}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		struct cp_lab *lab = lab_open_capacity(100);
+
+		for (uint32_t id = 1; id <= facts[i].nodes; id++)
+			discover(lab, id, address(id), PUNT_DISCOVER_NEW);
+		lab->now_ns += 20 * NS_PER_S;
+		lab_seen(lab, 1);
+		lab->now_ns += (facts[i].after_s - 20) * NS_PER_S;
+		lab_walk(lab);
+		// The one that was heard again stays for the whole of admission.ttl.
+		assert_true(known(lab, 1));
+		assert_in_range(lab->nodes.node_count, facts[i].left, facts[i].left + 1);
+		lab_close(lab);
+	}
+}
+
+struct daemon {
+	uint32_t next_s, period_s, asked_s;
+};
+
+// As a worker in a throng: who is stored is refreshed, who asked within two minutes is familiar.
+static void daemon_asks(struct cp_lab *lab, struct daemon *d, uint32_t id, uint32_t now_s)
+{
+	bool again = d->asked_s && now_s - d->asked_s < 128;
+
+	d->asked_s = now_s;
+	d->next_s = now_s + d->period_s;
+	if (known(lab, id))
+		lab_seen(lab, id);
+	else
+		discover(lab, id, address(id), again ? PUNT_DISCOVER_AGAIN : PUNT_DISCOVER_NEW);
+}
+
+// Old and new daemons beside a flood that fills the table every two seconds, for ten minutes: the
+// old ones stay all the time, the new ones are in after two minutes at the latest, and stay.
+static void test_flood(void **state)
+{
+	enum { CAPACITY = 2000, FLOOD = 1000, OLD = 200, NEW = 200, FLOOD_FROM_S = 1140 };
+	static struct daemon daemons[OLD + NEW + 1];
+	struct cp_lab *lab = lab_open_capacity(CAPACITY);
+
+	(void)state;
+	srandom(3);
+	for (uint32_t id = 1; id <= OLD + NEW; id++)
+		daemons[id] = (struct daemon){.period_s = 25 + (uint32_t)random() % 36,
+		    .next_s = (id <= OLD ? 1000 : FLOOD_FROM_S + 60) + id % 60};
+	for (uint32_t now_s = 1000; now_s < FLOOD_FROM_S + 600; now_s++) {
+		uint64_t end_ns = (now_s + 1) * NS_PER_S;
+
+		for (uint32_t id = 1; id <= OLD + NEW; id++)
+			if (daemons[id].next_s == now_s)
+				daemon_asks(lab, &daemons[id], id, now_s);
+		for (int n = 0; n < FLOOD && now_s >= FLOOD_FROM_S; n++)
+			discover(lab, 1000000 + (uint32_t)random() % 1000000000,
+			    address((uint32_t)random()), PUNT_DISCOVER_NEW);
+		lab_pass(lab, (end_ns - lab->now_ns) / NS_PER_MS);
+		for (uint32_t id = 1; id <= OLD && now_s >= FLOOD_FROM_S; id++)
+			assert_true(known(lab, id));
+		for (uint32_t id = OLD + 1; id <= OLD + NEW && now_s >= FLOOD_FROM_S + 240; id++)
+			assert_true(known(lab, id));
+	}
+	assert_in_range(lab->nodes.node_count, CAPACITY - 10, CAPACITY);
+	assert_int_equal(count(lab, CP_REFUSED_FULL), 0);
+	lab_close(lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_who_gets_in),
+	    cmocka_unit_test(test_proven_nodes),
+	    cmocka_unit_test(test_another_address_begins_anew),
+	    cmocka_unit_test(test_brief_stay),
+	    cmocka_unit_test(test_flood),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

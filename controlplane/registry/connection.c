@@ -338,7 +338,9 @@ static void set_reading(struct connection *c, bool on)
 		uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
-void connection_input(struct connection *c, const uint8_t *data, size_t len)
+// Requests in the order in which they came. True when it stopped for a full pipeline that has room
+// again: nothing else would go on.
+static bool serve(struct connection *c, const uint8_t *data, size_t len)
 {
 	struct server *s = c->server;
 	struct frame_feed feed;
@@ -371,13 +373,23 @@ void connection_input(struct connection *c, const uint8_t *data, size_t len)
 	if (!rc)
 		rc = frame_end(&feed);
 	if (c->closing)
-		return;
+		return false;
 	s->rest_bytes += c->in.len - c->rest;
 	c->rest = c->in.len;
-	if (rc || s->rest_bytes > SERVER_REST_MAX)
+	if (rc || s->rest_bytes > SERVER_REST_MAX) {
 		broken(c);
-	else
-		set_reading(c, !waits && !c->verifying);
+		return false;
+	}
+	set_reading(c, !waits && !c->verifying);
+	return waits && !c->verifying && !c->paced_link && !c->head;
+}
+
+void connection_input(struct connection *c, const uint8_t *data, size_t len)
+{
+	while (serve(c, data, len)) {
+		data = NULL;
+		len = 0;
+	}
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

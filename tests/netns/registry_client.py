@@ -24,8 +24,8 @@ def frame(request):
 
 
 class Client:
-    def __init__(self, address, timeout=10):
-        self.sock = socket.create_connection(address, timeout=timeout)
+    def __init__(self, address, timeout=10, source=""):
+        self.sock = socket.create_connection(address, timeout, (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 

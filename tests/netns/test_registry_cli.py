@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`fairway registry`, `networks`, `find`, `nodes --tag`: what they print, and what they refuse."""
+import json
+import subprocess
+
+import pytest
+
+from netlab import BUILD
+from registry_client import Client, Node
+from registry_up import REGISTRY, up  # noqa: F401 (a fixture)
+
+
+def run(up, *command, state=None):
+    return subprocess.run([BUILD / "fairway", *command, "--state", state or up.state],
+                          capture_output=True, text=True, timeout=20)
+
+
+def text(up, *command):
+    done = run(up, *command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_json(up, tmp_path):
+    client = Client(REGISTRY)
+    nodes = [Node(i + 1) for i in range(5)]
+    for node in nodes:
+        node.register(client)
+        node.own(client, "set_tags", tags=["finance", f"t{node.id}"])
+    nodes[0].pair(client, "report_trust", nodes[1])
+    nodes[1].pair(client, "report_trust", nodes[0])
+    client.ask("create_network", node_id=1, name="lab", admin_token="adm")
+    assert len(up.ask("find", "finance")["nodes"]) == 5
+    assert len(up.ask("nodes", "--tag", "t3")["nodes"]) == 1
+    assert [n["node"] for n in up.ask("find", "finance", "t3")["nodes"]] == [3]
+    assert len(up.ask("find", "finance", "--limit", "2")["nodes"]) == 2
+    assert up.ask("registry", "trust")["trust"][0]["trusted"]
+    assert up.ask("networks")["networks"][0]["name"] == "lab"
+    assert up.ask("registry", "audit")["audit"][0]["action"] == "network.created"
+    assert up.ask("registry", "status")["nodes"] == 5
+    lines = subprocess.run([BUILD / "fairway", "registry", "audit", "--lines", "--state", up.state],
+                           check=True, capture_output=True, text=True, timeout=20).stdout
+    actions = [json.loads(line)["action"] for line in lines.splitlines()]
+    assert len(actions) == 12 and actions.count("node.registered") == 5
+    copy = tmp_path / "copy.db"
+    subprocess.run([BUILD / "fairway", "registry", "backup", copy, "--state", up.state], check=True,
+                   capture_output=True, timeout=20)
+    assert copy.stat().st_size > 0 and copy.stat().st_mode & 0o077 == 0
+
+
+def rows(printed):
+    """A table's rows by its first column, as lists of cells."""
+    head, *lines = printed.splitlines()
+    return {line.split()[0]: line.split() for line in lines if line.strip()}
+
+
+def test_tables(up):
+    assert text(up, "registry", "nodes") == "no node has registered yet\n"
+    assert text(up, "registry", "trust") == "no node trusts another yet\n"
+    assert text(up, "networks").startswith("no networks beside the backbone")
+    assert text(up, "find", "gpu") == "no node has these tags\n"
+    client = Client(REGISTRY)
+    nodes = [Node(i + 1) for i in range(3)]
+    for node in nodes:
+        node.register(client, version="v1.9.0")
+        node.own(client, "set_tags", tags=["gpu", f"t{node.id}"])
+    nodes[0].own(client, "set_visibility", public=True)
+    nodes[1].own(client, "set_hostname", hostname="box")
+    nodes[0].pair(client, "report_trust", nodes[1])
+    client.ask("create_network", node_id=1, name="lab", join_rule="token", token="s",
+               admin_token="adm")
+    listed = rows(text(up, "registry", "nodes"))
+    assert listed["1"][2:6] == ["127.0.0.1:4000", "yes", "yes", "yes"]
+    assert listed["2"][1] == "box" and listed["3"][-1] == "gpu,t3"
+    assert set(rows(text(up, "find", "gpu"))) == {"1", "2", "3"}
+    assert set(rows(text(up, "nodes", "--tag", "t2"))) == {"2"}
+    assert set(rows(text(up, "find", "--network", "1"))) == {"1"}
+    assert rows(text(up, "networks"))["1"][:4] == ["1", "lab", "token", "1"]
+    assert rows(text(up, "registry", "networks"))["1"][1] == "lab"
+    assert rows(text(up, "registry", "trust"))["1"] == ["1", "2", "no", "yes", "no"]
+    assert text(up, "registry", "trust", "--node", "3").startswith("no node trusts")
+    audit = text(up, "registry", "audit", "--limit", "1")
+    assert "network.created" in audit and "--after" in audit
+    status = text(up, "registry", "status")
+    for name in ("listen", "store", "nodes", "trust_one_sided", "commits"):
+        assert name in status
+
+
+@pytest.mark.parametrize("words,status,said", [
+    (["registry", "nodez"], 2, "write fairway registry status, nodes"),
+    (["registry", "nodes", "--limit", "many"], 2, "many"),
+    (["registry", "backup"], 2, "backup FILE"),
+    (["find"], 2, "name what is looked for"),
+    (["find", "UPPER"], 1, "cannot be searched for"),
+    (["find", "a", "--network", "9"], 1, "there is no network 9"),
+    (["find", "a", "--after", "x"], 1, "no place in a list")])
+def test_refusals(up, words, status, said):
+    done = run(up, *words)
+    assert done.returncode == status and said in done.stderr and not done.stdout
+
+
+def test_without_a_relay(up, tmp_path):
+    for words in (["registry"], ["networks"], ["find", "a"], ["reload"]):
+        done = run(up, *words, state=tmp_path)
+        assert done.returncode == 3 and done.stderr
+    for words in (["registry"], ["networks"], ["find"], ["reload"]):
+        done = run(up, *words, "--help")
+        assert done.returncode == 0 and "usage: fairway " + words[0] in done.stdout
+
+
+def test_token(up, tmp_path):
+    path = tmp_path / "token"
+    assert "holds a new token" in text(up, "registry", "token", path)
+    assert len(path.read_text().strip()) == 48 and path.stat().st_mode & 0o077 == 0
+    before = path.read_text()
+    done = run(up, "registry", "token", path)
+    assert done.returncode == 1 and "File exists" in done.stderr
+    assert path.read_text() == before
+
+
+def test_backup_and_import(up, tmp_path):
+    """A backup in the store's place is the registry again; a Go snapshot makes a new one."""
+    client = Client(REGISTRY)
+    node = Node(1)
+    node.register(client)
+    node.own(client, "set_hostname", hostname="kept")
+    copy = tmp_path / "copy.db"
+    text(up, "registry", "backup", copy)
+    assert run(up, "registry", "backup", copy).returncode == 1
+    node.own(client, "set_hostname", hostname="lost")
+    up.stop()
+    store = next(up.state.glob("registry.db"))
+    for old in up.state.glob("registry.db*"):
+        old.unlink()
+    store.write_bytes(copy.read_bytes())
+    up.start()
+    assert Client(REGISTRY).ask("lookup", node_id=1)["hostname"] == "kept"
+    up.stop()
+    snapshot = tmp_path / "go.json"
+    snapshot.write_text(json.dumps({
+        "version": 1, "next_node": 8, "next_net": 2, "nodes": {"7": {
+            "id": 7, "public_key": node.public_key, "networks": [0, 1], "hostname": "moved"}},
+        "networks": {"1": {"id": 1, "name": "lab", "join_rule": "open", "members": [7]}},
+        "pub_key_idx": {node.public_key: 7}, "trust_pairs": []}))
+    done = run(up, "registry", "import", snapshot, "--store", store)
+    assert done.returncode == 1 and "not empty" in done.stderr
+    for old in up.state.glob("registry.db*"):
+        old.unlink()
+    done = run(up, "registry", "import", snapshot, "--store", store)
+    assert done.returncode == 0, done.stderr
+    up.start()
+    moved = Client(REGISTRY).ask("lookup", node_id=7)
+    assert moved["hostname"] == "moved" and moved["networks"] == [0, 1]

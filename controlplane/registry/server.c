@@ -137,6 +137,7 @@ int server_start(struct server *s, uv_loop_t *loop)
 	int rc;
 
 	s->loop = loop;
+	s->jobs_tail = &s->jobs;
 	sources_init(&s->sources);
 	uv_timer_init(loop, &s->tick);
 	uv_prepare_init(loop, &s->prepare);

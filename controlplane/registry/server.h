@@ -46,8 +46,10 @@ struct server {
 	struct connection *sweep;	// next to be looked at
 	struct connection *waiting;	// with answers that wait for the store
 	uint32_t count;
-	struct signature_job *jobs; // wait for the end of this turn of the loop
-	uint32_t verifying;
+	struct signature_job *jobs, **jobs_tail; // signatures that wait for the thread pool
+	uint32_t queued;			 // number of them
+	uint32_t at_work;			 // batches that it has
+	uint32_t verifying;			 // signatures of both
 	size_t rest_bytes;
 	struct sources sources;
 	struct json_out out;	  // the answer that is being built

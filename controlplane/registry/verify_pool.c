@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 
-// Signatures on libuv's thread pool, several at a time so that handing over costs little beside
-// the work.
+// Signatures on libuv's thread pool, first come, first verified. Eight at once cost little more
+// than one (identity.h), so while some are at work others wait until they are eight, but no longer
+// than that work takes. The pool has as many batches as threads at most: its other users wait for
+// one.
 
-enum { VERIFY_BATCH = 8 };
+enum { VERIFY_BATCH = 8, VERIFY_AT_WORK = 4 };
 
 struct signature_batch {
 	uv_work_t work;
@@ -24,8 +26,10 @@ bool verify_start(struct connection *c, struct call *call)
 	job = malloc(sizeof(*job));
 	if (!job)
 		return false;
-	*job = (struct signature_job){.next = s->jobs, .conn = c, .call = *call};
-	s->jobs = job;
+	*job = (struct signature_job){.conn = c, .call = *call};
+	*s->jobs_tail = job;
+	s->jobs_tail = &job->next;
+	s->queued++;
 	s->verifying++;
 	c->verifying = true;
 	return true;
@@ -34,10 +38,18 @@ bool verify_start(struct connection *c, struct call *call)
 static void run(uv_work_t *work)
 {
 	const struct signature_batch *b = work->data;
+	struct identity_check checks[VERIFY_BATCH];
+	size_t count = 0;
 
+	for (const struct signature_job *j = b->jobs; j; j = j->next)
+		checks[count++] = (struct identity_check){.key = j->call.key,
+		    .sig = j->call.sig,
+		    .msg = j->call.text,
+		    .len = j->call.text_len};
+	identity_verify_many(checks, count);
+	count = 0;
 	for (struct signature_job *j = b->jobs; j; j = j->next)
-		j->valid =
-		    identity_verify(j->call.key, j->call.text, j->call.text_len, j->call.sig);
+		j->valid = checks[count++].valid;
 }
 
 static void finish(struct server *s, struct signature_job *job)
@@ -70,29 +82,35 @@ static void done(uv_work_t *work, int status)
 	struct signature_job *job = b->jobs;
 
 	(void)status;
+	b->server->at_work--;
 	while (job) {
 		struct signature_job *next = job->next;
 
 		finish(b->server, job);
 		job = next;
 	}
+	verify_submit(b->server);
 	free(b);
 }
 
 void verify_submit(struct server *s)
 {
-	while (s->jobs) {
+	while (s->jobs && s->at_work < VERIFY_AT_WORK &&
+	       (s->at_work == 0 || s->queued >= VERIFY_BATCH)) {
 		struct signature_batch *b = malloc(sizeof(*b));
 		struct signature_job **last = &s->jobs;
 
 		if (!b)
 			return; // at the end of the next turn
-		for (int i = 0; i < VERIFY_BATCH && *last; i++)
+		for (int i = 0; i < VERIFY_BATCH && *last; i++, s->queued--)
 			last = &(*last)->next;
 		*b = (struct signature_batch){.server = s, .jobs = s->jobs};
 		s->jobs = *last;
+		if (!s->jobs)
+			s->jobs_tail = &s->jobs;
 		*last = NULL;
 		b->work.data = b;
+		s->at_work++;
 		uv_queue_work(s->loop, &b->work, run, done);
 	}
 }

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Several signatures at once pass just when each alone passes libsodium. On processors without
+// AVX-512 IFMA both are libsodium.
+#include "crypto/identity.h"
+#include "pktgen/random.h"
+#include "tests/unit/unit.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum { CASES = 64, ROUNDS = 12 };
+
+struct signed_text {
+	uint8_t key[IDENTITY_KEY_SIZE], sig[IDENTITY_SIG_SIZE], text[80];
+	size_t len;
+};
+
+static uint64_t chance = 2;
+
+static void fill(void *out, size_t len)
+{
+	uint8_t *p = out;
+
+	while (len--)
+		*p++ = (uint8_t)(random_next(&chance) >> 32);
+}
+
+static struct signed_text make(void)
+{
+	uint8_t seed[IDENTITY_SEED_SIZE], secret[IDENTITY_SECRET_SIZE];
+	struct signed_text s;
+
+	fill(seed, sizeof(seed));
+	identity_derive(seed, s.key, secret);
+	s.len = random_next(&chance) % sizeof(s.text);
+	fill(s.text, s.len);
+	identity_sign(secret, s.text, s.len, s.sig);
+	return s;
+}
+
+// Both ways, in batches of every size. Returns how many passed.
+static unsigned compare(const struct signed_text *all, size_t count)
+{
+	unsigned passed = 0;
+
+	for (size_t batch = 1; batch <= 2 * 8 + 1; batch++) {
+		for (size_t at = 0; at < count; at += batch) {
+			struct identity_check c[2 * 8 + 1];
+			size_t n = count - at < batch ? count - at : batch;
+
+			for (size_t i = 0; i < n; i++) {
+				const struct signed_text *s = &all[at + i];
+
+				c[i] = (struct identity_check){
+				    .key = s->key, .sig = s->sig, .msg = s->text, .len = s->len};
+			}
+			identity_verify_many(c, n);
+			for (size_t i = 0; i < n; i++) {
+				assert_int_equal(c[i].valid,
+				    identity_verify(c[i].key, c[i].msg, c[i].len, c[i].sig));
+				passed += c[i].valid;
+			}
+		}
+	}
+	return passed / (2 * 8 + 1);
+}
+
+static void test_right_and_wrong(void **state)
+{
+	struct signed_text all[CASES];
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < CASES; i++)
+			all[i] = make();
+		assert_int_equal(compare(all, CASES), CASES);
+		// half of them with a wrong bit, wherever
+		for (int i = 0; i < CASES; i += 2) {
+			size_t bit = random_next(&chance) % ((32 + 64 + all[i].len) * 8);
+
+			((uint8_t *)&all[i])[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		assert_int_equal(compare(all, CASES), CASES / 2);
+	}
+}
+
+// s + order: the same point, but not the one spelling.
+static void test_malleable(void **state)
+{
+	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6,
+	    0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	    0x10};
+	struct signed_text all[CASES];
+
+	(void)state;
+	for (int i = 0; i < CASES; i++) {
+		all[i] = make();
+		sodium_add(all[i].sig + 32, order, sizeof(order));
+	}
+	assert_int_equal(compare(all, CASES), 0);
+	for (int i = 0; i < CASES; i++)
+		memcpy(all[i].sig + 32, order, sizeof(order));
+	assert_int_equal(compare(all, CASES), 0);
+}
+
+// Encodings around p, points of small order, with both signs, as key and as R.
+static void test_odd_points(void **state)
+{
+	static const char *const texts[] = {
+	    "0000000000000000000000000000000000000000000000000000000000000000",
+	    "0100000000000000000000000000000000000000000000000000000000000000",
+	    "0200000000000000000000000000000000000000000000000000000000000000",
+	    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	    "ebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	    "efffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	    "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"};
+	struct signed_text all[CASES];
+
+	(void)state;
+	for (int zero = 0; zero < 2; zero++)
+		for (int where = 0; where < 3; where++) {
+			for (int i = 0; i < CASES; i++) {
+				const char *text = texts[i / 2 % ARRAY_SIZE(texts)];
+				uint8_t point[32];
+
+				assert_int_equal(sodium_hex2bin(point, sizeof(point), text, 64,
+						     NULL, NULL, NULL),
+				    0);
+				point[31] |= (uint8_t)(i % 2 << 7);
+				all[i] = make();
+				if (where != 1)
+					memcpy(all[i].key, point, sizeof(point));
+				if (where != 0)
+					memcpy(all[i].sig, point, sizeof(point));
+				if (zero)
+					memset(all[i].sig + 32, 0, 32);
+			}
+			assert_int_equal(compare(all, CASES), 0);
+		}
+}
+
+// A key with a part of order eight: passes when the hash happens to be a multiple of it. Who
+// multiplies by the cofactor takes all of them.
+static void test_mixed_order(void **state)
+{
+	static const uint8_t eighth[32] = {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45,
+	    0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33,
+	    0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05};
+	struct signed_text all[CASES];
+	unsigned passed = 0;
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < CASES; i++) {
+			uint8_t hash[64], r[32], a[32], h[32], point[32];
+			crypto_hash_sha512_state state512;
+			struct signed_text *s = &all[i];
+
+			*s = make();
+			crypto_core_ed25519_scalar_random(a);
+			crypto_core_ed25519_scalar_random(r);
+			assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(s->sig, r), 0);
+			assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(point, a), 0);
+			assert_int_equal(crypto_core_ed25519_add(s->key, point, eighth), 0);
+			crypto_hash_sha512_init(&state512);
+			crypto_hash_sha512_update(&state512, s->sig, 32);
+			crypto_hash_sha512_update(&state512, s->key, 32);
+			crypto_hash_sha512_update(&state512, s->text, s->len);
+			crypto_hash_sha512_final(&state512, hash);
+			crypto_core_ed25519_scalar_reduce(h, hash);
+			crypto_core_ed25519_scalar_mul(h, h, a);
+			crypto_core_ed25519_scalar_add(s->sig + 32, h, r);
+		}
+		passed += compare(all, CASES);
+	}
+	// one of eight
+	assert_in_range(passed, CASES * ROUNDS / 16, CASES * ROUNDS / 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_right_and_wrong),
+	    cmocka_unit_test(test_malleable),
+	    cmocka_unit_test(test_odd_points),
+	    cmocka_unit_test(test_mixed_order),
+	};
+
+	if (identity_init())
+		return 1;
+	return cmocka_run_group_tests_name("crypto_verify", tests, NULL, NULL);
+}

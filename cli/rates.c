@@ -52,6 +52,38 @@ json_t *find_entry(const json_t *list, const char *key, json_int_t value)
 	return NULL;
 }
 
+static uint64_t counted_ns(const json_t *links)
+{
+	return member_count(json_array_get(links, 0), "counted_ns");
+}
+
+void link_totals_add(struct link_totals *totals, const struct sample *sample)
+{
+	json_t *links = json_object_get(sample->links, "links");
+
+	if (!links || counted_ns(links) == counted_ns(totals->now))
+		return;
+	json_decref(totals->before);
+	totals->before = totals->now;
+	totals->now = json_incref(links);
+}
+
+void link_totals_free(struct link_totals *totals)
+{
+	json_decref(totals->before);
+	json_decref(totals->now);
+	*totals = (struct link_totals){.now = NULL};
+}
+
+double link_rate(const struct link_totals *totals, const json_t *row, const char *name)
+{
+	const json_t *was =
+	    find_entry(totals->before, "link", json_integer_value(json_object_get(row, "link")));
+	uint64_t from = member_count(was, "counted_ns"), to = member_count(row, "counted_ns");
+
+	return was && to > from ? member_rate(was, row, name, (double)(to - from) / 1e9) : -1;
+}
+
 struct drop_rate {
 	const char *name;
 	double rate;

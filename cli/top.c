@@ -91,10 +91,17 @@ static void draw_workers(struct screen *s, const struct sample *before, const st
 	json_decref(rates);
 }
 
-static void draw_links(struct screen *s, const struct sample *before, const struct sample *now)
+static const char *link_cell(
+    char text[32], const struct link_totals *links, const json_t *row, const char *name)
 {
-	json_t *list = json_object_get(now->links, "links"), *row;
-	double seconds = sample_seconds(before, now);
+	double rate = link_rate(links, row, name);
+
+	return rate < 0 ? "-" : format_short(text, rate);
+}
+
+static void draw_links(struct screen *s, const struct link_totals *links)
+{
+	json_t *list = links->now, *row;
 	char a[32], b[32];
 	size_t i;
 
@@ -103,18 +110,13 @@ static void draw_links(struct screen *s, const struct sample *before, const stru
 	screen_line(s, true, "link            kind  mode     zero-copy  up   received/s  sent/s");
 	json_array_foreach(list, i, row)
 	{
-		json_t *was = find_entry(json_object_get(before->links, "links"), "link",
-		    json_integer_value(json_object_get(row, "link")));
-		bool counted = json_object_get(row, "rx_datagrams") != NULL;
-
 		screen_line(s, false, "%-15s %-5s %-8s %-10s %-4s %10s  %6s",
 		    member_text(row, "name", "?"), member_text(row, "kind", "?"),
 		    member_text(row, "mode", "-"),
 		    json_is_true(json_object_get(row, "zero_copy")) ? "yes" : "no",
 		    json_is_false(json_object_get(row, "up")) ? "no" : "yes",
-		    counted ? format_short(a, member_rate(was, row, "rx_datagrams", seconds)) : "-",
-		    counted ? format_short(b, member_rate(was, row, "tx_datagrams", seconds))
-			    : "-");
+		    link_cell(a, links, row, "rx_datagrams"),
+		    link_cell(b, links, row, "tx_datagrams"));
 	}
 }
 
@@ -155,7 +157,8 @@ static void draw_peers(struct screen *s, const struct sample *now)
 	}
 }
 
-static void draw(struct screen *s, const struct sample *before, const struct sample *now)
+static void draw(struct screen *s, const struct sample *before, const struct sample *now,
+    const struct link_totals *links)
 {
 	json_t *warning;
 	size_t i;
@@ -171,77 +174,91 @@ static void draw(struct screen *s, const struct sample *before, const struct sam
 	screen_line(s, false, "%s", "");
 	draw_drops(s, before, now);
 	screen_line(s, false, "%s", "");
-	draw_links(s, before, now);
+	draw_links(s, links);
 	draw_peers(s, now);
 	screen_show(s);
 }
 
+// What is watched: the last two samples, between which the rates are.
+struct watch {
+	struct screen screen;
+	struct sample before, now;
+	struct link_totals links;
+	bool shown; // a picture of these
+};
+
 // Waits out the interval; true if the user wants to end.
-static bool pause_or_quit(
-    struct screen *s, uint64_t interval_ns, const struct sample *before, const struct sample *now)
+static bool pause_or_quit(struct watch *w, uint64_t interval_ns)
 {
 	uint64_t end = clock_mono_ns() + interval_ns;
 
 	for (;;) {
 		uint64_t at = clock_mono_ns();
-		int key = screen_wait(s, at < end ? (int)((end - at) / NS_PER_MS) + 1 : 0);
+		int key = screen_wait(&w->screen, at < end ? (int)((end - at) / NS_PER_MS) + 1 : 0);
 
 		if (key < 0 || key == 'q' || key == 'Q')
 			return true;
-		if (key == 1 && !json_flag)
-			draw(s, before, now);
+		if (key == 1 && w->shown && !json_flag)
+			draw(&w->screen, &w->before, &w->now, &w->links);
 		if (clock_mono_ns() >= end)
 			return false;
 	}
 }
 
+// The next sample takes the place of the last one.
+static int advance(struct watch *w, struct client *client, struct parse_error *error)
+{
+	sample_free(&w->before);
+	w->before = w->now;
+	w->now = (struct sample){0};
+	if (take_sample(client, &w->now, error))
+		return -1;
+	link_totals_add(&w->links, &w->now);
+	return 0;
+}
+
+static void show(struct watch *w)
+{
+	json_t *rates;
+
+	if (json_flag) {
+		rates = rates_json(&w->before, &w->now);
+		json_dumpf(rates, stdout, JSON_COMPACT);
+		putchar('\n');
+		fflush(stdout);
+		json_decref(rates);
+	} else {
+		draw(&w->screen, &w->before, &w->now, &w->links);
+	}
+	w->shown = true;
+}
+
 static int watch(
     const struct command *self, struct client *client, uint64_t interval_ns, uint64_t count)
 {
-	static struct screen screen;
-	struct sample before = {0}, now = {0};
+	static struct watch w;
 	struct parse_error error;
-	int status = EXIT_OK;
+	int rc = advance(&w, client, &error);
 
-	if (take_sample(client, &before, &error)) {
-		complain(self, error.text);
-		return EXIT_FAILED;
-	}
-	screen_open(&screen, !json_flag);
-	for (uint64_t shown = 0; !count || shown < count; shown++) {
+	if (!rc)
+		screen_open(&w.screen, !json_flag);
+	for (uint64_t shown = 0; !rc && (!count || shown < count); shown++) {
 		// the first picture comes soon, its rates from a short time
-		uint64_t wait = shown ? interval_ns : interval_ns / 4;
-
-		if (pause_or_quit(&screen, wait, &before, shown ? &now : &before))
+		if (pause_or_quit(&w, shown ? interval_ns : interval_ns / 4))
 			break;
-		if (shown) {
-			sample_free(&before);
-			before = now;
-		}
-		now = (struct sample){0};
-		if (take_sample(client, &now, &error)) {
-			screen_close();
-			complain(self, error.text);
-			status = EXIT_FAILED;
-			break;
-		}
-		if (json_flag) {
-			json_t *rates = rates_json(&before, &now);
-
-			json_dumpf(rates, stdout, JSON_COMPACT);
-			putchar('\n');
-			fflush(stdout);
-			json_decref(rates);
-		} else {
-			draw(&screen, &before, &now);
-		}
+		rc = advance(&w, client, &error);
+		if (!rc)
+			show(&w);
 	}
-	if (!json_flag && screen.terminal && count && status == EXIT_OK)
-		screen_wait(&screen, INTERVAL_MS);
+	if (!json_flag && w.screen.terminal && count && !rc)
+		screen_wait(&w.screen, INTERVAL_MS);
 	screen_close();
-	sample_free(&before);
-	sample_free(&now);
-	return status;
+	if (rc)
+		complain(self, error.text);
+	sample_free(&w.before);
+	sample_free(&w.now);
+	link_totals_free(&w.links);
+	return rc ? EXIT_FAILED : EXIT_OK;
 }
 
 int run_top(const struct command *self, int argc, char **argv)

@@ -27,6 +27,7 @@ static json_t *link_entry(const struct link_block *l, unsigned index)
 	    "zero_copy", l->zero_copy, "up", l->up, "mtu",
 	    l->mtu ? json_integer(l->mtu) : json_null());
 
+	json_object_set_new(o, "counted_ns", json_integer(load(&l->counted_ns)));
 	json_object_set_new(o, "rx_datagrams", json_integer(load(&l->rx_datagrams)));
 	json_object_set_new(o, "tx_datagrams", json_integer(load(&l->tx_datagrams)));
 	json_object_set_new(o, "rx_bytes", json_integer(load(&l->rx_bytes)));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/privilege.h"
 #include "dataplane/dp.h"
@@ -186,6 +187,7 @@ static void link_publish(const struct link *link, struct link_block *out)
 	snprintf(out->kind, sizeof(out->kind), "%s", link->ops->kind);
 	out->queues = link->queue_count;
 	out->mtu = s.mtu;
+	store(&out->counted_ns, clock_mono_ns());
 	out->up = !s.down;
 	out->native = s.native;
 	out->zero_copy = s.zero_copy;

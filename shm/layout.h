@@ -23,7 +23,7 @@
 enum {
 	// Raised with every change to what a kept memory holds: this file but for worker blocks,
 	// rings and counters, and the structs of node_entry.h, node_table.h and peer_table.h.
-	SHM_VERSION = 2,
+	SHM_VERSION = 3,
 	CACHE_LINE = 64,
 };
 
@@ -42,6 +42,7 @@ struct link_block {
 	uint8_t pad[3];
 	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
 	uint64_t rx_dropped, tx_errors, tx_full;
+	uint64_t counted_ns; // CLOCK_MONOTONIC
 };
 
 // Byte offset of each region from the start of the memory: a multiple of 4096, for the nodes of

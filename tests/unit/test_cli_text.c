@@ -156,6 +156,30 @@ static void rates(void **state)
 	sample_free(&now);
 }
 
+// Links are counted once a second: between two counts the last rate stands, before the first two
+// there is none.
+static void link_rates(void **state)
+{
+	static const struct {
+		json_int_t counted_s, total;
+		double rate;
+	} story[] = {{5, 100, -1}, {5, 100, -1}, {6, 400, 300}, {6, 400, 300}, {8, 500, 50}};
+	struct link_totals totals = {.now = NULL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(story) / sizeof(story[0]); i++) {
+		struct sample s = {
+		    .links = json_pack("{s:[{s:i,s:I,s:I}]}", "links", "link", 3, "counted_ns",
+			story[i].counted_s * 1000000000, "rx_datagrams", story[i].total)};
+
+		link_totals_add(&totals, &s);
+		sample_free(&s);
+		assert_true(link_rate(&totals, json_array_get(totals.now, 0), "rx_datagrams") ==
+			    story[i].rate);
+	}
+	link_totals_free(&totals);
+}
+
 static void captures(void **state)
 {
 	static const uint8_t payload[] = {1, 0, 0, 0, 42};
@@ -202,6 +226,7 @@ int main(void)
 	    cmocka_unit_test(datagrams),
 	    cmocka_unit_test(garbage_decodes),
 	    cmocka_unit_test(rates),
+	    cmocka_unit_test(link_rates),
 	    cmocka_unit_test(captures),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

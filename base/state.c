@@ -52,7 +52,8 @@ static void find_foreign(const char *path, char *name, size_t size)
 		closedir(dir);
 }
 
-static int hand_over(const char *path, const struct privilege_user *user, struct parse_error *error)
+static int hand_over(const char *path, const struct privilege_user *user, const char *option,
+    struct parse_error *error)
 {
 	char file[PATH_MAX], name[NAME_MAX + 1];
 	int rc;
@@ -60,9 +61,8 @@ static int hand_over(const char *path, const struct privilege_user *user, struct
 	find_foreign(path, name, sizeof(name));
 	if (*name) {
 		parse_error_set(error,
-		    "state directory %s holds other things (%s): name a directory of its own with "
-		    "--state",
-		    path, name);
+		    "directory %s holds other things (%s): name one of its own with %s", path, name,
+		    option);
 		return -ENOTEMPTY;
 	}
 	for (int i = 0; ours[i]; i++) {
@@ -79,14 +79,15 @@ static int hand_over(const char *path, const struct privilege_user *user, struct
 	return 0;
 }
 
-static int fail_foreign(const char *path, struct parse_error *error)
+static int fail_foreign(const char *path, const char *option, struct parse_error *error)
 {
 	parse_error_set(
-	    error, "state directory %s belongs to another user: name another with --state", path);
+	    error, "directory %s belongs to another user: name another with %s", path, option);
 	return -EACCES;
 }
 
-int state_open(const char *path, const struct privilege_user *user, struct parse_error *error)
+int state_open(const char *path, const struct privilege_user *user, const char *option,
+    struct parse_error *error)
 {
 	struct stat info;
 	int rc = make_directories(path);
@@ -96,18 +97,17 @@ int state_open(const char *path, const struct privilege_user *user, struct parse
 	if (!rc && !S_ISDIR(info.st_mode))
 		rc = -ENOTDIR;
 	if (rc) {
-		parse_error_set(error,
-		    "cannot make state directory %s: %s: name another with --state", path,
-		    strerrordesc_np(-rc));
+		parse_error_set(error, "cannot make directory %s: %s: name another with %s", path,
+		    strerrordesc_np(-rc), option);
 		return rc;
 	}
 	if (user && geteuid() == 0)
-		rc = hand_over(path, user, error);
+		rc = hand_over(path, user, option, error);
 	else if (info.st_uid != geteuid() || access(path, W_OK | X_OK))
-		rc = fail_foreign(path, error);
+		rc = fail_foreign(path, option, error);
 	// whoever may write here could put another socket in the place of ours
 	if (!rc && info.st_mode & (S_IWGRP | S_IWOTH) && chmod(path, info.st_mode & 0755))
-		rc = fail_foreign(path, error);
+		rc = fail_foreign(path, option, error);
 	return rc;
 }
 

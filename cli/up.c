@@ -186,7 +186,7 @@ static int prepare(struct up *up, struct parse_error *error)
 	if (!rc && root)
 		rc = privilege_find_user(config->user, &user, error);
 	if (!rc)
-		rc = state_open(config->state, root ? &user : NULL, error);
+		rc = state_open(config->state, root ? &user : NULL, "--state", error);
 	if (rc)
 		return rc;
 	rc = registry_prepare(config, root ? &user : NULL, error);

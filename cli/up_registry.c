@@ -69,7 +69,7 @@ int registry_prepare(
 	slash = strrchr(path, '/');
 	if (slash && slash != path) {
 		*slash = 0;
-		rc = state_open(path, user, error);
+		rc = state_open(path, user, "--registry-store", error);
 	}
 	raise_file_limit(config->registry_connections);
 	if (!rc && user && *config->registry_admin_token_file)

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/udp.h"
+#include "base/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,43 +45,56 @@ int program_open(const char *name, char *path, size_t size, struct parse_error *
 	return fd;
 }
 
-// A data plane whose supervisor was killed needs a moment to end; anybody else keeps the port.
-static bool owner_is_ending(const union socket_address *at)
+// A program of ours whose supervisor was killed needs a moment to end; anybody else keeps the port.
+static bool owner_is_ending(const union socket_address *at, enum port_kind kind)
 {
 	char name[32];
 
-	return udp_find_owner(ntohs(at->v4.sin_port), name, sizeof(name)) &&
-	       !strncmp(name, "fairway-dp", 10);
+	return port_find_owner(kind, ntohs(at->v4.sin_port), name, sizeof(name)) &&
+	       (!strcmp(name, "fairway-dp") || !strcmp(name, "fairway-cp"));
 }
 
-static int address_check(const union socket_address *at, int *tries, struct parse_error *error)
+static int address_check(const union socket_address *at, enum port_kind kind, const char *option,
+    struct parse_error *error)
 {
-	int rc = udp_probe(at, error);
+	int rc = port_probe(at, kind, option, error);
 
-	while (rc == -EADDRINUSE && (*tries)++ < PROBE_TRIES && owner_is_ending(at)) {
+	for (int i = 0; i < PROBE_TRIES && rc == -EADDRINUSE && owner_is_ending(at, kind); i++) {
 		usleep(PROBE_PAUSE_MS * 1000);
-		rc = udp_probe(at, error);
+		rc = port_probe(at, kind, option, error);
 	}
+	return rc;
+}
+
+static int tcp_check(const struct config *config, struct parse_error *error)
+{
+	union socket_address http;
+	int rc = 0;
+
+	if (config->registry.mode == CONFIG_REGISTRY_EMBEDDED)
+		rc = address_check(&config->registry_listen, PORT_TCP, "--registry-listen", error);
+	if (!rc && *config->http_listen)
+		rc = parse_address(config->http_listen, false, &http, error);
+	if (!rc && *config->http_listen)
+		rc = address_check(&http, PORT_TCP, "--http-listen", error);
 	return rc;
 }
 
 int addresses_check(const struct config *config, struct parse_error *error)
 {
 	unsigned first = config->gossip.extra_ports.first, last = config->gossip.extra_ports.last;
-	int tries = 0;
-
 	for (uint32_t i = 0; i < config->listen.count; i++) {
 		union socket_address at = config->listen.at[i];
-		int rc = address_check(&at, &tries, error);
+		int rc = address_check(&at, PORT_UDP, "--listen", error);
 
 		for (unsigned port = first; !rc && first && port <= last; port++) {
 			at.v4.sin_port = htons((uint16_t)port);
-			rc = address_check(&at, &tries, error);
+			rc = address_check(&at, PORT_UDP, "--gossip-extra-ports", error);
 		}
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return tcp_check(config, error);
 }
 
 int links_check(const struct config *config, struct parse_error *error)
@@ -129,7 +142,7 @@ static void reachable_address(const union socket_address *listen, char *text)
 	in_port_t port = at.v4.sin_port;
 
 	if (is_unspecified(&at)) {
-		udp_own_address(&own);
+		own_address(&own);
 		own.v4.sin_port = port;
 		at = own;
 	}

@@ -72,14 +72,11 @@ static json_t *link_list(const struct cp *cp)
 	return list;
 }
 
-static bool link_is_open(const struct link_block *links, const char *ifname)
+static bool link_is_open(const struct link_block *links, const char *name)
 {
-	char name[sizeof(links[0].name)];
-
-	snprintf(name, sizeof(name), "xdp:%s", ifname);
 	for (unsigned i = 0; i < LINK_MAX; i++)
 		if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) &&
-		    !strncmp(links[i].name, name, sizeof(name)))
+		    !strncmp(links[i].name, name, sizeof(links[i].name) - 1))
 			return true;
 	return false;
 }
@@ -88,13 +85,21 @@ static void warn_of_links(const struct cp *cp, json_t *list)
 {
 	const struct link_block *links = cp->session.memory->header->links;
 
-	for (unsigned i = 0; i < cp->config.links.count; i++)
-		if (!link_is_open(links, cp->config.links.at[i].ifname))
+	for (unsigned i = 0; i < cp->config.links.count; i++) {
+		const struct config_link *l = &cp->config.links.at[i];
+		char name[sizeof(l->device) + 8];
+
+		if (*l->device)
+			snprintf(name, sizeof(name), "dpdk:%.*s", (int)strcspn(l->device, ","),
+			    l->device);
+		else
+			snprintf(name, sizeof(name), "xdp:%s", l->ifname);
+		if (!link_is_open(links, name))
 			json_array_append_new(
-			    list, json_sprintf(
-				      "link xdp:%s is not open, sock serves its interface: the log "
-				      "of fairway-dp says why",
-				      cp->config.links.at[i].ifname));
+			    list, json_sprintf("link %s is not open, sock serves in its place: the "
+					       "log of fairway-dp says why",
+				      name));
+	}
 	for (unsigned i = 0; i < LINK_MAX; i++)
 		if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) && !links[i].up)
 			json_array_append_new(

@@ -2,8 +2,8 @@
 #include "controlplane/embedded.h"
 
 #include "base/log.h"
+#include "base/port.h"
 #include "base/state.h"
-#include "base/udp.h"
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/import.h"
 
@@ -41,7 +41,7 @@ static int make_directory(
 	if (!slash || slash == path)
 		return 0;
 	*slash = 0;
-	return state_open(path, user, error);
+	return state_open(path, user, "--registry-store", error);
 }
 
 // The whole file, to be freed; NULL with the error.
@@ -104,7 +104,7 @@ static void prepare_client(struct embedded *e, const struct config *config)
 					       : IN6_IS_ADDR_UNSPECIFIED(&at.v6.sin6_addr);
 
 	if (any) {
-		udp_own_address(&own);
+		own_address(&own);
 		own.v4.sin_port = port;
 		at = own;
 	}

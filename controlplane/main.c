@@ -133,7 +133,7 @@ static int open_state(struct cp *cp, struct parse_error *error)
 			return rc;
 		who = &user;
 	}
-	rc = state_open(cp->config.state, who, error);
+	rc = state_open(cp->config.state, who, "--state", error);
 	if (rc)
 		return rc;
 	rc = state_lock(cp->config.state, "cp.lock", error);

@@ -124,8 +124,12 @@ static int link_open(struct dp *dp, const char *kind, const char *spec, bool ker
 	}
 	if (rc) {
 		free(link);
-		log_error(
-		    "link not opened", kv("link", kind), kv("spec", spec), kv("reason", err.text));
+		if (dp->fall_back && strcmp(kind, "sock") != 0)
+			log_warn("link not opened, sock serves in its place, slower",
+			    kv("link", kind), kv("spec", spec), kv("reason", err.text));
+		else
+			log_error("link not opened", kv("link", kind), kv("spec", spec),
+			    kv("reason", err.text));
 		return rc;
 	}
 	dp->links[dp->link_count++] = link;
@@ -139,13 +143,22 @@ static int link_open(struct dp *dp, const char *kind, const char *spec, bool ker
 void dp_links_reduce(struct dp *dp)
 {
 	uint64_t missing = privilege_missing(PRIVILEGE_XDP & ~CAP_BIT(CAP_PERFMON));
+	struct config_links *links = &dp->config.links;
+	uint32_t kept = 0, all = links->count;
 	char names[128];
 
-	if (!dp->fall_back || dp->config.links.count == 0 || missing == 0)
+	if (!dp->fall_back || missing == 0)
 		return;
-	log_warn("serving on sock alone: AF_XDP needs more privileges; run as root or grant them",
-	    kv("missing", privilege_names(names, sizeof(names), missing)));
-	dp->config.links.count = 0;
+	for (uint32_t i = 0; i < all; i++)
+		if (*links->at[i].device)
+			links->at[kept++] = links->at[i];
+	links->count = kept;
+	if (kept < all)
+		log_warn("no AF_XDP, sock serves in its place, slower",
+		    kv("missing", privilege_names(names, sizeof(names), missing)),
+		    kv("how",
+			"run as root, or setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon,"
+			"cap_ipc_lock+ep fairway-dp"));
 }
 
 int dp_links_open(struct dp *dp)
@@ -162,12 +175,9 @@ int dp_links_open(struct dp *dp)
 			snprintf(spec, sizeof(spec), "%s:%u", l->ifname, l->queues);
 		else
 			snprintf(spec, sizeof(spec), "%s", l->ifname);
-		if (link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel) == 0)
-			continue;
-		if (!dp->fall_back)
+		if (link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel) != 0 &&
+		    !dp->fall_back)
 			return DP_EXIT_LINK;
-		log_warn("going on without this link: its interface is served by sock, slower",
-		    kv("spec", spec));
 	}
 	return 0;
 }

@@ -72,15 +72,14 @@ static int fail(const char *what, int rc)
 static int directory_open(struct dp *dp, const struct privilege_user *user)
 {
 	struct parse_error error;
-	int rc = state_open(dp->config.state, user, &error);
+	int rc = state_open(dp->config.state, user, "--state", &error);
 
 	if (rc == 0) {
 		dp->lock = state_lock(dp->config.state, "dp.lock", &error);
 		rc = dp->lock < 0 ? dp->lock : 0;
 	}
 	if (rc)
-		log_error("no state directory; choose another --state",
-		    kv("path", dp->config.state), kv("reason", error.text));
+		log_error("cannot start", kv("reason", error.text));
 	return rc ? DP_EXIT_FAILURE : 0;
 }
 

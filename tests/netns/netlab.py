@@ -155,12 +155,12 @@ class Lab:
 class Relay:
     """`fairway up` on a host of the lab."""
 
-    def __init__(self, lab, host, *arguments, ready=15):
+    def __init__(self, lab, host, *arguments, ready=15, through=()):
         self.lab, self.host = lab, host
         self.state = tempfile.TemporaryDirectory(prefix="fairway-state-")
         os.chmod(self.state.name, 0o755)
-        self.process = lab.spawn([BUILD / "fairway", "up", "--state", self.state.name, *arguments],
-                                 host)
+        self.process = lab.spawn([*through, BUILD / "fairway", "up", "--state", self.state.name,
+                                  *arguments], host)
         deadline = time.monotonic() + ready
         while "\nready " not in "\n" + self.process.output():
             if self.process.process.poll() is not None or time.monotonic() > deadline:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from load import Load
-from netlab import Node, eventually, run
+from netlab import Node, Relay, eventually, run
 from topology import BEACON, Nets, start_relay
 
 LINKS = ["sock", "xdp"]
@@ -96,6 +96,20 @@ def test_children_end_with_a_killed_supervisor(lab, link):
     relay = start_relay(nets, link)
     os.kill(relay.process.pid, signal.SIGKILL)
     eventually(lambda: not relay.children())
+
+
+@pytest.mark.parametrize("links", [["xdp:w"], ["xdp:w", "xdp:lo"]])
+def test_missing_privileges_are_one_warning(lab, links):
+    """With the way out; sock serves in the meantime."""
+    nets = Nets(lab)
+    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--registry", "none",
+                  *(word for link in links for word in ("--link", link)),
+                  through=["setpriv", "--bounding-set", "-net_admin,-net_raw,-bpf,-perfmon,-sys_admin"])
+    said = [line for line in relay.process.output().splitlines() if "level=warn" in line]
+    assert len(said) == 1, said
+    for word in ("CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF", "run as root", "setcap"):
+        assert word in said[0]
+    nets.node("a", 101).discover()
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/port.h"
 #include "base/privilege.h"
 #include "base/state.h"
-#include "base/udp.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -170,9 +170,9 @@ static void state_directory(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "/tmp/fw-state-%d", (int)getpid());
-	assert_int_equal(state_open(path, NULL, &error), 0);
+	assert_int_equal(state_open(path, NULL, "--state", &error), 0);
 	assert_int_equal(chmod(path, 0777), 0);
-	assert_int_equal(state_open(path, NULL, &error), 0);
+	assert_int_equal(state_open(path, NULL, "--state", &error), 0);
 	assert_int_equal(stat(path, &info), 0);
 	assert_int_equal(info.st_mode & 0777, 0755);
 	fd = state_lock(path, "lock", &error);
@@ -194,33 +194,45 @@ static void state_directory(void **state)
 	unlink(file);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 65534, 65534), 0);
-		assert_int_equal(state_open(path, NULL, &error), -EACCES);
+		assert_int_equal(state_open(path, NULL, "--state", &error), -EACCES);
 	}
 	rmdir(path);
-	assert_int_equal(state_open("/proc/no/such", NULL, &error), -ENOENT);
+	assert_int_equal(state_open("/proc/no/such", NULL, "--state", &error), -ENOENT);
 }
 
 static void a_busy_port_names_its_owner(void **state)
 {
-	union socket_address at = {.v4.sin_family = AF_INET};
-	socklen_t len = sizeof(at);
-	struct parse_error error;
-	char pid[64];
-	int one = 1, fd = socket(AF_INET, SOCK_DGRAM, 0);
+	static const struct {
+		enum port_kind kind;
+		int type;
+		const char *option;
+	} facts[] = {{PORT_UDP, SOCK_DGRAM, "--listen"}, {PORT_TCP, SOCK_STREAM, "--http-listen"}};
 
 	(void)state;
-	at.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_true(fd >= 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	assert_int_equal(bind(fd, &at.any, socket_address_len(&at)), 0);
-	assert_int_equal(getsockname(fd, &at.any, &len), 0);
-	assert_int_equal(udp_probe(&at, &error), -EADDRINUSE);
-	snprintf(pid, sizeof(pid), "is in use by process %d (", (int)getpid());
-	assert_non_null(strstr(error.text, pid));
-	close(fd);
-	assert_int_equal(udp_probe(&at, &error), 0);
-	inet_pton(AF_INET, "203.0.113.77", &at.v4.sin_addr);
-	assert_int_equal(udp_probe(&at, &error), -EADDRNOTAVAIL);
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		union socket_address at = {.v4.sin_family = AF_INET};
+		socklen_t len = sizeof(at);
+		enum port_kind kind = facts[i].kind;
+		const char *option = facts[i].option;
+		struct parse_error error;
+		char pid[64];
+		int one = 1, fd = socket(AF_INET, facts[i].type, 0);
+
+		at.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		assert_true(fd >= 0);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+		assert_int_equal(bind(fd, &at.any, socket_address_len(&at)), 0);
+		assert_true(kind == PORT_UDP || listen(fd, 1) == 0);
+		assert_int_equal(getsockname(fd, &at.any, &len), 0);
+		assert_int_equal(port_probe(&at, kind, option, &error), -EADDRINUSE);
+		snprintf(pid, sizeof(pid), "is in use by process %d (", (int)getpid());
+		assert_non_null(strstr(error.text, pid));
+		assert_non_null(strstr(error.text, option));
+		close(fd);
+		assert_int_equal(port_probe(&at, kind, option, &error), 0);
+		inet_pton(AF_INET, "203.0.113.77", &at.v4.sin_addr);
+		assert_int_equal(port_probe(&at, kind, option, &error), -EADDRNOTAVAIL);
+	}
 }
 
 int main(void)

@@ -76,8 +76,17 @@ static void wrong_lines(void **state)
 		"addr\" "
 		"lists them\n"},
 	    {"up --state /proc/no", EXIT_FAILED,
-		"fairway up: cannot make state directory /proc/no: No such file or directory: name "
+		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --state\n"},
+	    {"up --listen 127.0.0.1:9799 --state /tmp/fw-cli-args --registry embedded "
+	     "--registry-store /proc/no/r.db",
+		EXIT_FAILED,
+		"fairway up: cannot make directory /proc/no: No such file or directory: name "
+		"another with --registry-store\n"},
+	    {"up --listen 127.0.0.1:9799 --state /tmp/fw-cli-args --http-listen 203.0.113.7:80",
+		EXIT_FAILED,
+		"fairway up: 203.0.113.7:80: no interface of this machine has the address: \"ip "
+		"addr\" lists them\n"},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {

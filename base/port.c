@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/udp.h"
+#include "base/port.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -76,15 +76,16 @@ static void read_name(const char *pid, char *name, size_t size)
 	fclose(file);
 }
 
-pid_t udp_find_owner(unsigned port, char *name, size_t size)
+pid_t port_find_owner(enum port_kind kind, unsigned port, char *name, size_t size)
 {
 	unsigned long inodes[INODES_MAX];
-	size_t count = read_inodes("/proc/net/udp", port, inodes, 0);
+	bool tcp = kind == PORT_TCP;
+	size_t count = read_inodes(tcp ? "/proc/net/tcp" : "/proc/net/udp", port, inodes, 0);
 	const struct dirent *entry;
 	pid_t pid = 0;
 	DIR *dir;
 
-	count = read_inodes("/proc/net/udp6", port, inodes, count);
+	count = read_inodes(tcp ? "/proc/net/tcp6" : "/proc/net/udp6", port, inodes, count);
 	dir = count ? opendir("/proc") : NULL;
 	while (dir && !pid && (entry = readdir(dir))) {
 		uint64_t number;
@@ -100,43 +101,51 @@ pid_t udp_find_owner(unsigned port, char *name, size_t size)
 	return pid;
 }
 
-static void fail_busy(const union socket_address *at, struct parse_error *error)
+static void fail_busy(const union socket_address *at, enum port_kind kind, const char *option,
+    struct parse_error *error)
 {
 	unsigned port = ntohs(at->v4.sin_port);
 	char text[64], name[32];
-	pid_t pid = udp_find_owner(port, name, sizeof(name));
+	pid_t pid = port_find_owner(kind, port, name, sizeof(name));
 
 	format_address(text, at);
 	if (pid)
 		parse_error_set(error,
-		    "%s is in use by process %d (%s): stop that one, or listen elsewhere with "
-		    "--listen",
-		    text, (int)pid, name);
+		    "%s is in use by process %d (%s): stop that one, or listen elsewhere with %s",
+		    text, (int)pid, name, option);
 	else
 		parse_error_set(error,
-		    "%s is in use by a process of another user: \"sudo ss -lunp sport = :%u\" "
-		    "names "
-		    "it; or listen elsewhere with --listen",
-		    text, port);
+		    "%s is in use by a process of another user: \"sudo ss -l%cnp sport = :%u\" "
+		    "names it; or listen elsewhere with %s",
+		    text, kind == PORT_TCP ? 't' : 'u', port, option);
 }
 
-int udp_probe(const union socket_address *at, struct parse_error *error)
+static int try_bind(const union socket_address *at, enum port_kind kind)
 {
-	int fd = socket(at->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char text[64];
-	int rc;
+	int type = kind == PORT_TCP ? SOCK_STREAM : SOCK_DGRAM, one = 1, rc;
+	int fd = socket(at->any.sa_family, type | SOCK_CLOEXEC, 0);
 
-	if (fd < 0) {
-		rc = -errno;
-	} else {
-		rc = bind(fd, &at->any, socket_address_len(at)) ? -errno : 0;
-		close(fd);
-	}
+	if (fd < 0)
+		return -errno;
+	// as the servers do: connections that end do not keep the port
+	if (kind == PORT_TCP)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	rc = bind(fd, &at->any, socket_address_len(at)) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+int port_probe(const union socket_address *at, enum port_kind kind, const char *option,
+    struct parse_error *error)
+{
+	int rc = try_bind(at, kind);
+	char text[64];
+
 	if (!rc)
 		return 0;
 	format_address(text, at);
 	if (rc == -EADDRINUSE)
-		fail_busy(at, error);
+		fail_busy(at, kind, option, error);
 	else if (rc == -EADDRNOTAVAIL)
 		parse_error_set(error,
 		    "%s: no interface of this machine has the address: \"ip addr\" lists them",
@@ -151,7 +160,7 @@ int udp_probe(const union socket_address *at, struct parse_error *error)
 	return rc;
 }
 
-void udp_own_address(union socket_address *at)
+void own_address(union socket_address *at)
 {
 	// connecting a UDP socket only looks up the route; 192.0.2.1 is no host (RFC 5737)
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};

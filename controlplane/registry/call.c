@@ -95,6 +95,8 @@ static enum call_step finish(struct registry *r, struct call *c)
 	}
 	if (c->row && c->row->flags & CALL_WRITES)
 		c->ticket = store_ticket(r->store);
+	if (c->row && c->row->flags & CALL_COSTLY)
+		c->cost += CALL_COST;
 	r->count[REGISTRY_REQUESTS]++;
 	return CALL_DONE;
 }

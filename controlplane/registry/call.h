@@ -20,6 +20,9 @@ enum {
 	CALL_ADDR_MAX = 64, // longest listen_addr
 };
 
+// What a costly request counts as; for each so many nodes that it went through one more.
+enum { CALL_COST = 20, CALL_COST_NODES = 5000 };
+
 enum call_step { CALL_DONE, CALL_VERIFY };
 
 struct call_row;
@@ -52,6 +55,7 @@ struct call {
 	bool proven;	 // by a signature
 	bool admin;	 // by the administrator's token
 	bool failed;
+	uint32_t cost; // requests that it counts as beside itself
 	char error[CALL_ERROR_MAX];
 };
 
@@ -71,7 +75,7 @@ enum call_flags {
 	CALL_ADMIN = 4,	      // needs the administrator's token
 	CALL_WRITES = 8,      // the answer waits for the disk
 	CALL_OPTIONAL = 16,   // checked if there is a signature, `proven` says so
-	CALL_COSTLY = 64,     // goes through many nodes: counts as SERVER_COSTLY requests
+	CALL_COSTLY = 64,     // goes through many nodes: counts as CALL_COST requests
 	CALL_KEY_INSIDE = 32, // the key is in the request ("public_key"), not in the directory
 };
 

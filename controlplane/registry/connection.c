@@ -254,6 +254,7 @@ void connection_answer(struct connection *c, struct call *call)
 
 	if (c->closing)
 		return;
+	c->tokens -= (int32_t)call->cost;
 	if (!c->more && !c->tls && !c->head &&
 	    call->ticket <= store_committed(c->server->registry->store)) {
 		buf = uv_buf_init(call->out.text, (unsigned)call->out.len);
@@ -300,8 +301,6 @@ static bool ask(struct connection *c, const uint8_t *json, size_t len)
 		return false;
 	}
 	step = call_begin(s->registry, &call);
-	if (call.row && call.row->flags & CALL_COSTLY)
-		c->tokens -= SERVER_COSTLY;
 	if (step == CALL_VERIFY) {
 		s->out = call.out;
 		call.out = (struct json_out){0};

@@ -102,15 +102,23 @@ static bool is_next(const struct find *f, struct find_hit hit)
 	return hit.seen && (!f->after.seen || is_behind(hit, f->after));
 }
 
-// Where the FIND_WINDOW candidates end that were heard last. Goes through the times only, which lie
-// side by side: cheap also for a million.
-static struct find_hit window_end(
+// The candidates that a page looks at: those heard after `second`, and the first ones of it by
+// slot.
+struct window {
+	uint32_t second, room;
+	struct find_hit last; // of those that were looked at, the one furthest behind
+};
+
+// The FIND_WINDOW candidates that were heard last. Goes through the times only, which lie side by
+// side: cheap also for a million.
+static struct window choose_window(
     const struct registry *r, const struct find *f, const struct candidates *c)
 {
 	enum { AGES = 2 * STALE_S };
-	struct find_hit last = {0, UINT32_MAX};
 	uint32_t ages[AGES] = {0}, sum = 0, age = 0;
 
+	if (c->count <= FIND_WINDOW)
+		return (struct window){0};
 	for (uint32_t i = 0; i < c->count; i++) {
 		struct find_hit hit = candidate(r, c, i);
 
@@ -120,50 +128,61 @@ static struct find_hit window_end(
 	while (age < AGES && sum + ages[age] <= FIND_WINDOW)
 		sum += ages[age++];
 	if (age == AGES)
-		return last;
-	// of this second the first ones by slot, and candidates come by slot
-	last.seen = f->now_s - age + 1;
-	for (uint32_t i = 0; i < c->count && sum < FIND_WINDOW; i++) {
-		struct find_hit hit = candidate(r, c, i);
+		return (struct window){0};
+	return (struct window){.second = f->now_s - age,
+	    .room = FIND_WINDOW - sum,
+	    .last = {f->now_s - age + 1, UINT32_MAX}};
+}
 
-		if (hit.seen == f->now_s - age && is_next(f, hit)) {
-			last = hit;
-			sum++;
-		}
+// Candidates come by slot, so of the window's last second the first ones get the room.
+static bool is_inside(struct window *w, struct find_hit hit)
+{
+	if (hit.seen != w->second)
+		return hit.seen > w->second;
+	if (!w->room)
+		return false;
+	w->room--;
+	w->last = hit;
+	return true;
+}
+
+static unsigned keep_best(
+    struct find_hit *hits, unsigned count, unsigned limit, struct find_hit hit)
+{
+	if (count < limit) {
+		hits[count] = hit;
+		sift_up(hits, count++);
+	} else if (is_behind(hits[0], hit)) {
+		hits[0] = hit;
+		sift_down(hits, count);
 	}
-	return last;
+	return count;
 }
 
 unsigned find_page(const struct registry *r, struct find *f, struct find_hit *hits)
 {
-	struct find_hit end = {0, UINT32_MAX};
 	struct candidates c;
+	struct window w;
 	uint32_t matching = 0;
 	unsigned count = 0;
 
 	f->more = false;
 	if (!choose(r, f, &c))
 		return 0;
-	if (c.count > FIND_WINDOW)
-		end = window_end(r, f, &c);
+	f->looked = c.count;
+	w = choose_window(r, f, &c);
 	for (uint32_t i = 0; i < c.count; i++) {
 		struct find_hit hit = candidate(r, &c, i);
 
-		if (!is_next(f, hit) || is_behind(hit, end) ||
+		if (!is_next(f, hit) || !is_inside(&w, hit) ||
 		    !matches(r, f, directory_slot(&r->nodes, hit.slot)))
 			continue;
 		matching++;
-		if (count < f->limit) {
-			hits[count] = hit;
-			sift_up(hits, count++);
-		} else if (is_behind(hits[0], hit)) {
-			hits[0] = hit;
-			sift_down(hits, count);
-		}
+		count = keep_best(hits, count, f->limit, hit);
 	}
 	qsort(hits, count, sizeof(*hits), compare);
-	f->more = matching > count || end.seen;
-	f->after = matching > count ? hits[count - 1] : end;
+	f->more = matching > count || w.second;
+	f->after = matching > count ? hits[count - 1] : w.last;
 	return count;
 }
 

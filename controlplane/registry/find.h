@@ -24,6 +24,7 @@ struct find {
 	unsigned limit;		       // 1 to FIND_PAGE_MAX
 	uint32_t now_s;
 	struct find_hit after; // where to go on, changed by find_page(); seen 0: at the start
+	uint32_t looked;       // by find_page(): how many nodes it went through
 	bool more;	       // pages may follow
 };
 

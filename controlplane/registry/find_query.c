@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool pace_take(
+// The source's place among those of this second.
+static uint16_t *pace_of(
     struct find_pace *p, const struct registry *r, const struct endpoint *from, uint32_t now_s)
 {
 	// an IPv6 host has at least 64 bits of addresses to choose from
@@ -20,11 +21,13 @@ static bool pace_take(
 	crypto_shorthash((uint8_t *)&h, from->addr, len, r->nodes.secret);
 	if (p->second != now_s)
 		*p = (struct find_pace){.second = now_s};
-	if (p->all >= FIND_RATE_ALL || p->of[h % FIND_SOURCES] >= FIND_RATE)
-		return false;
-	p->all++;
-	p->of[h % FIND_SOURCES]++;
-	return true;
+	return &p->of[h % FIND_SOURCES];
+}
+
+static void pace_charge(struct find_pace *p, uint16_t *asked, uint32_t queries)
+{
+	p->all += queries;
+	*asked = (uint16_t)(*asked + queries);
 }
 
 static bool add_number(struct json_out *request, const char *key, const char *text, uint64_t max)
@@ -109,19 +112,22 @@ int find_query(struct registry *r, struct find_pace *pace, const char *query,
     const struct endpoint *from, struct registry_time t, char **body)
 {
 	struct call c = {.from = *from, .t = t};
+	uint16_t *asked = pace_of(pace, r, from, t.now_s);
 	int status;
 
-	if (!pace_take(pace, r, from, t.now_s)) {
+	if (pace->all >= FIND_RATE_ALL || *asked >= FIND_RATE) {
 		*body = error_body("too many queries: wait a second");
 		return 429;
 	}
 	c.in = read_query(query);
 	if (!c.in) {
+		pace_charge(pace, asked, 1);
 		*body = error_body("invalid query: tag=NAME, network=ID, limit=N, after=NEXT");
 		return 400;
 	}
 	// without a signature there is nothing to wait for
 	call_begin(r, &c);
+	pace_charge(pace, asked, c.cost / CALL_COST);
 	status = c.out.failed ? 503 : c.failed ? 400 : 200;
 	*body = status == 503 ? NULL : strndup(c.out.text + FRAME_HEADER, c.out.len - FRAME_HEADER);
 	call_free(&c);

@@ -10,7 +10,7 @@
 enum {
 	FIND_QUERY_MAX = 512,
 	FIND_RATE = 20,	     // queries a second that a source may ask
-	FIND_RATE_ALL = 100, // and all sources together
+	FIND_RATE_ALL = 100, // and all sources together; of many nodes, one counts as several
 	FIND_SOURCES = 256,
 };
 

@@ -21,7 +21,6 @@ enum {
 	SERVER_VERIFY_MAX = 32768,   // signatures that wait for the thread pool
 	SERVER_RATE = 500,	     // requests a second and connection
 	SERVER_BURST = 2000,
-	SERVER_COSTLY = 20,	    // requests that one counts as which goes through many nodes
 	SERVER_REST_MAX = 64 << 20, // bytes of incomplete frames of all connections
 };
 

@@ -53,7 +53,7 @@ fuzz: deps
 	@scripts/fuzz
 
 bench: deps all
-	@bench/run --build $(BUILD)
+	@bench/run --build $(BUILD) $(BENCH_ARGS)
 
 perf: all
 	@bench/perf/gate.py --build $(BUILD) $(PERF_ARGS)

@@ -1,100 +1,106 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ratios as a table, plots as PNG."""
+"""The table of ratios as text, and everything as one HTML page that needs no other file."""
+import base64
+import html
 import json
-import platform
+from pathlib import Path
+
+import plots
+from scenario import verdict
+
+FOLDER = Path(__file__).resolve().parent
 
 
-def find(points, name, size, train):
-    return next((p for p in points if (p["name"], p["size"], p["train"]) == (name, size, train)),
-                None)
+def lines(results, kind):
+    """The ratios or figures of all scenarios."""
+    return [line for s in results["scenarios"].values() for line in s.get(kind, [])]
 
 
-def ratio_rows(results):
-    """(what, left, right, ratio, goal): both sides of every ratio."""
-    points, rows = results.get("throughput", []), []
-    for size in sorted({p["size"] for p in points}):
-        for name, train, goal in (("xdp", 1, ">= 2"), ("sock", 1, ">= 0.95"), ("sock", 16, ">= 2")):
-            ours, base = find(points, name, size, train), find(points, "baseline", size, train)
-            if ours and base:
-                rows.append((f"{name} / baseline, {size} bytes, trains of {train}, per CPU-second",
-                             ours["per_cpu_second"], base["per_cpu_second"], goal))
-        ours, swap = find(points, "xdp", size, 1), find(points, "xdp-swap", size, 1)
-        if ours and swap:
-            rows.append((f"xdp / xdp-swap, {size} bytes, datagrams a second", ours["rate"],
-                         swap["rate"], ">= 0.9"))
-    nodes = results.get("nodes", {}).get("points", [])
-    if nodes:
-        rows.append((f"ns a datagram at {nodes[-1]['nodes']} / {nodes[0]['nodes']} nodes",
-                     nodes[-1]["ns"], nodes[0]["ns"], "<= 1.6"))
-    if results.get("dpdk"):
-        dpdk = results["dpdk"]
-        pages = "huge pages" if dpdk["hugepages"] else "no huge pages"
-        rows.append((f"relay / testpmd macswap, {dpdk['device']}, {pages}, per CPU-second",
-                     dpdk["without_filling"]["rate"], dpdk["rate"]["macswap"], ">= 0.45"))
-    return rows
+def number(value):
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def between(line):
+    """Quartiles of a ratio over its pairs of trials."""
+    return f"{line['low']:.2f} to {line['high']:.2f}" if line["low"] is not None else ""
+
+
+def ratio_cells(line):
+    return [line["what"], number(line["ours"]), number(line["theirs"]), line["unit"],
+            f"{line['ratio']:.2f}", between(line), line["goal"],
+            verdict(line["ratio"], line["goal"])]
+
+
+def figure_cells(line):
+    return [line["what"], number(line["value"]), line["unit"], line["goal"],
+            verdict(line["value"], line["goal"])]
+
+
+RATIO_HEADS = ["ratio", "ours", "theirs", "unit", "ours / theirs", "half of the pairs", "goal", ""]
+FIGURE_HEADS = ["figure", "value", "unit", "goal", ""]
+
+
+def aligned(rows, left):
+    """Rows of cells as text; the columns in `left` are words."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(c.ljust(w) if i in left else c.rjust(w)
+                               for i, (c, w) in enumerate(zip(row, widths))).rstrip()
+                     for row in rows)
 
 
 def table(results):
-    lines = [f"{'what':62} {'ours':>12} {'theirs':>12} {'ratio':>7}  goal"]
-    for what, ours, theirs, goal in ratio_rows(results):
-        lines.append(f"{what:62} {ours:12.1f} {theirs:12.1f} {ours / max(theirs, 1e-9):7.2f}  {goal}")
-    if "latency" in results:
-        for name, values in results["latency"].items():
-            lines.append(f"latency at 30,000/s, us: {name:10} p50 {values['p50']:8.1f}  "
-                         f"p99.9 {values['p99_9']:8.1f}")
-    if "idle" in results:
-        idle = results["idle"]
-        lines.append(f"idle with 100,000 nodes: {idle['cpu_share']:.2%} of a core (goal < 1 %), "
-                     f"{idle['memory_mb']:.1f} MB with packet buffers (goal <= 60 without)")
-    return "\n".join(lines)
+    ratios = [RATIO_HEADS] + [ratio_cells(line) for line in lines(results, "ratios")]
+    figures = [FIGURE_HEADS] + [figure_cells(line) for line in lines(results, "figures")]
+    parts = [aligned(ratios, (0, 3, 6, 7))] if len(ratios) > 1 else []
+    parts += [aligned(figures, (0, 2, 3, 4))] if len(figures) > 1 else []
+    return "\n\n".join(parts)
 
 
-def plots(out, results):
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+def html_table(heads, rows, numbers):
+    def cell(tag, i, text):
+        kind = ' class="number"' if i in numbers else ""
+        if text in ("holds", "missed"):
+            kind = f' class="{text}"'
+        return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+
+    body = [heads] + rows
+    made = ["<tr>" + "".join(cell("td" if n else "th", i, c) for i, c in enumerate(row)) + "</tr>"
+            for n, row in enumerate(body)]
+    return "<div class=\"wide\"><table>" + "\n".join(made) + "</table></div>"
+
+
+def html_plots(results):
     made = []
-
-    def save(name, title, ylabel):
-        pyplot.title(title)
-        pyplot.ylabel(ylabel)
-        pyplot.tight_layout()
-        pyplot.savefig(out / name, dpi=110)
-        pyplot.close()
-        made.append(name)
-
-    points = results.get("throughput", [])
-    for train in sorted({p["train"] for p in points}):
-        chosen = [p for p in points if p["train"] == train]
-        labels = [f"{p['name']}\n{p['size']} B" for p in chosen]
-        for key, title in (("rate", "Highest rate, loss <= 0.1 %"),
-                           ("per_cpu_second", "Relay's side, per CPU-second")):
-            pyplot.figure(figsize=(8, 4))
-            pyplot.bar(labels, [p[key] / 1000 for p in chosen])
-            save(f"{key}-train{train}.png", f"{title}, trains of {train}", "thousand datagrams")
-    if "latency" in results:
-        pyplot.figure(figsize=(6, 4))
-        for name, values in results["latency"].items():
-            shares = ["p50", "p90", "p99", "p99_9"]
-            pyplot.plot(shares, [values[s] for s in shares], marker="o", label=name)
-        pyplot.yscale("log")
-        pyplot.legend()
-        save("latency.png", "Latency at 30,000 datagrams a second", "microseconds")
-    nodes = results.get("nodes", {}).get("points", [])
-    if nodes:
-        pyplot.figure(figsize=(6, 4))
-        pyplot.semilogx([p["nodes"] for p in nodes], [p["ns"] for p in nodes], marker="o")
-        pyplot.ylim(bottom=0)
-        pyplot.xlabel("nodes")
-        save("nodes.png", "Cost on the mem link", "ns a datagram")
-    return made
+    for plot in plots.draw(results):
+        data = base64.b64encode(plot.png).decode("ascii")
+        made.append(f'<figure><img src="data:image/png;base64,{data}" alt="{html.escape(plot.title)}">'
+                    f"<figcaption>{html.escape(plot.caption)}</figcaption></figure>")
+    return "\n".join(made)
 
 
-def write(out, results):
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "results.json").write_text(json.dumps(results, indent=2), encoding="ascii")
-    images = plots(out, results)
-    text = [f"# Fairway bench, {platform.node()}, Linux {platform.release()}", "", "```",
-            table(results), "```", ""]
-    text += [f"![{name}]({name})" for name in images]
-    (out / "report.md").write_text("\n".join(text) + "\n", encoding="ascii")
+def html_scenarios(results):
+    rows = []
+    for name, s in results["scenarios"].items():
+        spent = f"{s['seconds']:.0f} s" if "seconds" in s else f"left out: {s['left_out']}"
+        rows.append([name, s["about"], spent])
+    return html_table(["scenario", "", "time"], rows, (2,))
+
+
+def write(folder, results):
+    """Writes results.json and index.html; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="ascii")
+    ratios = [ratio_cells(line) for line in lines(results, "ratios")]
+    figures = [figure_cells(line) for line in lines(results, "figures")]
+    page = (FOLDER / "report.html").read_text(encoding="utf-8")
+    for key, text in (
+            ("machine", html_table(["", ""], [list(i) for i in results["machine"].items()], ())),
+            ("ratios", html_table(RATIO_HEADS, ratios, (1, 2, 4, 5)) if ratios else ""),
+            ("figures", html_table(FIGURE_HEADS, figures, (1,)) if figures else ""),
+            ("plots", html_plots(results)), ("scenarios", html_scenarios(results))):
+        page = page.replace("{{" + key + "}}", text)
+    target = folder / "index.html"
+    target.write_text(page, encoding="utf-8")
+    return target

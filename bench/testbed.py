@@ -8,6 +8,7 @@ with its end are pinned to one core each, so no work of the generator runs on th
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "netns"))
 
+import netlab  # noqa: E402
 from netlab import Lab, Relay, eventually, run  # noqa: E402
 
 BEACON = "10.0.0.1:9001"
@@ -46,31 +48,26 @@ def memory_kib(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
-# With --realtime all programs of the bench run before anything else of the machine (SCHED_FIFO):
-# for machines that have other work to do meanwhile.
-REALTIME = {"on": False}
-
-
-def prefix(core=None, cores=()):
-    """Command words that pin to cores and give the priority."""
-    words = ["chrt", "-f", "10"] if REALTIME["on"] else []
-    chosen = [str(c) for c in (cores or ([core] if core is not None else []))]
-    return words + (["taskset", "-c", ",".join(chosen)] if chosen else [])
+def pinned(cores):
+    """Command words that pin to cores; none on a machine with too few."""
+    return ["taskset", "-c", ",".join(map(str, cores))] if cores else []
 
 
 class Testbed:
     def __init__(self, build):
-        self.build = Path(build)
+        self.build = netlab.BUILD = Path(build).resolve()
         self.lab = Lab()
         self.relay_host, self.generator = self.lab.host("relay"), self.lab.host("gen")
         self.lab.cable(self.relay_host, "w", self.generator, "g")
         self.lab.address(self.relay_host, "w", "10.0.0.1/24")
         self.lab.address(self.generator, "g", "10.0.0.2/24")
         self.lab.route(self.relay_host, NODES_NETWORK, "via", "10.0.0.2")
-        mac = json.loads(run("ip", "-j", "-n", self.relay_host, "link", "show", "dev", "w").stdout)
         # a program that takes every frame of the interface cannot answer ARP
         run("ip", "-n", self.generator, "neighbour", "replace", "10.0.0.1", "dev", "g", "lladdr",
-            mac[0]["address"], "nud", "permanent")
+            self.interface()["address"], "nud", "permanent")
+        # as a card without that offload: the cable would carry 64 KB at once and count it as one
+        run("ip", "netns", "exec", self.relay_host, "ethtool", "-K", "w", "tx-udp-segmentation",
+            "off")
         self.cores = sorted(os.sched_getaffinity(0))
         self.relay_napi = self.threaded(self.relay_host, "w")
         self.generator_napi = self.threaded(self.generator, "g")
@@ -90,9 +87,17 @@ class Testbed:
             if len(self.cores) >= 4:
                 os.sched_setaffinity(pid, {self.cores[core]})
             os.setpriority(os.PRIO_PROCESS, pid, -20)
-            if REALTIME["on"]:
-                # before the programs, or a sender that never waits keeps them from running
-                os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(20))
+
+    def left_relay(self):
+        """Frames that the relay's host has sent, also those that the cable's queue of 256 frames
+        had no room for: that is the generator's fault."""
+        sent = self.interface("-s")["stats64"]["tx"]
+        return sent["packets"] + sent["dropped"]
+
+    def interface(self, *words):
+        """What `ip` says of the relay's end."""
+        shown = run("ip", "-j", *words, "-n", self.relay_host, "link", "show", "dev", "w")
+        return json.loads(shown.stdout)[0]
 
     def close(self):
         self.lab.close()
@@ -103,7 +108,7 @@ class Testbed:
         os.close(handle)
         cores = self.cores[2:4] if len(self.cores) > 3 else []
         try:
-            done = run("ip", "netns", "exec", self.generator, *prefix(cores=cores),
+            done = run("ip", "netns", "exec", self.generator, *pinned(cores),
                        self.build / "fairway-pktgen", mode, "--to", BEACON, "--quiet", "--json",
                        name, *arguments, check=False, timeout=timeout)
             text = Path(name).read_text(encoding="ascii")
@@ -114,47 +119,54 @@ class Testbed:
             os.unlink(name)
 
 
-class Contender:
-    """A program on the relay host whose CPU is measured."""
+class Program:
+    """A program on the relay's host whose CPU is measured."""
 
-    def __init__(self, bed, name):
-        self.bed, self.name = bed, name
-        self.pids = []
-
-    def cpu(self):
-        return sum(cpu_seconds(pid) for pid in self.pids + self.bed.relay_napi)
-
-
-class Program(Contender):
-    """A plain program: the baseline relay or the swapping yardstick."""
-
-    def __init__(self, bed, name, *command):
-        super().__init__(bed, name)
-        core = bed.cores[0] if len(bed.cores) > 3 else None
-        self.process = bed.lab.spawn([*prefix(core), *command], bed.relay_host)
+    def __init__(self, bed, *command):
+        self.bed = bed
+        core = bed.cores[:1] if len(bed.cores) > 3 else []
+        self.process = bed.lab.spawn([*pinned(core), *command], bed.relay_host)
         eventually(lambda: "ready" in self.process.output())
         self.pids = [self.process.pid]
+
+    def cpu(self):
+        """CPU-seconds of the relay's side: the program, and the NAPI thread of its interface."""
+        return sum(cpu_seconds(pid) for pid in self.pids + self.bed.relay_napi)
+
+    def rest(self):
+        """Leaves the processor to others; some programs poll it even without traffic."""
+        self.signal(signal.SIGSTOP)
+
+    def wake(self):
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number):
+        for pid in self.pids:
+            os.kill(pid, number)
 
     def stop(self):
         self.process.stop()
 
 
-class Fairway(Contender):
-    def __init__(self, bed, name, *arguments):
-        super().__init__(bed, name)
-        pin = ["--cpus", str(bed.cores[0])] if len(bed.cores) > 3 else []
-        self.relay = Relay(bed.lab, bed.relay_host, "--listen", BEACON, "--registry", "none",
-                           "--workers", "1", "--police-source-rate", "0", "--police-punt-rate", "0",
-                           "--police-sender-rate", "0", *pin, *arguments)
-        self.pids = sorted(self.relay.children().values())
-        threads = [int(t) for pid in self.pids for t in os.listdir(f"/proc/{pid}/task")]
-        for thread in threads if REALTIME["on"] else []:
-            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(10))
+class Fairway(Program):
+    """`fairway up` with one worker, and without limits for a source that is all nodes."""
 
-    def stop(self):
-        self.relay.stop()
+    def __init__(self, bed, *arguments):
+        self.bed = bed
+        pin = ["--cpus", str(bed.cores[0])] if len(bed.cores) > 3 else []
+        self.process = Relay(bed.lab, bed.relay_host, "--listen", BEACON, "--registry", "none",
+                             "--workers", "1", "--police-source-rate", "0",
+                             "--police-punt-rate", "0", "--police-sender-rate", "0", *pin,
+                             *arguments)
+        self.pids = sorted(self.process.children().values())
+
+    def rest(self):
+        """Without traffic it sleeps."""
+
+    def wake(self):
+        """As rest."""
 
 
 def settle():
     """Lets what the last load left in queues and caches of the kernel come to rest."""
-    time.sleep(0.3)
+    time.sleep(0.05)

@@ -5,6 +5,7 @@ Every process is started and stopped by pid; Lab.close() undoes everything, also
 """
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import select
@@ -78,8 +79,10 @@ class Process:
 class Lab:
     """A set of namespaces, named after the process so that runs do not meet."""
 
+    made = itertools.count()
+
     def __init__(self):
-        self.prefix = f"fwt{os.getpid()}-"
+        self.prefix = f"fwt{os.getpid()}-{next(Lab.made)}-"
         self.namespaces, self.processes, self.sockets = [], [], []
 
     def host(self, name):

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Scenarios without a cable: the engine on memory links, tables, DPDK devices, an idle relay."""
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from contenders import XDP
+from scenario import Figure, LeftOut, Ratio, Result, scenario
+from testbed import Testbed, cpu_seconds, memory_kib
+from trials import spread
+
+FOLDER = Path(__file__).resolve().parent
+NODES = (1000, 10_000, 100_000, 1_000_000, 10_000_000)
+IDLE_NODES, IDLE_SECONDS = 100_000, 10
+
+
+def output(*command, timeout=300):
+    """Last line that a program prints."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout,
+                          check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout.strip().splitlines()[-1]
+
+
+def in_rounds(rounds, keys, measure):
+    """{key: [figures]}, the keys in turns."""
+    found = {key: [] for key in keys}
+    for i in range(rounds):
+        for key in keys if i % 2 == 0 else reversed(keys):
+            found[key].append(measure(key))
+    return found
+
+
+def median_ratio(what, found, ours, theirs, goal, unit):
+    low, ratio, high = spread([a / b for a, b in zip(found[ours], found[theirs])])
+    return Ratio(what, statistics.median(found[ours]), statistics.median(found[theirs]), goal, unit,
+                 low, high, ratio)
+
+
+@scenario("nodes", "cost of a datagram on the mem link by number of nodes")
+def nodes(settings):
+    path = Path(settings.build) / "bench/path"
+
+    def cost(count):
+        return float(output(path, count))
+
+    found = in_rounds(settings.count(5), NODES[:-1], cost)
+    large = in_rounds(settings.count(2), (10_000, NODES[-1]), cost)
+    found[NODES[-1]] = large[NODES[-1]]
+    points = [{"nodes": n, "ns": statistics.median(found[n])} for n in NODES]
+    for p in points:
+        print(f"  {p['nodes']:10,} nodes: {p['ns']:6.1f} ns a datagram", flush=True)
+    ratios = [median_ratio("mem link, 1,000,000 / 1,000 nodes", found, 1_000_000, 1000, "<= 1.6",
+                           "ns/datagram"),
+              median_ratio("mem link, 10,000,000 / 10,000 nodes", large, 10_000_000, 10_000,
+                           "<= 1.8", "ns/datagram")]
+    return Result(ratios, data={"nodes": points})
+
+
+@scenario("table", "node look-ups in bulk beside a bare open-addressing table")
+def table(settings):
+    done = subprocess.run([Path(settings.build) / "bench/table", "1000000"], capture_output=True,
+                          text=True, check=True, timeout=300)
+    found = json.loads(done.stdout)
+    return Result([Ratio("node table / bare table, look-up among 1,000,000", found["lookup_ns"],
+                         found["bare_ns"], "<= 1.3", "ns")])
+
+
+@scenario("stages", "instructions of a datagram by stage (make perf)")
+def stages(settings):
+    done = subprocess.run([sys.executable, FOLDER / "perf/gate.py", "--build", settings.build,
+                           "--json"], capture_output=True, text=True, check=True, timeout=300)
+    if not done.stdout.startswith("{"):
+        raise LeftOut(done.stdout.strip())
+    cases = json.loads(done.stdout)["cases"]
+    return Result(figures=[Figure("instructions of a relayed datagram", cases["relay-v4"]["total"])],
+                  data={"stages": cases})
+
+
+@scenario("dpdk", "the relay on a DPDK device beside testpmd's macswap there")
+def dpdk(settings):
+    if not (Path(settings.build) / "bench/dpdk-relay").exists():
+        raise LeftOut("the build has no dpdk links")
+    if not shutil.which("dpdk-testpmd"):
+        raise LeftOut("dpdk-testpmd is missing: apt install dpdk-dev")
+    found = json.loads(output(FOLDER / "dpdk/compare", "--build", settings.build, "--rounds",
+                              settings.count(5)))
+    pages = "huge pages" if found["hugepages"] else "no huge pages"
+    ours = found["without_filling"]["rate"]
+    return Result(
+        [Ratio(f"relay / testpmd macswap, {found['device']}, {pages}, per CPU-second", ours,
+               found["rate"]["macswap"], ">= 0.45", "datagrams/CPU-s")],
+        [Figure("relay on a DPDK device, 1,000,000 nodes", ours / 1e6, ">= 8",
+                "million datagrams/CPU-s")], {"dpdk": found})
+
+
+@scenario("idle", "CPU and memory of a relay that knows 100,000 nodes and carries nothing")
+def idle(settings):
+    bed = Testbed(settings.build)
+    try:
+        relay = XDP.start(bed)
+        bed.pktgen("register", "--link", "xdp:g", "--nodes", IDLE_NODES, "--rate", 40000)
+        time.sleep(2)
+        before = sum(map(cpu_seconds, relay.pids))
+        time.sleep(IDLE_SECONDS)
+        used = (sum(map(cpu_seconds, relay.pids)) - before) / IDLE_SECONDS
+        memory = sum(map(memory_kib, relay.pids)) / 1024
+        relay.stop()
+    finally:
+        bed.close()
+    return Result(figures=[
+        Figure("idle, 100,000 nodes: share of a core", 100 * used, "< 1", "%"),
+        Figure("idle, 100,000 nodes: memory, packet buffers included", memory, "<= 60", "MiB")])

@@ -127,6 +127,7 @@ struct config {
 		char tap[IFNAMSIZ]; // "auto", "off" or a name
 		uint64_t queues;
 		uint64_t frames; // per queue
+		uint64_t nap_us; // 0 = always polls
 	} dpdk;
 	uint64_t busy_rate;   // datagrams per second and worker; 0 = always polls
 	uint64_t sock_buffer; // bytes

@@ -133,6 +133,10 @@ const struct config_key config_keys[] = {
 	.help = "queues of each dpdk link, one a worker; the card spreads flows over them (RSS)"},
     {"dpdk.frames", AT(dpdk.frames), COUNT(4096, 1 << 20), .value = "8192",
 	.help = "packet buffers of a queue of a dpdk link (2.3 KiB each at an MTU of 1500)"},
+    {"dpdk.nap", AT(dpdk.nap_us), COUNT(0, 100000), .value = "1000",
+	.help =
+	    "microseconds that a worker below `busy-rate` sleeps at most where the card's driver "
+	    "cannot wake it; 0: neither sleeps nor uses interrupts"},
     {"dpdk.tap", .type = CONFIG_TEXT, AT(dpdk.tap), .value = "auto",
 	.help = "the host's interface on a dpdk link, for all that is not relay traffic: its name, "
 		"`auto` (`fairway0` and up; none for devices without a cable) or `off`. One that "

@@ -20,10 +20,9 @@ static json_t *link_entry(const struct link_block *l, unsigned index)
 			 : json_null(),
 	    "queues", (int)l->queues, "mode",
 	    !raw	? ""
-	    : dpdk	? "poll"
 	    : l->kernel ? "kernel"
-	    : l->native ? "native"
-			: "generic",
+	    : l->native ? (dpdk ? "interrupt" : "native")
+			: (dpdk ? "poll" : "generic"),
 	    "zero_copy", l->zero_copy, "up", l->up, "mtu",
 	    l->mtu ? json_integer(l->mtu) : json_null());
 

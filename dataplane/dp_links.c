@@ -101,6 +101,7 @@ static int link_open(struct dp *dp, const char *kind, const char *spec, bool ker
 	    .dpdk_eal = c->dpdk.eal,
 	    .dpdk_tap = c->dpdk.tap,
 	    .dpdk_queues = (uint16_t)c->dpdk.queues,
+	    .dpdk_nap_us = (uint32_t)c->dpdk.nap_us,
 	    .busy_poll_us = (uint32_t)c->xdp.busy_poll_us,
 	    .zero_copy = (uint8_t)c->xdp.zero_copy,
 	    .native = (uint8_t)c->xdp.mode,

@@ -21,6 +21,7 @@ enum {
 	IDLE_TURNS = 8,		  // empty turns before the worker may block
 	RATE_WINDOW_NS = 10 * 1000 * 1000,
 	SLEEP_MS = 1000,
+	NAP_FIRST_US = 10,
 	POLL_MAX = 128,
 	POLLING = 1, // worker_block.mode
 };
@@ -39,7 +40,7 @@ struct worker {
 	uint64_t now_ns;
 	bool busy;	 // the last turn held something
 	bool busy_links; // serves a raw link that polling pays for
-	bool polled;	 // a link has no way to wake it
+	unsigned nap_us; // of the last sleep where a link cannot wake it, 0 = it held something
 	unsigned queue_count;
 	unsigned idle_turns;
 	uint64_t window_start_ns, window_count; // of the rate measured now
@@ -272,12 +273,38 @@ static unsigned poll_list(struct worker *w, struct pollfd *fds)
 	return n;
 }
 
+// Microseconds that the links let it sleep: the least of all.
+static unsigned nap_limit(struct worker *w)
+{
+	unsigned least = LINK_WAKES;
+
+	for (unsigned i = 0; i < w->cfg.link_count; i++) {
+		const struct link_ops *ops = w->cfg.links[i]->ops;
+		unsigned nap = w->queues[i] && ops->nap_us ? ops->nap_us(w->queues[i]) : LINK_WAKES;
+
+		least = nap < least ? nap : least;
+	}
+	return least;
+}
+
+// Where a link cannot wake us sleeps grow while nothing comes.
+static struct timespec sleep_limit(struct worker *w)
+{
+	unsigned most = nap_limit(w);
+
+	if (most == LINK_WAKES)
+		return (struct timespec){.tv_sec = SLEEP_MS / 1000};
+	w->nap_us = w->nap_us < NAP_FIRST_US ? NAP_FIRST_US : 2 * w->nap_us;
+	w->nap_us = w->nap_us < most ? w->nap_us : most;
+	return (struct timespec){.tv_nsec = (long)(w->nap_us * NS_PER_US)};
+}
+
 static bool worker_may_sleep(struct worker *w)
 {
 	uint64_t limit = __atomic_load_n(&w->settings->busy_rate, __ATOMIC_RELAXED);
 	// Asking sockets costs a system call each time, waiting for them costs no more: without a
 	// raw link, or with the kernel relaying, there is nothing to gain from polling.
-	bool polling = limit == 0 || w->polled || (w->busy_links && w->rate >= limit);
+	bool polling = limit == 0 || (w->busy_links && w->rate >= limit) || nap_limit(w) == 0;
 
 	if (polling != w->block->mode)
 		__atomic_store_n(&w->block->mode, polling, __ATOMIC_RELAXED);
@@ -316,12 +343,13 @@ static void worker_sleep(struct worker *w)
 {
 	struct pollfd fds[POLL_MAX];
 	unsigned n = poll_list(w, fds);
+	struct timespec limit = sleep_limit(w);
 	uint64_t wakes;
 
 	sleep_begin(w);
 	if (ring_backlog(&w->inject) == 0) {
 		block_count(w, COUNTER_SLEEPS);
-		poll(fds, n, SLEEP_MS);
+		ppoll(fds, n, &limit, NULL);
 		if (fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
 			wakes = 0; // somebody else was faster: nothing to clear
 	}
@@ -349,7 +377,7 @@ static void *worker_run(void *arg)
 		unsigned n = worker_turn(w);
 
 		if (n) {
-			w->idle_turns = 0;
+			w->idle_turns = w->nap_us = 0;
 			if (n < BURST_MAX)
 				worker_wait(w);
 			continue;
@@ -393,7 +421,6 @@ static void env_open(struct worker *w)
 		w->busy_links |= env->links[i].raw && !link->quiet;
 		if (w->queues[i] && link->ops->buffers)
 			w->buffers[i] = link->ops->buffers(w->queues[i]);
-		w->polled |= w->queues[i] && link->ops->polled;
 	}
 }
 

@@ -2,7 +2,6 @@
 #include "dataplane/io/dpdk_internal.h"
 
 #include <errno.h>
-#include <rte_lcore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,10 +118,24 @@ static void dpdk_stats(const struct link *link, struct link_stats *out)
 	    .tx_full = SUM(link, tx_full),
 	    .mtu = d->mtu,
 	    .down = !d->link_up,
+	    .native = d->wakes,
 	    .tx_errors = SUM(link, tx_errors) + device.oerrors,
 	    .rx_dropped =
 		SUM(link, host_dropped) + device.imissed + device.ierrors + device.rx_nombuf,
 	};
+}
+
+static const char *dpdk_state_name(const struct dpdk_link *d)
+{
+	if (__atomic_load_n(&d->gone, __ATOMIC_RELAXED) ||
+	    (d->host == DPDK_HOST_KERNEL && !d->watch.present))
+		return "gone";
+	return d->link_up ? "up" : "down";
+}
+
+static const char *dpdk_wait_name(const struct dpdk_link *d)
+{
+	return d->wakes ? "interrupts" : d->cfg.dpdk_nap_us ? "naps" : "polled";
 }
 
 static void dpdk_describe(const struct link *link, char *text, size_t size)
@@ -131,42 +144,15 @@ static void dpdk_describe(const struct link *link, char *text, size_t size)
 	const struct dpdk_link *d = link->priv;
 
 	snprintf(text, size,
-	    "%s, %s, %u queues, %s, mtu %u, host interface %s%s, to host %llu, from host %llu",
-	    __atomic_load_n(&d->gone, __ATOMIC_RELAXED) ? "gone"
-	    : d->link_up				? "up"
-							: "down",
-	    d->driver, link->queue_count, dpdk_eal_memory(), d->mtu, hosts[d->host],
-	    d->host == DPDK_HOST_TAP ? d->tap_name : "", (unsigned long long)SUM(link, to_host),
-	    (unsigned long long)SUM(link, from_host));
-}
-
-static unsigned dpdk_poll_fds(struct link_queue *q, int *fds, unsigned max)
-{
-	(void)q;
-	(void)fds;
-	(void)max;
-	return 0;
-}
-
-// Buffers come fast only to threads that DPDK knows.
-static void dpdk_thread_start(struct link_queue *q)
-{
-	(void)q;
-	if (rte_lcore_id() == LCORE_ID_ANY)
-		rte_thread_register();
-}
-
-static void dpdk_thread_end(struct link_queue *q)
-{
-	(void)q;
-	if (rte_lcore_id() != LCORE_ID_ANY)
-		rte_thread_unregister();
+	    "%s, %s, %u queues, %s, mtu %u, %s, host interface %s%s, to host %llu, from host %llu",
+	    dpdk_state_name(d), d->driver, link->queue_count, dpdk_eal_memory(), d->mtu,
+	    dpdk_wait_name(d), hosts[d->host], d->host == DPDK_HOST_TAP ? d->tap_name : "",
+	    (unsigned long long)SUM(link, to_host), (unsigned long long)SUM(link, from_host));
 }
 
 const struct link_ops link_dpdk_ops = {
     .kind = "dpdk",
     .raw = 1,
-    .polled = 1,
     .open = dpdk_open,
     .close = dpdk_close,
     .maintain = dpdk_maintain,
@@ -178,6 +164,7 @@ const struct link_ops link_dpdk_ops = {
     .release = dpdk_release,
     .flush = dpdk_flush,
     .poll_fds = dpdk_poll_fds,
+    .nap_us = dpdk_nap_us,
     .thread_start = dpdk_thread_start,
     .thread_end = dpdk_thread_end,
 };

@@ -159,6 +159,14 @@ static int filter_open(struct dpdk_link *d, struct link_error *err)
 		  : 0;
 }
 
+// Also when the interface is gone: the kernel would go on filtering another of that name.
+static void filter_close(struct dpdk_link *d)
+{
+	if (d->filter)
+		nft_ctx_free(d->filter);
+	d->filter = NULL;
+}
+
 // --- both ---
 
 int dpdk_host_open(struct dpdk_link *d, struct link_error *err)
@@ -188,18 +196,22 @@ void dpdk_host_follow(struct dpdk_link *d)
 {
 	bool up = cable_is_up(d);
 
-	if (up != d->link_up)
-		carrier_set(d, up);
 	if (d->watch.fd >= 0 && egress_follow(&d->watch))
 		__atomic_store_n(&d->station, station_of(d->watch.mac), __ATOMIC_RELAXED);
+	// A driver that borrows the kernel's interface does not see its cable, nor that it goes.
+	if (d->host == DPDK_HOST_KERNEL) {
+		up = up && d->watch.present && d->watch.up;
+		if (!d->watch.present)
+			filter_close(d);
+	}
+	if (up != d->link_up)
+		carrier_set(d, up);
 }
 
 void dpdk_host_close(struct dpdk_link *d)
 {
 	egress_close(&d->watch);
-	if (d->filter)
-		nft_ctx_free(d->filter);
-	d->filter = NULL;
+	filter_close(d);
 	if (d->tap >= 0)
 		close(d->tap);
 	d->tap = -1;

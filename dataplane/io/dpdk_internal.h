@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 // The DPDK link: dpdk_eal.c starts DPDK's environment layer (EAL), dpdk_port.c sets a device up,
-// dpdk_host.c is the host's side of it, dpdk_queue.c is what workers run, dpdk.c binds them.
+// dpdk_host.c is the host's side of it, dpdk_queue.c is what workers run, dpdk_wait.c how they
+// sleep, dpdk.c binds them.
 
 #undef NS_PER_S // DPDK's is a floating-point number
 
@@ -45,6 +46,7 @@ struct link_queue {
 	uint16_t port, queue;
 	uint8_t link;
 	uint8_t host;	      // enum dpdk_host
+	bool armed;	      // the driver tells epoll of input
 	bool reads_host;      // takes what the host sends; one queue of a link does
 	int tap;	      // descriptor, -1 = none
 	uint32_t room;	      // bytes of a frame that a buffer holds beside HEADROOM and TAILROOM
@@ -52,6 +54,8 @@ struct link_queue {
 	uint16_t udp_max;     // of the link
 	uint32_t served_addr; // an address and port that we serve, as in a header: the last one met
 	uint16_t served_port;
+	int epoll;	    // tells of input while armed, -1 = the driver cannot
+	uint32_t nap_us;    // else, between two looks
 	uint64_t host_look; // TSC of the next look at what the host sends
 	uint64_t host_step;
 	struct rte_mempool *pool;
@@ -67,7 +71,9 @@ struct dpdk_link {
 	char driver[32];
 	uint16_t port;
 	bool probed, started; // the device is ours; it has queues
-	bool is_virtual;      // no hardware reads its buffers
+	bool interrupts;      // asked for; wakes: every queue has them
+	bool wakes;
+	bool is_virtual; // no hardware reads its buffers
 	uint16_t queue_count;
 	uint16_t mtu;
 	uint32_t socket; // NUMA node
@@ -110,6 +116,16 @@ void dpdk_host_close(struct dpdk_link *d);
 // Worker: gives frames to the host; they are not kept. Worker: sends what the host wants sent.
 void dpdk_host_put(struct link_queue *q, struct rte_mbuf **m, unsigned n);
 void dpdk_host_take(struct link_queue *q);
+
+// Main thread: finds out whether the driver tells of input. After the start, before the end.
+void dpdk_wait_open(struct dpdk_link *d, struct link_queue **queues);
+void dpdk_wait_close(struct dpdk_link *d, struct link_queue **queues);
+// Worker: as link_ops. The queue is armed from poll_fds until dpdk_wait_end.
+unsigned dpdk_poll_fds(struct link_queue *q, int *fds, unsigned max);
+unsigned dpdk_nap_us(struct link_queue *q);
+void dpdk_wait_end(struct link_queue *q);
+void dpdk_thread_start(struct link_queue *q);
+void dpdk_thread_end(struct link_queue *q);
 
 unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max);
 unsigned dpdk_tx(struct link_queue *q, struct dgram **d, unsigned n);

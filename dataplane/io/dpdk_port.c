@@ -82,6 +82,7 @@ int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
 	d->is_virtual = strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") == 0;
 	d->host = host_choose(d, &info);
 	d->watch.ifindex = info.if_index;
+	d->interrupts = d->cfg.dpdk_nap_us != 0;
 	d->queue_count = d->cfg.dpdk_queues ? d->cfg.dpdk_queues : 1;
 	d->queue_count = RTE_MIN(d->queue_count, d->cfg.worker_count);
 	d->queue_count = RTE_MIN(d->queue_count, info.max_rx_queues);
@@ -108,7 +109,8 @@ static int device_gone(uint16_t port, enum rte_eth_event_type type, void *arg, v
 // less than asking the card, and keeps damage visible.
 static int configure(struct dpdk_link *d, struct rte_eth_dev_info *info, struct link_error *err)
 {
-	struct rte_eth_conf conf = {.intr_conf.rmv = !!(*info->dev_flags & RTE_ETH_DEV_INTR_RMV)};
+	struct rte_eth_conf conf = {.intr_conf.rmv = !!(*info->dev_flags & RTE_ETH_DEV_INTR_RMV),
+	    .intr_conf.rxq = d->interrupts};
 	int rc;
 
 	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
@@ -169,6 +171,8 @@ static struct link_queue *queue_make(const struct dpdk_link *d, uint16_t index)
 	    .host = d->host,
 	    .reads_host = index == 0 && d->tap >= 0,
 	    .tap = d->tap,
+	    .epoll = -1,
+	    .nap_us = d->cfg.dpdk_nap_us,
 	    .room = room - TAILROOM,
 	    .host_step = rte_get_tsc_hz() / MICROSECONDS * DPDK_HOST_US,
 	    .locals = d->cfg.locals,
@@ -220,6 +224,7 @@ int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link
 	if (rc)
 		return dpdk_fail(err, rc, "%s does not start: %s", d->device, rte_strerror(-rc));
 	d->started = true;
+	dpdk_wait_open(d, queues);
 	rte_eth_dev_callback_register(d->port, RTE_ETH_EVENT_INTR_RMV, device_gone, d);
 	rte_eth_allmulticast_enable(d->port); // neighbour discovery; devices without it get all
 	return 0;
@@ -230,6 +235,7 @@ void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues)
 	struct rte_eth_dev_info info;
 
 	if (d->started) {
+		dpdk_wait_close(d, queues);
 		rte_eth_dev_callback_unregister(d->port, RTE_ETH_EVENT_INTR_RMV, device_gone, d);
 		rte_eth_dev_stop(d->port);
 	}

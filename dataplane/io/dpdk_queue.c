@@ -105,6 +105,8 @@ unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max)
 
 	if (__atomic_load_n(q->gone, __ATOMIC_RELAXED))
 		return 0;
+	if (unlikely(q->armed))
+		dpdk_wait_end(q);
 	n = rte_eth_rx_burst(q->port, q->queue, m, (uint16_t)(max < BURST_MAX ? max : BURST_MAX));
 	if (n == 0)
 		return 0;

@@ -20,6 +20,8 @@ struct link_queue;
 
 enum { LINK_ERROR_MAX = 256 };
 
+#define LINK_WAKES UINT32_MAX // nap_us: input wakes the worker
+
 // A sentence for the operator: what failed, with which value, what to do.
 struct link_error {
 	char text[LINK_ERROR_MAX];
@@ -31,7 +33,7 @@ struct link_stats {
 	uint64_t tx_errors, tx_full;
 	uint32_t mtu;	   // IP packet bytes, 0 = does not apply
 	uint8_t down;	   // the interface is down or gone
-	uint8_t native;	   // raw links: the driver runs the steering program
+	uint8_t native;	   // xdp: the driver runs the steering program; dpdk: it wakes workers
 	uint8_t zero_copy; // raw links
 	uint8_t kernel;	   // the steering program relays itself
 };
@@ -56,14 +58,14 @@ struct link_config {
 	const char *dpdk_eal;	      // further arguments of DPDK's environment layer, or NULL
 	const char *dpdk_tap; // the host's interface of a dpdk link: "auto", "off" or its name
 	uint16_t dpdk_queues; // queues of a dpdk link; never more than workers
+	uint32_t dpdk_nap_us; // of a worker that input does not wake, 0 = polls always
 	// Shared memory; NULL: the kernel's defaults.
 	const struct relay_settings *settings;
 };
 
 struct link_ops {
 	const char *kind;
-	uint8_t raw;	// 1: Ethernet frames, headers built by encap; 0: UDP payloads
-	uint8_t polled; // 1: input wakes nobody, so a worker with such a queue never sleeps
+	uint8_t raw; // 1: Ethernet frames, headers built by encap; 0: UDP payloads
 	// Main thread, with privileges. 0 or a negative errno with err filled in. A text with 0 is
 	// advice: it works, but could do better.
 	int (*open)(struct link *link, const struct link_config *cfg, struct link_error *err);
@@ -95,6 +97,9 @@ struct link_ops {
 	// Optional. Worker, between turns. Blocks until the queue has input or a few milliseconds
 	// have passed, for less than poll(2) costs; returns at once where the queue cannot.
 	void (*wait)(struct link_queue *q);
+	// Optional. Worker, after poll_fds: how long it may sleep at most, in microseconds, because
+	// input does not wake it; 0: not at all. LINK_WAKES: it does.
+	unsigned (*nap_us)(struct link_queue *q);
 	// Optional. Identifies the buffers of a queue: those of equal queues are interchangeable.
 	const void *(*buffers)(const struct link_queue *q);
 	// Worker, or NULL. Its first and last call, for libraries that want to know their threads.

@@ -218,7 +218,7 @@ def test_counters_agree_with_the_interface(lab):
 
     shown = next(one for one in relay.ask("links")["links"] if one["kind"] == "dpdk")
     assert (shown["ifname"], shown["mode"], shown["mtu"], shown["up"]) == (
-        "net_tap0", "poll", 1500, True)
+        "net_tap0", "interrupt", 1500, True)
 
     def agree():
         shown = next(one for one in relay.ask("links")["links"] if "dpdk" in one["name"])

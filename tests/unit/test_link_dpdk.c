@@ -13,7 +13,7 @@
 
 #define A "198.51.100.1:4001"
 
-enum { FRAMES = 4096, RING = 1024, QUEUES = 2 };
+enum { FRAMES = 4096, RING = 1024, QUEUES = 2, NAP_US = 300 };
 
 static struct stage_lab lab;
 static struct link raw, sock;
@@ -31,6 +31,7 @@ static int link_start(const char *device, struct link_error *err)
 	    .locals = lab.memory.locals,
 	    .egress = lab.memory.egress,
 	    .dpdk_queues = QUEUES,
+	    .dpdk_nap_us = NAP_US,
 	    .dpdk_tap = "auto"};
 
 	raw = (struct link){.ops = &link_dpdk_ops};
@@ -264,6 +265,24 @@ static void removed_device(void **state)
 	close_all();
 }
 
+// A driver that tells nobody of input: there is nothing to wait for, only a time to look again.
+static void naps_without_interrupts(void **state)
+{
+	struct link_stats stats;
+	char text[256];
+	int fds[4];
+
+	(void)state;
+	open_all("net_ring7");
+	assert_int_equal(raw.ops->poll_fds(raw.queues[0], fds, 4), 0);
+	assert_int_equal(raw.ops->nap_us(raw.queues[0]), NAP_US);
+	raw.ops->stats(&raw, &stats);
+	raw.ops->describe(&raw, text, sizeof(text));
+	assert_false(stats.native);
+	assert_non_null(strstr(text, ", naps,"));
+	close_all();
+}
+
 static void null_device(void **state)
 {
 	(void)state;
@@ -403,6 +422,7 @@ int main(void)
 	    cmocka_unit_test(queues_are_apart),
 	    cmocka_unit_test(segments),
 	    cmocka_unit_test(removed_device),
+	    cmocka_unit_test(naps_without_interrupts),
 	    cmocka_unit_test(null_device),
 	    cmocka_unit_test(capture_in_capture_out),
 	    cmocka_unit_test(errors_name_the_device),

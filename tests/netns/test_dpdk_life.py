@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What happens to a dpdk link's device while the relay serves: interfaces that go down, or away;
+what DPDK's own telemetry says; queues."""
+import json
+import socket
+from pathlib import Path
+
+from netlab import eventually, run
+from test_dpdk_devices import (Pair, assert_whole, dpdk_link, over_af_packet, over_memif,
+                               pytestmark, takes_the_link)
+
+__all__ = ["pytestmark"]
+
+
+def over_two_queues(pair):
+    pair.cable()
+    pair.addresses("w")
+    pair.generator_device = "net_af_packet0,iface=g"
+    return pair.relay("net_af_packet0,iface=w,qpairs=2", "--dpdk-queues", "2")
+
+
+def set_link(pair, *words):
+    run("ip", "-n", pair.relay_host, "link", "set", "w", *words)
+
+
+def test_an_interface_goes_down_and_comes_back(lab):
+    pair = Pair(lab)
+    relay = over_af_packet(pair)
+    assert_whole(pair.load("relay"))
+    set_link(pair, "down")
+    eventually(lambda: not dpdk_link(relay)["up"])
+    set_link(pair, "up")
+    lab.route(pair.relay_host, "198.18.0.0/15", "via", "10.0.0.2")  # the kernel has forgotten it
+    eventually(lambda: dpdk_link(relay)["up"])
+    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    assert relay.stop() == 0
+
+
+def test_the_other_end_goes_down_and_comes_back(lab):
+    pair = Pair(lab)
+    relay = over_af_packet(pair)
+    assert_whole(pair.load("relay"))
+    run("ip", "-n", pair.generator, "link", "set", "g", "down")
+    eventually(lambda: not dpdk_link(relay)["up"])
+    run("ip", "-n", pair.generator, "link", "set", "g", "up")
+    eventually(lambda: dpdk_link(relay)["up"])
+    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+
+
+def test_an_interface_is_taken_away(lab):
+    pair = Pair(lab)
+    relay = over_af_packet(pair)
+    assert_whole(pair.load("relay"))
+    before = relay.children()
+    run("ip", "-n", pair.relay_host, "link", "delete", "w")
+    eventually(lambda: not dpdk_link(relay)["up"])
+    # what the host still has is served by the sock link
+    pair.cable()
+    pair.addresses("w")
+    pair.registered = False
+    assert_whole(pair.load("relay"))
+    assert relay.children() == before and relay.stop() == 0
+
+
+def test_the_other_process_ends_and_another_comes(lab):
+    """net_memif: each load is a new process that connects and goes."""
+    pair = Pair(lab)
+    relay = over_memif(pair)
+    eventually(lambda: not dpdk_link(relay)["up"])
+    pair.register()
+    load = pair.start_load("relay", seconds=30, no_register=True)
+    eventually(lambda: dpdk_link(relay)["rx_datagrams"] > 1000)
+    assert dpdk_link(relay)["up"]
+    load.process.stop(9)
+    eventually(lambda: not dpdk_link(relay)["up"])
+    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+
+
+def telemetry(path, request):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as made:
+        made.connect(str(path))
+        made.recv(4096)
+        made.send(request.encode())
+        return json.loads(made.recv(65536))
+
+
+def test_telemetry_agrees_with_our_counters(lab):
+    pair = Pair(lab)
+    pair.cable()
+    pair.addresses("w")
+    pair.generator_device = "net_af_packet0,iface=g"
+    relay = pair.relay("net_af_packet0,iface=w", "--dpdk-eal=--telemetry --file-prefix "
+                       + Path(pair.folder.name).name)
+    assert_whole(pair.load("relay"))
+    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    found = [one for one in Path("/").glob("*/dpdk/*/dpdk_telemetry.v2")
+             if one.parent.name == Path(pair.folder.name).name]
+
+    def agree():
+        device = telemetry(found[0], "/ethdev/stats,0")["/ethdev/stats"]
+        ours = dpdk_link(relay)
+        return (device["ipackets"], device["opackets"]) == (
+            ours["rx_datagrams"], ours["tx_datagrams"])
+    assert found and eventually(agree)
+
+
+def test_flows_are_spread_over_queues_and_keep_their_order(lab):
+    pair = Pair(lab)
+    relay = over_two_queues(pair)
+    assert dpdk_link(relay)["queues"] == 2
+    assert_whole(pair.load("relay"))
+    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    load = pair.start_load("relay", seconds=5, no_register=True)
+    busy = lambda: [one["rx_datagrams"] > 0 for one in relay.ask("top", "--count", "1")["workers"]]
+    eventually(lambda: busy() == [True, True])
+    assert_whole(load.result())

@@ -3,45 +3,15 @@
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
-from netlab import BUILD
 from registry_client import Client, Closed, Node, Refused
+from registry_host import registry  # noqa: F401 (a fixture)
 
-HOST = BUILD / "tests" / "registry_host"
 KILLS = int(os.environ.get("REGISTRY_KILLS", "100"))
-
-
-class Registry:
-    def __init__(self, folder):
-        self.store = str(folder / "registry.db")
-        self.address = ("127.0.0.1", 20000 + os.getpid() % 20000)
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [HOST, "%s:%d" % self.address, self.store, "adm"], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
-
-    def kill(self, number=signal.SIGKILL):
-        self.process.send_signal(number)
-        self.process.wait(10)
-        self.process.stdout.close()
-        self.process.stderr.close()
-
-
-@pytest.fixture
-def registry(tmp_path):
-    r = Registry(tmp_path)
-    r.start()
-    yield r
-    if r.process.poll() is None:
-        r.kill()
 
 
 class Load(threading.Thread):
@@ -151,16 +121,3 @@ def test_restart_keeps_everything(registry):
     with pytest.raises(Refused, match="invalid token for network"):
         a.ask(client, "join_network", f"join_network:{a.id}:{network}", node_id=a.id,
               network_id=network, token="t")
-
-
-def test_damaged_store_is_refused(registry):
-    registry.kill()
-    with open(registry.store, "r+b") as file:
-        file.seek(0)
-        file.write(b"not a database at all" * 10)
-    before = open(registry.store, "rb").read()
-    process = subprocess.run([HOST, "%s:%d" % registry.address, registry.store, "adm"],
-                             capture_output=True, text=True, timeout=20)
-    assert process.returncode == 1
-    assert "is damaged" in process.stderr and "restore a backup" in process.stderr
-    assert open(registry.store, "rb").read() == before

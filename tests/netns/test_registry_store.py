@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The registry's file: of older versions, damaged, on a full disk."""
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from registry_client import Client, Node
+from registry_fixture import SCHEMAS, check, check_inbox, dump, fill
+from registry_host import Registry, registry  # noqa: F401 (a fixture)
+
+
+@pytest.mark.parametrize("schema", sorted(SCHEMAS.glob("*.sql")), ids=lambda path: path.stem)
+def test_older_schemas(tmp_path, schema):
+    """What each version wrote is read, and brought to this one."""
+    r = Registry(tmp_path)
+    database = sqlite3.connect(r.store)
+    database.executescript(schema.read_text())
+    database.close()
+    for inbox in ([3], []):
+        r.start()
+        try:
+            client = Client(r.address)
+            check(client)
+            check_inbox(client, inbox)
+        finally:
+            r.kill(signal.SIGTERM)
+
+
+def test_there_is_a_file_of_this_schema(registry, tmp_path, monkeypatch):  # noqa: F811
+    """The next change of the schema needs what this version writes."""
+    fill(Client(registry.address))
+    registry.kill(signal.SIGTERM)
+    monkeypatch.setattr("registry_fixture.SCHEMAS", tmp_path)
+    dump(registry.store)
+    written = list(tmp_path.glob("*.sql"))
+    assert len(written) == 1 and (SCHEMAS / written[0].name).exists(), \
+        "run tests/netns/registry_fixture.py"
+
+
+def test_damaged_store_is_refused(registry):  # noqa: F811
+    registry.kill()
+    with open(registry.store, "r+b") as file:
+        file.seek(0)
+        file.write(b"not a database at all" * 10)
+    before = open(registry.store, "rb").read()
+    process = subprocess.run(registry.command(), capture_output=True, text=True, timeout=20)
+    assert process.returncode == 1
+    assert "is damaged" in process.stderr and "restore a backup" in process.stderr
+    assert open(registry.store, "rb").read() == before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "fw-regstore", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def register_until_full(client):
+    """Nodes of which the registration was acknowledged, and the one of which it was not."""
+    acknowledged = []
+    while True:
+        node = Node(len(acknowledged) + 1)
+        client.send({"type": "register", "public_key": node.public_key, "listen_addr": ":4000",
+                     "owner": "x" * 200})
+        try:
+            node.id = client.receive()["node_id"]
+        except socket.timeout:
+            return acknowledged, node
+        acknowledged.append(node)
+        assert len(acknowledged) < 20000
+
+
+def test_disk_full(small_disk):
+    """Nothing is acknowledged that is not on the disk; who only reads is served; with room again
+    it goes on by itself."""
+    r = Registry(small_disk)
+    r.start()
+    try:
+        writer, reader = Client(r.address, timeout=2), Client(r.address)
+        acknowledged, waiting = register_until_full(writer)
+        assert len(acknowledged) > 10
+        first = acknowledged[0]
+        assert reader.ask("lookup", node_id=first.id)["public_key"] == first.public_key
+        assert first.own(reader, "heartbeat")["type"] == "heartbeat_ok"
+        r.kill()
+        # as it was acknowledged, and writable once there is room
+        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        r.start()
+        reader = Client(r.address)
+        for node in acknowledged:
+            assert reader.ask("lookup", node_id=node.id)["public_key"] == node.public_key
+        waiting.register(reader)
+        assert waiting.id not in [node.id for node in acknowledged]
+    finally:
+        r.kill()
+
+
+def test_disk_full_for_a_while(small_disk):
+    r = Registry(small_disk)
+    r.start()
+    try:
+        writer = Client(r.address, timeout=2)
+        acknowledged, waiting = register_until_full(writer)
+        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        writer.sock.settimeout(10)
+        reply = writer.receive()
+        assert reply["public_key"] == waiting.public_key
+        assert reply["node_id"] == len(acknowledged) + 1
+        time.sleep(0.1)
+        assert Node(10**6).register(writer)["node_id"] == len(acknowledged) + 2
+    finally:
+        r.kill()

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cost of a node look-up in bulk, beside a bare open-addressing table with 64-byte slots and the
-// same prefetching, in one run. Both lie in a memfd, so both have the same page size.
+// same prefetching, in one run. Both lie in huge pages where the kernel has some.
 #include "dataplane/table/lookup.h"
 #include "shm/node_writer.h"
+#include "shm/pages.h"
 
 #include <err.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 // Short rounds in turns, each with ids that were not asked for lately: the shortest of each side is
 // the one that nobody disturbed, and finds nothing in the cache that its turn put there.
@@ -25,6 +25,7 @@ struct bare_slot {
 struct bare_table {
 	struct bare_slot *slots;
 	uint32_t mask;
+	uint64_t bytes;
 };
 
 static uint32_t bare_hash(uint32_t id)
@@ -35,18 +36,13 @@ static uint32_t bare_hash(uint32_t id)
 static void bare_make(struct bare_table *b, const uint32_t *ids, uint32_t nodes)
 {
 	uint32_t size = 64;
-	size_t bytes;
-	int fd = memfd_create("bare", MFD_CLOEXEC);
 
 	while (size < nodes + nodes / 3)
 		size *= 2;
-	bytes = size * sizeof(struct bare_slot);
-	if (fd < 0 || ftruncate(fd, (off_t)bytes))
-		err(1, "memfd of %zu bytes", bytes);
-	b->slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (b->slots == MAP_FAILED)
-		err(1, "mmap of %zu bytes", bytes);
-	close(fd);
+	b->bytes = size * sizeof(struct bare_slot);
+	b->slots = pages_own(&b->bytes);
+	if (!b->slots)
+		err(1, "no memory of %lu bytes", (unsigned long)b->bytes);
 	b->mask = size - 1;
 	for (uint32_t i = 0; i < nodes; i++) {
 		uint32_t at = bare_hash(ids[i]) & b->mask;
@@ -158,7 +154,8 @@ static void measure(uint32_t nodes)
 	    .worker_count = 1,
 	    .punt_size = 4096,
 	    .inject_size = 4096,
-	    .trace_size = 4096};
+	    .trace_size = 4096,
+	    .huge_pages = true};
 	uint32_t *ids = malloc(nodes * sizeof(*ids)), count = ROUND * WINDOWS;
 	uint32_t *asked = malloc(count * sizeof(*asked));
 	double ours = 1e9, bare_ns = 1e9;
@@ -192,7 +189,7 @@ static void measure(uint32_t nodes)
 	}
 	printf("\"lookup_ns\": %.2f, \"bare_ns\": %.2f, \"ratio\": %.2f}\n", ours, bare_ns,
 	    ours / bare_ns);
-	munmap(bare.slots, (bare.mask + 1ULL) * sizeof(struct bare_slot));
+	munmap(bare.slots, bare.bytes);
 	node_writer_close(&w);
 	memory_unmap(&m);
 	free(ids);

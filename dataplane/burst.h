@@ -53,9 +53,9 @@ struct dgram {
 	uint8_t out_local;    // relay: local index to send from
 	uint16_t nexthop;     // relay: index, 0 = through the companion sock link
 	struct endpoint to;   // relay: where it goes
-	uint16_t payload_sum; // classify: RFC 1071 sum that the payload contributes, for raw links,
-			      // in memory order (wire/inet.h); derived from the received checksum;
-			      // relay adjusts it when it changes payload bytes
+	uint64_t payload_sum; // classify: RFC 1071 sum that the payload contributes, for raw links,
+			      // in memory order and not folded (wire/inet.h); derived from the
+			      // received checksum; relay adds to it what it changes
 	uint64_t handle;  // rx: the link's own, for release
 	uint8_t ttl;	  // classify
 	uint8_t out_link; // encap: index of the link that sends it

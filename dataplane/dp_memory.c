@@ -3,6 +3,7 @@
 #include "base/notify.h"
 #include "dataplane/dp.h"
 #include "dataplane/io/locals.h"
+#include "dataplane/place.h"
 
 #include <errno.h>
 #include <string.h>
@@ -138,6 +139,8 @@ int dp_memory_open(struct dp *dp)
 			log_error("no shared memory", kv("reason", err.text));
 			return rc;
 		}
+		place_between(
+		    dp->memory.nodes.header, dp->memory.header->nodes.size, &dp->config.cpus);
 		settings_fill(dp->memory.settings, &dp->config);
 		rc = notify_store_fd(dp->memory.fd, memory_name);
 		if (rc)

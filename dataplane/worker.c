@@ -3,6 +3,7 @@
 
 #include "dataplane/stage/stage.h"
 #include "dataplane/trace.h"
+#include "dataplane/worker_room.h"
 #include "shm/quiescent.h"
 
 #include <errno.h>
@@ -10,8 +11,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ struct worker {
 	uint64_t rate;				// datagrams a second in the last window
 	pthread_t thread;
 	bool started;
+	struct worker_room room;	   // that this lies in
 	alignas(CACHE_LINE) uint32_t stop; // main thread writes
 };
 
@@ -426,25 +428,23 @@ static void env_open(struct worker *w)
 
 int worker_open(struct worker **out, const struct worker_config *cfg)
 {
-	struct worker *w = aligned_alloc(alignof(struct worker), sizeof(*w));
+	uint64_t secret[POLICE_SECRET_WORDS];
+	struct worker_room room;
+	struct worker *w;
 	int rc;
 
-	if (!w)
-		return -ENOMEM;
-	memset(w, 0, sizeof(*w));
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return -EIO;
+	rc = worker_room_open(&room, sizeof(*w), cfg->memory->nodes.index_max, cfg->cpu);
+	if (rc)
+		return rc;
+	w = room.own;
+	w->room = room;
 	w->cfg = *cfg;
 	w->block = &cfg->memory->workers[cfg->index];
 	w->settings = cfg->memory->settings;
-	rc = police_init(&w->env.police, cfg->memory->nodes.index_max);
-	if (!rc)
-		rc = familiar_open(&w->env.familiar);
-	if (rc) {
-		police_free(&w->env.police);
-		free(w);
-		return rc;
-	}
-	if (cfg->police_secret)
-		memcpy(w->env.police.secret, cfg->police_secret, sizeof(w->env.police.secret));
+	police_init(&w->env.police, &room.police, cfg->police_secret ? cfg->police_secret : secret);
+	familiar_init(&w->env.familiar, room.familiar);
 	env_open(w);
 	w->inject = memory_inject_consumer(cfg->memory, cfg->index);
 	w->tracer.out = memory_trace_writer(cfg->memory, cfg->index);
@@ -489,9 +489,9 @@ void worker_stop(struct worker *w)
 
 void worker_close(struct worker *w)
 {
+	struct worker_room room = w->room;
+
 	if (w->started)
 		pthread_join(w->thread, NULL);
-	familiar_close(&w->env.familiar);
-	police_free(&w->env.police);
-	free(w);
+	worker_room_close(&room);
 }

@@ -22,13 +22,16 @@ enum {
 	NODE_INDEX_SLACK = 4096, // indexes beyond the capacity, for those that wait for reuse
 	BUCKET_ENTRIES = 3,
 	BUCKETS_INITIAL = 64,
-	CHAIN_MAX = 8,	    // overflow buckets behind one bucket
-	NODE_FIND_TRIES = 4 // looks at a table whose state changes under the reader
+	CHAIN_MAX = 8,	     // overflow buckets behind one bucket
+	NODE_FIND_TRIES = 4, // looks at a table whose state changes under the reader
+	SEEN_SPAN_S = 8
 };
 
 struct node_bucket {
 	uint32_t overflow; // index of the next bucket of the chain, 0 = last
-	uint32_t pad[3];
+	// workers: the span of SEEN_SPAN_S in which a sign of life of the node in each entry went
+	// to last_seen. It stands here because the line is at hand; it is written once a span.
+	uint32_t seen[BUCKET_ENTRIES];
 	struct node_entry entries[BUCKET_ENTRIES];
 };
 
@@ -189,13 +192,27 @@ static inline bool node_table_find(const struct node_table *t, uint32_t id, stru
 	return false;
 }
 
-// Worker: a sign of life. Written only when it changes by 8 s or more, so that the line stays
-// shared among the workers.
+// Worker: whether a sign of life of a node whose entry it found in the bucket is the first in this
+// span (seconds of CLOCK_MONOTONIC / SEEN_SPAN_S). When the entry has moved since, or moves now,
+// another's mark is read or set: a sign of life that comes a span late.
+static inline bool node_bucket_unseen(struct node_bucket *b, uint32_t id, uint32_t span)
+{
+	unsigned second = (uint32_t)b->entries[1].w[0] == id;
+	uint32_t *at = &b->seen[(uint32_t)b->entries[2].w[0] == id ? 2 : second];
+
+	if (__atomic_load_n(at, __ATOMIC_RELAXED) == span)
+		return false;
+	__atomic_store_n(at, span, __ATOMIC_RELAXED);
+	return true;
+}
+
+// Worker: a sign of life. Written only when it changes by SEEN_SPAN_S or more, so that the line
+// stays shared among the workers.
 static inline void node_table_seen(const struct node_table *t, struct node_entry e, uint32_t now_s)
 {
 	uint32_t index = node_entry_index(e);
 	uint32_t *at = &t->last_seen[index <= t->index_max ? index : 0];
 
-	if ((int32_t)(now_s - __atomic_load_n(at, __ATOMIC_RELAXED)) >= 8)
+	if ((int32_t)(now_s - __atomic_load_n(at, __ATOMIC_RELAXED)) >= SEEN_SPAN_S)
 		__atomic_store_n(at, now_s, __ATOMIC_RELAXED);
 }

@@ -9,6 +9,13 @@
 #define MADV_COLLAPSE 25 // not in Debian 12's headers, but in its kernel
 #endif
 
+static void *map_at(void *at, uint64_t size, int fd)
+{
+	int where = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+
+	return mmap(at, size, PROT_READ | PROT_WRITE, where | MAP_FIXED, fd, 0);
+}
+
 void *pages_map(int fd, uint64_t size)
 {
 	uint64_t room = size + HUGE_PAGE;
@@ -20,7 +27,7 @@ void *pages_map(int fd, uint64_t size)
 	if (area == MAP_FAILED)
 		return NULL;
 	at = area + (-(uintptr_t)area & (HUGE_PAGE - 1));
-	if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+	if (map_at(at, size, fd) == MAP_FAILED) {
 		err = errno;
 		munmap(area, room);
 		errno = err;
@@ -32,12 +39,28 @@ void *pages_map(int fd, uint64_t size)
 	return at;
 }
 
+void *pages_own(uint64_t *size)
+{
+	void *at;
+
+	*size = (*size + HUGE_PAGE - 1) & ~(uint64_t)(HUGE_PAGE - 1);
+	at = pages_map(-1, *size);
+	// A kernel without them has small pages for us.
+	if (at)
+		madvise(at, *size, MADV_HUGEPAGE);
+	return at;
+}
+
 int pages_join(void *at)
 {
 	uint8_t *page = (uint8_t *)at - ((uintptr_t)at & (HUGE_PAGE - 1));
 
-	// Where nothing was written yet, there is nothing to join. Adding nothing is a write that
-	// disturbs nobody.
-	__atomic_fetch_add((uint32_t *)page, 0, __ATOMIC_RELAXED);
+	// Where nothing was written yet, there is nothing to join; adding nothing is a write that
+	// disturbs nobody. The huge page comes from the memory of the small one that is there:
+	// where small ones come from several nodes in turn, huge ones do so too with a step more
+	// each.
+	uint64_t step = (uintptr_t)page / HUGE_PAGE % (HUGE_PAGE / 4096) * 4096;
+
+	__atomic_fetch_add((uint32_t *)(page + step), 0, __ATOMIC_RELAXED);
 	return madvise(page, HUGE_PAGE, MADV_COLLAPSE) ? -errno : 0;
 }

@@ -10,9 +10,13 @@
 
 enum { HUGE_PAGE = 2 << 20 };
 
-// Maps a file whose size is a multiple of 4096, shared, so that what lies on a multiple of
-// HUGE_PAGE in it does so in memory. NULL with errno set.
+// Maps a file, or nothing (fd -1), whose size is a multiple of 4096, shared with others that map
+// it, so that what lies on a multiple of HUGE_PAGE in it does so in memory. NULL with errno set.
 void *pages_map(int fd, uint64_t size);
+
+// Zeroed memory of this process, huge pages where the kernel has some; rounds the size up to them.
+// NULL with errno set. Given back with munmap(2).
+void *pages_own(uint64_t *size);
 
 // Makes the HUGE_PAGE around `at` one page, for every process that has it mapped. Within a mapping
 // of pages_map. Others that use its bytes meanwhile wait until they are copied (some 100 us), so

@@ -46,6 +46,16 @@ static inline void endpoint_set_v4(struct endpoint *e, uint32_t addr, uint16_t p
 	e->port = port;
 }
 
+// Whether the address is this IPv4 address.
+static inline bool endpoint_same_v4(const struct endpoint *e, uint32_t addr)
+{
+	uint64_t high, low;
+
+	memcpy(&high, e->addr, sizeof(high));
+	memcpy(&low, e->addr + 8, sizeof(low));
+	return low == htole64((uint64_t)le32toh(addr) << 32 | 0xffff0000) && high == 0;
+}
+
 static inline struct endpoint endpoint_from_v4(uint32_t addr, uint16_t port)
 {
 	struct endpoint e;

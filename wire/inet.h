@@ -75,6 +75,10 @@ struct inet_udp {
 static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len);
 // Folds to 16 bits; 0 only when nothing but zeros was added.
 static inline uint16_t csum_fold(uint64_t sum);
+// Whether both sums stand for the same checksum; cheaper than folding them. Neither is zero.
+static inline bool csum_same(uint64_t a, uint64_t b);
+// A sum that takes away what `sum` (below 2^47) added.
+static inline uint64_t csum_negate(uint64_t sum);
 // RFC 1624 equation 3: the checksum after the bytes summed as removed became those summed as added.
 // Ranges must start at the same parity. A wrong checksum stays wrong.
 static inline uint16_t csum_replace(uint16_t check, uint64_t removed, uint64_t added);
@@ -135,6 +139,19 @@ static inline uint16_t csum_fold(uint64_t sum)
 	uint32_t half = (uint32_t)(wide >> 32);
 
 	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
+}
+
+// Checksums are residues modulo 0xffff. A difference below zero would be one modulo 2^64.
+static const uint64_t CSUM_NOTHING = 0xffffULL << 32;
+
+static inline uint64_t csum_negate(uint64_t sum)
+{
+	return CSUM_NOTHING - sum;
+}
+
+static inline bool csum_same(uint64_t a, uint64_t b)
+{
+	return (a + csum_negate(b)) % 0xffff == 0;
 }
 
 static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
@@ -216,7 +233,7 @@ static inline bool udp_checksum_ok(uint64_t pseudo, const uint8_t *udp, size_t u
 
 static inline bool udp_checksum_is_partial(uint64_t pseudo, uint16_t check)
 {
-	return check == csum_fold(pseudo);
+	return csum_same(pseudo, check);
 }
 
 static inline int inet_ipv4_parse(const uint8_t *ip, size_t len, struct inet_udp *out)

@@ -1,43 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/io/locals.h"
 #include "dataplane/stage/stage.h"
 #include "wire/beacon.h"
 #include "wire/inet.h"
 #include "wire/stun.h"
 
 enum {
-	NO_LOCAL = -1,
 	STUN_CLASS_INDICATION = 0x10, // in the second byte; responses differ in the first
 };
 
-static bool local_matches(const struct local *l, const struct endpoint *at)
-{
-	return __atomic_load_n(&l->valid, __ATOMIC_ACQUIRE) && endpoint_equal(&l->at, at);
-}
-
-// By value: the address need not be in memory where this is not called.
-static __attribute__((noinline)) int local_search(const struct local *locals, struct endpoint at)
-{
-	for (int i = 0; i < LOCAL_MAX; i++)
-		if (local_matches(&locals[i], &at))
-			return i;
-	return NO_LOCAL;
-}
-
 // `hint` is the previous datagram's local index: nearly always this one's too.
-static inline int local_find(const struct local *locals, const struct endpoint *at, unsigned hint)
+static inline int local_find4(
+    const struct local *locals, uint32_t addr, uint16_t port, unsigned hint)
 {
-	if (__builtin_expect(local_matches(&locals[hint], at), 1))
+	const struct local *l = &locals[hint];
+	struct endpoint at;
+
+	if (__builtin_expect(
+		local_is_valid(l) && l->at.port == port && endpoint_same_v4(&l->at, addr), 1))
 		return (int)hint;
-	return local_search(locals, *at);
+	at = endpoint_from_v4(addr, port);
+	return locals_find(locals, &at);
+}
+
+static inline int local_find6(
+    const struct local *locals, const uint8_t addr[16], uint16_t port, unsigned hint)
+{
+	const struct endpoint at = endpoint_from_v6(addr, port);
+
+	if (__builtin_expect(
+		local_is_valid(&locals[hint]) && endpoint_equal(&locals[hint].at, &at), 1))
+		return (int)hint;
+	return locals_find(locals, &at);
 }
 
 // An address that an answer cannot go to: port 0, unspecified, multicast, IPv4 broadcast and 240/4.
-static bool source_is_invalid(const struct endpoint *e)
+static inline bool source_is_invalid(const struct endpoint *e, bool v4)
 {
 	if (e->port == 0)
 		return true;
-	if (endpoint_is_v4(e))
-		return e->addr[12] == 0 || e->addr[12] >= 224;
+	if (v4)
+		return (uint8_t)(e->addr[12] - 1) >= 224 - 1;
 	return e->addr[0] == 0xff || endpoint_is_unspecified(e);
 }
 
@@ -57,71 +60,81 @@ static inline enum drop classify_checksum(
 		return DROP_NONE;
 	}
 	if (udp_checksum_is_partial(pseudo, check) && !udp_checksum_ok(pseudo, udp, h->udp_len)) {
-		d->payload_sum = csum_fold(csum_add(0, d->data, d->len));
+		d->payload_sum = csum_add(0, d->data, d->len);
 		tally_count(tally, COUNTER_CHECKSUM_COMPLETED, 1);
 		return DROP_NONE;
 	}
-	d->payload_sum = (uint16_t)~csum_fold(csum_add(pseudo, udp, UDP_HEADER_SIZE));
+	d->payload_sum = csum_negate(csum_add(pseudo, udp, UDP_HEADER_SIZE));
 	return DROP_NONE;
 }
 
-// Almost every header is without options: the compiler unrolls the sum of a known size.
-static inline bool ipv4_sum_ok(const uint8_t *ip, size_t size)
+// Almost every header is without options: five words, two of which the caller has loaded.
+static inline bool ipv4_sum_ok(const uint8_t *ip, size_t size, uint64_t addresses)
 {
-	uint64_t sum = csum_add(0, ip, IPV4_HEADER_SIZE);
+	uint64_t sum = csum_add(addresses, ip, IPV4_OFFSET_SRC);
 
 	if (size > IPV4_HEADER_SIZE)
 		sum = csum_add(sum, ip + IPV4_HEADER_SIZE, size - IPV4_HEADER_SIZE);
-	return csum_fold(sum) == 0xffff;
+	return csum_same(sum, 0xffff);
 }
 
-// Addresses, TTL and IPv4 header checksum. Returns the sum of the pseudo header in `pseudo`.
-static inline enum drop classify_ip(
-    struct dgram *d, const struct inet_udp *h, struct endpoint *dst, uint64_t *pseudo)
+// Addresses, TTL and header checksum. Returns the sum of the pseudo header in `pseudo`.
+static inline enum drop classify_ipv4(struct dgram *d, const struct stage_env *env,
+    const struct inet_udp *h, uint64_t *pseudo, unsigned hint)
 {
 	const uint8_t *ip = d->l2 + h->l3;
 	const uint8_t *udp = d->l2 + h->l4;
-	uint16_t src_port = load_be16(udp + UDP_OFFSET_SRC);
-	uint16_t dst_port = load_be16(udp + UDP_OFFSET_DST);
+	uint32_t from, to;
+	int local;
 
-	if (h->version == 4) {
-		uint32_t from, to;
+	memcpy(&from, ip + IPV4_OFFSET_SRC, sizeof(from));
+	memcpy(&to, ip + IPV4_OFFSET_DST, sizeof(to));
+	if (!ipv4_sum_ok(ip, (size_t)(h->l4 - h->l3), (uint64_t)from + to))
+		return DROP_IP_CHECKSUM;
+	endpoint_set_v4(&d->src, from, load_be16(udp + UDP_OFFSET_SRC));
+	*pseudo = udp4_pseudo_sum(from, to, h->udp_len);
+	d->ttl = ip[IPV4_OFFSET_TTL];
+	if (d->ttl == 0)
+		return DROP_TTL_EXPIRED;
+	local = local_find4(env->locals, to, load_be16(udp + UDP_OFFSET_DST), hint);
+	d->local = (uint8_t)local;
+	return local < 0 ? DROP_NOT_UDP : DROP_NONE;
+}
 
-		if (!ipv4_sum_ok(ip, (size_t)(h->l4 - h->l3)))
-			return DROP_IP_CHECKSUM;
-		memcpy(&from, ip + IPV4_OFFSET_SRC, sizeof(from));
-		memcpy(&to, ip + IPV4_OFFSET_DST, sizeof(to));
-		endpoint_set_v4(&d->src, from, src_port);
-		endpoint_set_v4(dst, to, dst_port);
-		*pseudo = udp4_pseudo_sum(from, to, h->udp_len);
-		d->ttl = ip[IPV4_OFFSET_TTL];
-	} else {
-		d->src = endpoint_from_v6(ip + IPV6_OFFSET_SRC, src_port);
-		*dst = endpoint_from_v6(ip + IPV6_OFFSET_DST, dst_port);
-		*pseudo = udp6_pseudo_sum(ip + IPV6_OFFSET_SRC, ip + IPV6_OFFSET_DST, h->udp_len);
-		d->ttl = ip[IPV6_OFFSET_HOPS];
-	}
-	return d->ttl ? DROP_NONE : DROP_TTL_EXPIRED;
+static inline enum drop classify_ipv6(struct dgram *d, const struct stage_env *env,
+    const struct inet_udp *h, uint64_t *pseudo, unsigned hint)
+{
+	const uint8_t *ip = d->l2 + h->l3;
+	const uint8_t *udp = d->l2 + h->l4;
+	const uint8_t *from = ip + IPV6_OFFSET_SRC, *to = ip + IPV6_OFFSET_DST;
+	int local;
+
+	d->src = endpoint_from_v6(from, load_be16(udp + UDP_OFFSET_SRC));
+	*pseudo = udp6_pseudo_sum(from, to, h->udp_len);
+	d->ttl = ip[IPV6_OFFSET_HOPS];
+	if (d->ttl == 0)
+		return DROP_TTL_EXPIRED;
+	local = local_find6(env->locals, to, load_be16(udp + UDP_OFFSET_DST), hint);
+	d->local = (uint8_t)local;
+	return local < 0 ? DROP_NOT_UDP : DROP_NONE;
 }
 
 static inline __attribute__((always_inline)) enum drop classify_headers(
     struct dgram *d, struct stage_env *env, const struct inet_udp *h, unsigned hint)
 {
-	struct endpoint dst;
+	const bool v4 = h->version == 4;
 	uint64_t pseudo;
 	enum drop why;
-	int local;
 
 	d->data = d->l2 + h->payload;
 	d->len = d->rx_len = h->udp_len - UDP_HEADER_SIZE;
-	why = classify_ip(d, h, &dst, &pseudo);
-	if (why)
-		return why;
-	local = local_find(env->locals, &dst, hint);
-	if (local == NO_LOCAL)
-		return DROP_NOT_UDP;
-	d->local = (uint8_t)local;
-	return classify_checksum(d, &env->tally, h, pseudo);
+	why =
+	    v4 ? classify_ipv4(d, env, h, &pseudo, hint) : classify_ipv6(d, env, h, &pseudo, hint);
+	if (!why)
+		why = classify_checksum(d, &env->tally, h, pseudo);
+	if (!why && source_is_invalid(&d->src, v4))
+		why = DROP_SOURCE_INVALID;
+	return why;
 }
 
 static __attribute__((noinline)) enum drop classify_any(
@@ -200,23 +213,30 @@ static enum drop classify_message(struct dgram *d)
 {
 	struct beacon_relay relay;
 
-	d->sender = 0;
-	d->dest = 0;
-	if (source_is_invalid(&d->src))
-		return DROP_SOURCE_INVALID;
-	d->type = d->len ? d->data[0] : 0;
-	if (beacon_relay_parse(d->data, d->len, &relay) != 0)
+	if (beacon_relay_parse(d->data, d->len, &relay) != 0) {
+		d->type = d->len ? d->data[0] : 0;
+		d->sender = 0;
+		d->dest = 0;
 		return classify_other(d);
+	}
+	d->type = BEACON_RELAY;
 	d->sender = relay.sender;
 	d->dest = relay.dest;
 	return relay.sender && relay.dest ? DROP_NONE : DROP_NODE_ZERO;
+}
+
+static inline void relay_add(struct relay_batch *r, unsigned i, struct dgram *d)
+{
+	r->d[i] = d;
+	r->ids[2 * i] = d->sender;
+	r->ids[2 * i + 1] = d->dest;
 }
 
 unsigned stage_classify(struct burst *b, struct stage_env *env)
 {
 	const struct dgram *end = b->d + b->count;
 	const bool raw = env->links[b->link].raw;
-	unsigned others = 0, hint = 0;
+	unsigned others = 0, relays = 0, hint = 0;
 	uint64_t bytes = 0;
 
 	for (struct dgram *d = b->d; d < end; d++) {
@@ -234,6 +254,8 @@ unsigned stage_classify(struct burst *b, struct stage_env *env)
 		} else {
 			d->l2 = NULL;
 			d->rx_len = d->len;
+			if (source_is_invalid(&d->src, endpoint_is_v4(&d->src)))
+				why = DROP_SOURCE_INVALID;
 		}
 		bytes += d->rx_len;
 		if (!why) {
@@ -244,8 +266,12 @@ unsigned stage_classify(struct burst *b, struct stage_env *env)
 			dgram_drop(d, why);
 			continue;
 		}
-		others += d->type != BEACON_RELAY;
+		if (d->type == BEACON_RELAY)
+			relay_add(&env->relay, relays++, d);
+		else
+			others++;
 	}
+	env->relay.count = relays;
 	tally_count(&env->tally, COUNTER_RX_DATAGRAMS, b->count);
 	tally_count(&env->tally, COUNTER_RX_BYTES, bytes);
 	tally_count(&env->tally, COUNTER_BURSTS, 1);

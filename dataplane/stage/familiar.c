@@ -2,68 +2,63 @@
 #include "dataplane/stage/familiar.h"
 
 #include "base/clock.h"
-#include "dataplane/stage/pages.h"
 #include "shm/layout.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <string.h>
 
 enum {
 	LINE_WORDS = CACHE_LINE / 8,
-	LINE_BITS = 9, // to choose one of a line's bits
-	MARKS = 3,     // bits of a source and node
-	GENERATION_SIZE = FAMILIAR_LINES * CACHE_LINE,
+	TAG_BITS = 16, // at the end of a line: the generation that its bits belong to
+	LINE_BITS = CACHE_LINE * 8 - TAG_BITS,
+	CHOICE_BITS = 15, // of the hash, to choose one of a line's bits
+	MARKS = 3,	  // bits of a source and node
 };
 
-int familiar_open(struct familiar *f)
+static_assert(FAMILIAR_SIZE == 2 * FAMILIAR_LINES * CACHE_LINE, "two generations");
+
+void familiar_init(struct familiar *f, void *room)
 {
-	*f = (struct familiar){.begun_ns = 0};
-	for (int i = 0; i < 2; i++)
-		f->lines[i] = pages_map(GENERATION_SIZE);
-	if (f->lines[0] && f->lines[1])
-		return 0;
-	familiar_close(f);
-	return -ENOMEM;
+	uint64_t *lines = room;
+
+	*f = (struct familiar){.lines = {lines, lines + FAMILIAR_LINES * LINE_WORDS}};
 }
 
-void familiar_close(struct familiar *f)
+static uint64_t *line_of(const struct familiar *f, uint32_t generation, uint64_t hash)
 {
-	for (int i = 0; i < 2; i++)
-		pages_unmap(f->lines[i], GENERATION_SIZE);
-	*f = (struct familiar){.begun_ns = 0};
+	return f->lines[generation % 2] + hash % FAMILIAR_LINES * LINE_WORDS;
 }
 
-static void generation_begin(struct familiar *f, uint64_t now_ns)
+// Tags are never 0, so fresh memory belongs to no generation.
+static uint64_t tag_of(uint32_t generation)
 {
-	uint64_t *older = f->lines[1];
-	bool stale = now_ns - f->begun_ns >= 2 * FAMILIAR_GENERATION_S * NS_PER_S;
+	return generation % ((1u << TAG_BITS) - 1) + 1;
+}
 
-	f->lines[1] = f->lines[0];
-	f->lines[0] = older;
-	if (f->begun_ns)
-		memset(f->lines[0], 0, GENERATION_SIZE);
-	if (f->begun_ns && stale)
-		memset(f->lines[1], 0, GENERATION_SIZE);
-	f->begun_ns = now_ns;
+static bool line_is_of(const uint64_t *line, uint32_t generation)
+{
+	return line[LINE_WORDS - 1] >> (64 - TAG_BITS) == tag_of(generation);
 }
 
 bool familiar_meet(struct familiar *f, uint64_t hash, uint64_t now_ns)
 {
-	uint64_t *newer, *older;
+	const uint32_t generation = (uint32_t)(now_ns / (FAMILIAR_GENERATION_S * NS_PER_S));
+	uint64_t *newer = line_of(f, generation, hash);
+	const uint64_t *older = line_of(f, generation - 1, hash);
 	unsigned met[2] = {0, 0};
-	size_t line = hash % FAMILIAR_LINES * LINE_WORDS;
 
-	if (now_ns - f->begun_ns >= FAMILIAR_GENERATION_S * NS_PER_S)
-		generation_begin(f, now_ns);
-	newer = f->lines[0] + line;
-	older = f->lines[1] + line;
+	if (!line_is_of(newer, generation)) {
+		memset(newer, 0, CACHE_LINE);
+		newer[LINE_WORDS - 1] = tag_of(generation) << (64 - TAG_BITS);
+	}
 	for (unsigned i = 0; i < MARKS; i++) {
-		unsigned at = hash >> (64 - (i + 1) * LINE_BITS) & ((1u << LINE_BITS) - 1);
+		uint64_t choice = hash >> (64 - (i + 1) * CHOICE_BITS) & ((1u << CHOICE_BITS) - 1);
+		unsigned at = (unsigned)(choice * LINE_BITS >> CHOICE_BITS);
 		uint64_t bit = 1ULL << at % 64;
 
 		met[0] += (newer[at / 64] & bit) != 0;
 		met[1] += (older[at / 64] & bit) != 0;
 		newer[at / 64] |= bit;
 	}
-	return met[0] == MARKS || met[1] == MARKS;
+	return met[0] == MARKS || (met[1] == MARKS && line_is_of(older, generation - 1));
 }

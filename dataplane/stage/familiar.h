@@ -16,18 +16,18 @@
 enum {
 	FAMILIAR_LINES = 1 << 17, // of 64 bytes, in each generation
 	FAMILIAR_GENERATION_S = 64,
+	FAMILIAR_SIZE = 2 * FAMILIAR_LINES * 64,
 };
 
 // Private to the worker.
 struct familiar {
-	uint64_t *lines[2]; // mapped; costs pages only where used, and none without a throng
-	uint64_t begun_ns;  // when lines[0] was begun
+	uint64_t *lines[2];  // by generation, odd and even
+	uint32_t generation; // of lines[generation % 2]; the other is the one before
 };
 
-// 0 or -ENOMEM.
-int familiar_open(struct familiar *f);
-void familiar_close(struct familiar *f);
+// FAMILIAR_SIZE bytes of zeroed memory, the caller's and there as long as f is used. Pages are
+// touched in a throng only.
+void familiar_init(struct familiar *f, void *room);
 
-// Notes a source and node by their keyed hash. True if they were noted 0 to 128 s ago. Clears 8 MiB
-// once a minute.
+// Notes a source and node by their keyed hash. True if they were noted 0 to 128 s ago.
 bool familiar_meet(struct familiar *f, uint64_t hash, uint64_t now_ns);

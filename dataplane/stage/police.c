@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/stage/police.h"
 
-#include "dataplane/stage/pages.h"
 #include "dataplane/stage/stage.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst)
 {
@@ -22,37 +19,16 @@ void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst)
 		l->interval = 1;
 }
 
-int police_init(struct police *p, uint32_t node_index_max)
+void police_init(
+    struct police *p, const struct police_room *room, const uint64_t secret[POLICE_SECRET_WORDS])
 {
 	memset(p, 0, sizeof(*p));
-	if (getrandom(p->secret, sizeof(p->secret), 0) != sizeof(p->secret))
-		return -EIO;
-	p->seen_size = (node_index_max / 64 + 1) * sizeof(*p->seen);
-	p->sender_count = (node_index_max / 64 + 1) * 64;
-	p->sources = pages_map(SOURCE_SETS * sizeof(*p->sources));
-	p->senders = pages_map(p->sender_count * sizeof(*p->senders));
-	p->seen = pages_map(p->seen_size);
-	if (!p->sources || !p->senders || !p->seen) {
-		police_free(p);
-		return -ENOMEM;
-	}
-	return 0;
+	memcpy(p->secret, secret, sizeof(p->secret));
+	p->room = *room;
 }
 
-void police_free(struct police *p)
+void police_begin(struct police *p, const struct relay_settings *set)
 {
-	pages_unmap(p->sources, SOURCE_SETS * sizeof(*p->sources));
-	pages_unmap(p->senders, p->sender_count * sizeof(*p->senders));
-	pages_unmap(p->seen, p->seen_size);
-	p->sources = NULL;
-	p->senders = NULL;
-	p->seen = NULL;
-}
-
-void police_begin(struct police *p, const struct relay_settings *set, uint64_t now_ns)
-{
-	uint32_t epoch = (uint32_t)(now_ns / (SEEN_EPOCH_S * NS_PER_S));
-
 	if (!rate_limit_is(&p->source, set->source_rate, set->source_burst))
 		rate_limit_set(&p->source, set->source_rate, set->source_burst);
 	if (p->sender.rate != set->sender_rate || p->sender.burst != set->sender_burst)
@@ -61,10 +37,6 @@ void police_begin(struct police *p, const struct relay_settings *set, uint64_t n
 	for (int i = 0; i < PUNT_CLASS_COUNT; i++)
 		if (p->punt[i].rate != set->punt_rate[i])
 			rate_limit_set(&p->punt[i], set->punt_rate[i], set->punt_rate[i] / 10);
-	if (epoch == p->seen_epoch)
-		return;
-	p->seen_epoch = epoch;
-	memset(p->seen, 0, p->seen_size);
 }
 
 static uint64_t fold_multiply(uint64_t a, uint64_t b)
@@ -98,7 +70,7 @@ bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns
 	if (p->source.interval_ns == 0)
 		return true;
 	hash = source_hash(p, src);
-	set = &p->sources[hash % SOURCE_SETS];
+	set = &p->room.sources[hash % SOURCE_SETS];
 	return bucket_take(bucket_find(set, (uint32_t)(hash >> 32) | 1), &p->source, now_ns);
 }
 

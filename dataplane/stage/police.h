@@ -40,7 +40,6 @@ static inline bool brief_take(uint32_t *full_at, const struct brief_limit *l, ui
 enum {
 	SOURCE_SETS = 65536, // 4 MiB, of which pages in use cost memory
 	SET_WAYS = 4,
-	SEEN_EPOCH_S = 8,
 	POLICE_SECRET_WORDS = 3,
 };
 
@@ -65,14 +64,23 @@ static inline uint64_t *bucket_find(struct bucket_set *set, uint32_t tag)
 	__m128i same = _mm_cmpeq_epi32(tags, _mm_set1_epi32((int)tag));
 	unsigned found = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(same));
 	uint64_t a = set->full_at[0], b = set->full_at[1], c = set->full_at[2], d = set->full_at[3];
-	unsigned low = b < a, high = 2 + (d < c), way;
+	unsigned low = b < a, high = 2 + (d < c);
+	// a mask, as the compiler makes a branch of a choice between two sums
+	unsigned is_high = -(unsigned)((c < d ? c : d) < (a < b ? a : b));
+	unsigned way = low ^ ((low ^ high) & is_high);
 
-	way = (c < d ? c : d) < (a < b ? a : b) ? high : low;
 	way = (unsigned)__builtin_ctz(found | 1u << (SET_WAYS + way)) & (SET_WAYS - 1);
 	set->tag[way] = tag;
 	set->full_at[way] &= -(uint64_t)(found != 0);
 	return &set->full_at[way];
 }
+
+// The buckets. Zeroed, the caller's, and there as long as they are used.
+struct police_room {
+	struct bucket_set *sources; // SOURCE_SETS, by keyed hash of the address
+	uint32_t *senders;	    // a bucket per node index
+	uint32_t sender_count;	    // buckets
+};
 
 // One worker's limits. Private to the worker.
 struct police {
@@ -80,20 +88,14 @@ struct police {
 	struct brief_limit sender;
 	uint64_t punt_full_at[PUNT_CLASS_COUNT];
 	uint64_t secret[POLICE_SECRET_WORDS]; // so that nobody can choose sources that share a set
-	struct bucket_set *sources;	      // SOURCE_SETS, by keyed hash of the address
-	uint32_t *senders;		      // a bucket per node index
-	uint64_t *seen;	       // a bit per node index: last_seen is done in this epoch
-	size_t seen_size;      // bytes
-	uint32_t sender_count; // buckets, a multiple of 64
-	uint32_t seen_epoch;
+	struct police_room room;
 };
 
-// The memory is mapped and costs pages only where used. 0 or a negative errno.
-int police_init(struct police *p, uint32_t node_index_max);
-void police_free(struct police *p);
+void police_init(
+    struct police *p, const struct police_room *room, const uint64_t secret[POLICE_SECRET_WORDS]);
 
-// Takes over changed limits and begins the epoch; cheap when nothing changed. Once a burst.
-void police_begin(struct police *p, const struct relay_settings *set, uint64_t now_ns);
+// Takes over changed limits; cheap when nothing changed. Once a burst.
+void police_begin(struct police *p, const struct relay_settings *set);
 
 // One token of a source address (IPv6: its /64, what one host owns). False: over its rate.
 bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns);
@@ -104,28 +106,15 @@ uint64_t police_stranger_hash(const struct police *p, const struct endpoint *src
 // For any index, also one that is nobody's.
 static inline void police_sender_prefetch(const struct police *p, uint32_t node_index)
 {
-	__builtin_prefetch(&p->senders[node_index], 1);
-	__builtin_prefetch(&p->seen[node_index / 64], 1);
+	__builtin_prefetch(&p->room.senders[node_index], 1);
 }
 
 // An index beyond the table's is not limited.
 static inline bool police_sender(struct police *p, uint32_t node_index, uint64_t now_ns)
 {
-	if (p->sender.interval == 0 || node_index >= p->sender_count)
+	if (p->sender.interval == 0 || node_index >= p->room.sender_count)
 		return true;
-	return brief_take(&p->senders[node_index], &p->sender, now_ns);
-}
-
-// True for a node's first sign of life in an epoch: only then does a relay datagram cost a look at
-// the node's last_seen. The epoch must have been begun.
-static inline bool police_sender_seen(struct police *p, uint32_t node_index)
-{
-	uint64_t *word = &p->seen[node_index / 64], bit = 1ULL << node_index % 64;
-
-	if (node_index / 8 >= p->seen_size || *word & bit)
-		return false;
-	*word |= bit;
-	return true;
+	return brief_take(&p->room.senders[node_index], &p->sender, now_ns);
 }
 
 // More than half of what the class may do at once is used up: it comes faster than it may.

@@ -1,33 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/stage/stage.h"
-#include "dataplane/table/lookup.h"
 #include "wire/beacon.h"
 #include "wire/inet.h"
-
-// The relay datagrams of a burst and their nodes, sender and destination in turn, looked up
-// together so that their cache misses overlap.
-struct relay_batch {
-	struct dgram *d[BURST_MAX];
-	uint32_t ids[2 * BURST_MAX];
-};
-
-static_assert(2 * BURST_MAX <= LOOKUP_MAX, "one look-up a burst");
-static_assert(offsetof(struct dgram, dest) == offsetof(struct dgram, sender) + sizeof(uint32_t),
-    "copied together");
-
-// How many. Every datagram is written down, and the next over it if it does not count.
-static unsigned relay_collect(struct burst *b, struct relay_batch *r)
-{
-	const struct dgram *end = b->d + b->count;
-	unsigned n = 0;
-
-	for (struct dgram *d = b->d; d < end; d++) {
-		r->d[n] = d;
-		memcpy(&r->ids[2 * n], &d->sender, 2 * sizeof(r->ids[0]));
-		n += d->type == BEACON_RELAY && d->verdict == VERDICT_NONE;
-	}
-	return n;
-}
 
 // How much of the source agrees with where the sender is registered.
 enum match { MATCH_NONE, MATCH_IP, MATCH_ENDPOINT };
@@ -57,8 +31,8 @@ static enum drop relay_from_elsewhere(struct dgram *d, const struct stage_env *e
 	return known ? DROP_SENDER_ADDRESS : DROP_SENDER_UNKNOWN;
 }
 
-static enum drop relay_sender(
-    struct dgram *d, struct stage_env *env, struct node_entry e, uint64_t now_ns)
+static enum drop relay_sender(struct dgram *d, struct stage_env *env, struct node_bucket *at,
+    struct node_entry e, uint64_t now_ns, uint32_t span)
 {
 	uint32_t index = node_entry_index(e);
 	bool known = node_entry_id(e) && !(node_entry_flags(e) & NODE_REMOTE);
@@ -70,7 +44,7 @@ static enum drop relay_sender(
 	// After the check: a spoofer cannot spend the node's tokens or keep it alive.
 	if (!police_sender(&env->police, index, now_ns))
 		return DROP_POLICE_SENDER;
-	if (match == MATCH_ENDPOINT && police_sender_seen(&env->police, index))
+	if (match == MATCH_ENDPOINT && node_bucket_unseen(at, d->sender, span))
 		node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
 	return DROP_NONE;
 }
@@ -98,14 +72,12 @@ static void relay_rewrite(struct dgram *d, bool carry)
 {
 	if (carry) {
 		beacon_relay_to_deliver_dest(d->data);
-		d->payload_sum =
-		    csum_fold(d->payload_sum + BEACON_RELAY_DELIVER_DEST - BEACON_RELAY);
+		d->payload_sum += BEACON_RELAY_DELIVER_DEST - BEACON_RELAY;
 		return;
 	}
 	d->data = beacon_relay_to_deliver(d->data);
 	d->len -= BEACON_RELAY_SIZE - BEACON_RELAY_DELIVER_SIZE;
-	d->payload_sum =
-	    csum_fold((uint64_t)~d->dest + d->payload_sum + BEACON_RELAY_DELIVER - BEACON_RELAY);
+	d->payload_sum += (uint64_t)~d->dest + BEACON_RELAY_DELIVER - BEACON_RELAY;
 }
 
 static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_entry e)
@@ -133,21 +105,23 @@ static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_
 
 void stage_relay(struct burst *b, struct stage_env *env)
 {
-	struct node_lookup nodes;
-	struct relay_batch r;
-	const unsigned n = relay_collect(b, &r);
+	struct relay_batch *r = &env->relay;
+	const struct node_entry *nodes = r->nodes.entries;
+	const uint32_t span = (uint32_t)(b->now_ns / (SEEN_SPAN_S * NS_PER_S));
+	const unsigned n = r->count;
 
 	if (n == 0)
 		return;
-	node_lookup_run(env->nodes, r.ids, 2 * n, &nodes);
+	node_lookup_run(env->nodes, r->ids, 2 * n, &r->nodes);
 	for (unsigned i = 0; i < n; i++)
-		police_sender_prefetch(&env->police, node_entry_index(nodes.entries[2 * i]));
+		police_sender_prefetch(&env->police, node_entry_index(nodes[2 * i]));
 	for (unsigned i = 0; i < n; i++) {
-		struct dgram *d = r.d[i];
-		enum drop why = relay_sender(d, env, node_lookup_entry(&nodes, 2 * i), b->now_ns);
+		struct dgram *d = r->d[i];
+		enum drop why =
+		    relay_sender(d, env, r->nodes.at[2 * i], nodes[2 * i], b->now_ns, span);
 
 		if (!why)
-			why = relay_dest(d, env, node_lookup_entry(&nodes, 2 * i + 1));
+			why = relay_dest(d, env, nodes[2 * i + 1]);
 		if (why)
 			dgram_drop(d, why);
 		else

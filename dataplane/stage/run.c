@@ -5,7 +5,7 @@ void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out)
 {
 	unsigned others;
 
-	police_begin(&env->police, &env->set, b->now_ns);
+	police_begin(&env->police, &env->set);
 	others = stage_classify(b, env);
 	if (others)
 		stage_police(b, env);

@@ -6,6 +6,7 @@
 #include "dataplane/stage/familiar.h"
 #include "dataplane/stage/police.h"
 #include "dataplane/stage/tally.h"
+#include "dataplane/table/lookup.h"
 #include "shm/node_table.h"
 #include "shm/peer_table.h"
 #include "shm/ring.h"
@@ -23,6 +24,17 @@
 struct stage_link {
 	bool raw; // delivers and sends Ethernet frames
 };
+
+// The relay datagrams of a burst as classify met them, and their nodes, sender and destination in
+// turn, looked up together so that their cache misses overlap.
+struct relay_batch {
+	unsigned count; // datagrams
+	struct dgram *d[BURST_MAX];
+	uint32_t ids[2 * BURST_MAX];
+	struct node_lookup nodes;
+};
+
+static_assert(2 * BURST_MAX <= LOOKUP_MAX, "one look-up a burst");
 
 // What the stages of one worker work with. Private to the worker, but for the shared tables behind
 // the pointers.
@@ -42,6 +54,7 @@ struct stage_env {
 	// read once a burst
 	struct relay_settings set;
 	// the worker's own
+	struct relay_batch relay;
 	struct police police;
 	struct familiar familiar;
 	struct ring_producer punt;
@@ -72,8 +85,8 @@ static inline uint32_t dgram_payload_size(const struct dgram *d, const struct st
 }
 
 // Parses headers (raw links) and the message: data, len, src, local, type, sender, dest, ttl,
-// payload_sum, rx_len. Drops what is malformed or no message for a relay. Returns how many of the
-// others are no relay datagrams.
+// payload_sum, rx_len. Drops what is malformed or no message for a relay, and collects relay
+// datagrams in env->relay. Returns how many others there are.
 unsigned stage_classify(struct burst *b, struct stage_env *env);
 
 // Token buckets by source address, for all but relay.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/table/lookup.h"
 
-// The bucket to look at next, by position in ids, and the positions of ids that were not in the
-// buckets looked at so far. Those whose chain ended move to `missed`.
+// Positions of ids that were not in the buckets looked at so far. Those whose chain ended move to
+// `missed`.
 struct pending {
-	const struct node_bucket *at[LOOKUP_MAX];
 	uint8_t i[LOOKUP_MAX], missed[LOOKUP_MAX];
 	unsigned count, misses;
 };
@@ -22,45 +21,45 @@ static void buckets_choose(const struct node_table *t, uint64_t state, const uin
 
 // Into the second-level cache: it has room for several times as many misses under way as the first,
 // and a burst is more than the first can take.
-static void prefetch_all(
-    const struct node_table *t, uint64_t state, const uint32_t *ids, unsigned n, struct pending *p)
+static void prefetch_all(const struct node_table *t, uint64_t state, const uint32_t *ids,
+    unsigned n, struct node_lookup *l)
 {
 	uint32_t bucket[LOOKUP_MAX];
 
 	buckets_choose(t, state, ids, n, bucket);
 	for (unsigned i = 0; i < n; i++) {
-		p->at[i] = &t->buckets[bucket[i]];
-		__builtin_prefetch(p->at[i], 0, 2);
+		l->at[i] = &t->buckets[bucket[i]];
+		__builtin_prefetch(l->at[i], 0, 2);
 	}
 }
 
 // Position i is not in its bucket: prefetches the next of the chain.
-static void look_on(const struct node_table *t, uint8_t i, struct pending *p)
+static void look_on(const struct node_table *t, uint8_t i, struct pending *p, struct node_lookup *l)
 {
-	uint32_t next = node_bucket_overflow(t, p->at[i]);
+	uint32_t next = node_bucket_overflow(t, l->at[i]);
 
 	if (next == 0) {
 		p->missed[p->misses++] = i;
 		return;
 	}
-	p->at[i] = &t->overflow[next];
-	__builtin_prefetch(p->at[i]);
+	l->at[i] = &t->overflow[next];
+	__builtin_prefetch(l->at[i]);
 	p->i[p->count++] = i;
 }
 
 // Nine of ten are in the first bucket: let the processor run ahead to the next id.
 static void look_first(const struct node_table *t, const uint32_t *ids, unsigned n,
-    struct pending *p, struct node_entry *out)
+    struct pending *p, struct node_lookup *l)
 {
 	p->count = 0;
 	p->misses = 0;
 	for (unsigned i = 0; i < n; i++)
-		if (__builtin_expect(!node_bucket_find(p->at[i], ids[i], &out[i]), 0))
-			look_on(t, (uint8_t)i, p);
+		if (__builtin_expect(!node_bucket_find(l->at[i], ids[i], &l->entries[i]), 0))
+			look_on(t, (uint8_t)i, p, l);
 }
 
 static void look_again(
-    const struct node_table *t, const uint32_t *ids, struct pending *p, struct node_entry *out)
+    const struct node_table *t, const uint32_t *ids, struct pending *p, struct node_lookup *l)
 {
 	unsigned count = p->count;
 
@@ -68,8 +67,8 @@ static void look_again(
 	for (unsigned k = 0; k < count; k++) {
 		uint8_t i = p->i[k];
 
-		if (!node_bucket_find(p->at[i], ids[i], &out[i]))
-			look_on(t, i, p);
+		if (!node_bucket_find(l->at[i], ids[i], &l->entries[i]))
+			look_on(t, i, p, l);
 	}
 }
 
@@ -79,10 +78,10 @@ void node_lookup_run(
 	uint64_t state = node_table_state(t);
 	struct pending p;
 
-	prefetch_all(t, state, ids, n, &p);
-	look_first(t, ids, n, &p, out->entries);
+	prefetch_all(t, state, ids, n, out);
+	look_first(t, ids, n, &p, out);
 	for (unsigned round = 0; round < CHAIN_MAX && p.count; round++)
-		look_again(t, ids, &p, out->entries);
+		look_again(t, ids, &p, out);
 	// An entry may have moved while we looked; then the state says so.
 	if (p.misses == 0 || node_table_state(t) == state)
 		return;

@@ -76,6 +76,8 @@ static void tables_fill(struct stage_lab *lab)
 
 void lab_open(struct stage_lab *lab)
 {
+	static const uint64_t secret[POLICE_SECRET_WORDS] = {
+	    0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0};
 	struct memory_error err;
 
 	memset(lab, 0, sizeof(*lab));
@@ -99,14 +101,14 @@ void lab_open(struct stage_lab *lab)
 	    .ip_id_step = 1,
 	};
 	lab->punts = memory_punt_consumer(&lab->memory, 0);
-	assert_int_equal(police_init(&lab->env.police, lab->memory.nodes.index_max), 0);
-	assert_int_equal(familiar_open(&lab->env.familiar), 0);
+	assert_int_equal(worker_room_open(&lab->room, 1, lab->memory.nodes.index_max, -1), 0);
+	police_init(&lab->env.police, &lab->room.police, secret);
+	familiar_init(&lab->env.familiar, lab->room.familiar);
 }
 
 void lab_close(struct stage_lab *lab)
 {
-	familiar_close(&lab->env.familiar);
-	police_free(&lab->env.police);
+	worker_room_close(&lab->room);
 	peer_writer_close(&lab->peers);
 	node_writer_close(&lab->nodes);
 	memory_unmap(&lab->memory);

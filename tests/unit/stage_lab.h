@@ -5,6 +5,7 @@
 
 #include "dataplane/io/frame.h"
 #include "dataplane/stage/stage.h"
+#include "dataplane/worker_room.h"
 #include "shm/memory.h"
 #include "shm/node_writer.h"
 #include "shm/peer_table.h"
@@ -36,6 +37,7 @@ struct stage_lab {
 	struct node_writer nodes;
 	struct peer_writer peers;
 	struct stage_env env;
+	struct worker_room room;
 	struct ring_consumer punts;
 	struct burst b;
 	struct tx_lists out;

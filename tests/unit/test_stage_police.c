@@ -92,6 +92,17 @@ static void silence(void **state)
 	}
 }
 
+static void police_open(struct police *p, struct worker_room *room, uint32_t node_index_max,
+    const struct relay_settings *set)
+{
+	static const uint64_t secret[POLICE_SECRET_WORDS] = {
+	    0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0};
+
+	assert_int_equal(worker_room_open(room, 1, node_index_max, -1), 0);
+	police_init(p, &room->police, secret);
+	police_begin(p, set);
+}
+
 // Everybody floods, and some speak seldom: these lose nothing, those get little more than is
 // theirs.
 static void many_floods(void **state)
@@ -99,11 +110,11 @@ static void many_floods(void **state)
 	enum { FLOODS = 20000, QUIET = 2000, RATE = 10, SECONDS = 3 };
 	const struct relay_settings set = {.source_rate = RATE, .source_burst = RATE};
 	unsigned passed = 0, quiet = 0;
+	struct worker_room room;
 	struct police p;
 
 	(void)state;
-	assert_int_equal(police_init(&p, 64), 0);
-	police_begin(&p, &set, NS_PER_S);
+	police_open(&p, &room, 64, &set);
 	for (unsigned turn = 0; turn < 4 * RATE * SECONDS; turn++) {
 		uint64_t now = NS_PER_S + turn * NS_PER_S / (4 * RATE);
 
@@ -120,7 +131,7 @@ static void many_floods(void **state)
 	}
 	assert_int_equal(quiet, QUIET);
 	assert_in_range(passed, FLOODS * RATE * SECONDS, FLOODS * RATE * (SECONDS + 1) * 101 / 100);
-	police_free(&p);
+	worker_room_close(&room);
 }
 
 // Nobody can choose node ids that share a limit: each node has its own.
@@ -129,11 +140,11 @@ static void every_sender_its_own(void **state)
 	enum { RATE = 1000, BURST = 10, NODES = 6, APART = 2048 };
 	const struct relay_settings set = {.sender_rate = RATE, .sender_burst = BURST};
 	unsigned passed[NODES] = {0};
+	struct worker_room room;
 	struct police p;
 
 	(void)state;
-	assert_int_equal(police_init(&p, NODES * APART), 0);
-	police_begin(&p, &set, NS_PER_S);
+	police_open(&p, &room, NODES * APART, &set);
 	for (unsigned turn = 0; turn < 10 * RATE; turn++) {
 		uint64_t now = NS_PER_S + turn * NS_PER_S / (10 * RATE);
 
@@ -145,7 +156,7 @@ static void every_sender_its_own(void **state)
 	for (unsigned i = 0; i + 1 < NODES; i++)
 		assert_in_range(passed[i], RATE, RATE + BURST);
 	assert_int_equal(passed[NODES - 1], RATE / 10);
-	police_free(&p);
+	worker_room_close(&room);
 }
 
 // Four buckets a set: a newcomer takes the fullest one's place and starts full, wherever that lies;

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker_room.h"
+
+#include "dataplane/place.h"
+#include "dataplane/stage/familiar.h"
+#include "shm/pages.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+enum { SOURCES_SIZE = SOURCE_SETS * sizeof(struct bucket_set) };
+
+int worker_room_open(struct worker_room *r, size_t own_size, uint32_t node_index_max, int cpu)
+{
+	uint64_t senders = (own_size + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1);
+	uint8_t *hot, *cold;
+
+	*r = (struct worker_room){
+	    .police.sender_count = node_index_max + 1,
+	    .hot_size = senders + (node_index_max + 1ULL) * sizeof(*r->police.senders),
+	    .cold_size = SOURCES_SIZE + FAMILIAR_SIZE,
+	};
+	hot = pages_own(&r->hot_size);
+	if (!hot)
+		return -errno;
+	cold = mmap(NULL, r->cold_size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (cold == MAP_FAILED) {
+		munmap(hot, r->hot_size);
+		return -ENOMEM;
+	}
+	place_near(hot, r->hot_size, cpu);
+	place_near(cold, r->cold_size, cpu);
+	// Kernels before 5.14 do not know this: there pages come at their first use.
+	madvise(hot, r->hot_size, MADV_POPULATE_WRITE);
+	r->own = hot;
+	r->police.senders = (uint32_t *)(hot + senders);
+	r->police.sources = (struct bucket_set *)cold;
+	r->familiar = cold + SOURCES_SIZE;
+	return 0;
+}
+
+void worker_room_close(struct worker_room *r)
+{
+	munmap(r->police.sources, r->cold_size);
+	munmap(r->own, r->hot_size);
+}

@@ -114,6 +114,7 @@ struct config {
 		uint64_t beacon_id;
 		uint64_t interval_ns;
 		struct config_ports extra_ports;
+		int discover; // 0 off, 1 on
 	} gossip;
 	struct {
 		int mode;	       // enum config_xdp_mode

@@ -109,6 +109,11 @@ const struct config_key config_keys[] = {
 		"limit"},
     {"gossip.peers", .type = CONFIG_PEERS, AT(gossip.peers), .value = "", .reload = true,
 	.help = "peer relays: their IP addresses; with a port (`ADDR:PORT`) we gossip to them too"},
+    {"gossip.discover", AT(gossip.discover), CHOICE("off", "on"), .value = "off", .reload = true,
+	.help =
+	    "`on`: the relays that the registry (`registry: ADDR:PORT`) lists become peer relays, "
+	    "with `gossip.beacon-id` set; whoever can register there can then attract the "
+	    "traffic of nodes that are not known here"},
     {"gossip.beacon-id", AT(gossip.beacon_id), COUNT(0, UINT32_MAX), .value = "0", .reload = true,
 	.help = "our id in gossip; must differ between relays that gossip"},
     {"gossip.interval", AT(gossip.interval_ns), TIME(1, 80), .value = "10s", .reload = true,

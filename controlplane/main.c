@@ -6,6 +6,7 @@
 #include "base/state.h"
 #include "controlplane/admin_api.h"
 #include "controlplane/cp.h"
+#include "controlplane/gossip.h"
 #include "controlplane/pages.h"
 #include "crypto/identity.h"
 
@@ -46,6 +47,11 @@ static int on_attached(void *ctx)
 	if (rc == 0)
 		notify_ready("serving");
 	return rc;
+}
+
+static void on_beacons_changed(void *ctx)
+{
+	gossip_configure(ctx);
 }
 
 static void on_detached(void *ctx)
@@ -152,6 +158,8 @@ static int open_state(struct cp *cp, struct parse_error *error)
 		return rc;
 	}
 	cp->embedded.import_path = import_path;
+	cp->embedded.client.changed = on_beacons_changed;
+	cp->embedded.client.ctx = cp;
 	rc = embedded_open(&cp->embedded, &cp->config, who, error);
 	if (rc)
 		return rc;

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/cp.h"
+#include "controlplane/gossip.h"
 #include "controlplane/stun_serve.h"
 
 #include <string.h>
@@ -71,34 +72,6 @@ static void settings_write(struct relay_settings *s, const struct config *c)
 	store_u64(&s->ttl, c->ttl);
 }
 
-static struct endpoint endpoint_of(const union socket_address *a)
-{
-	struct endpoint at = {.port = 0};
-
-	endpoint_from_sockaddr(&a->any, socket_address_len(a), &at);
-	return at;
-}
-
-static int gossip_configure(struct cp *cp)
-{
-	const struct config_peers *list = &cp->config.gossip.peers;
-	static struct peer_config peers[CONFIG_PEER_MAX];
-	static struct endpoint targets[CONFIG_PEER_MAX];
-	struct session *s = &cp->session;
-	unsigned target_count = 0;
-	int rc;
-
-	for (unsigned i = 0; i < list->count; i++) {
-		peers[i].at = endpoint_of(&list->at[i]);
-		if (peers[i].at.port)
-			targets[target_count++] = peers[i].at;
-	}
-	s->announce.beacon_id = (uint32_t)cp->config.gossip.beacon_id;
-	s->announce.interval_ns = cp->config.gossip.interval_ns;
-	rc = announce_set_targets(&s->announce, targets, target_count);
-	return rc ? rc : peers_configure(&s->peers, peers, list->count, clock_mono_ns());
-}
-
 void session_configure(struct cp *cp)
 {
 	if (!cp->attach.up)
@@ -109,8 +82,7 @@ void session_configure(struct cp *cp)
 		.ttl_ns = cp->config.admission.ttl_ns};
 	settings_write(cp->session.memory->settings, &cp->config);
 	settings_published(cp->session.memory);
-	if (gossip_configure(cp) != 0)
-		log_error("peer relays not configured: out of memory");
+	gossip_configure(cp);
 }
 
 // The XDP program's tables follow the shared memory from here on.

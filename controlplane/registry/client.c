@@ -7,28 +7,44 @@
 #include "wire/bytes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+// Registries list them in any order.
+static int compare_beacons(const void *a, const void *b)
+{
+	const struct client_beacon *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return strcmp(x->addr, y->addr);
+}
 
 static void take_beacons(struct registry_client *c, const json_t *list)
 {
-	uint32_t before = c->beacon_count;
+	struct client_beacon next[CLIENT_BEACON_MAX] = {{0}};
+	uint32_t count = 0;
 	size_t i;
 	json_t *v;
 
-	c->beacon_count = 0;
 	json_array_foreach(list, i, v)
 	{
-		struct client_beacon *b = &c->beacons[c->beacon_count];
 		const char *addr = object_text(v, "addr");
+		uint32_t id = object_u32(v, "id");
 
-		if (c->beacon_count == CLIENT_BEACON_MAX || strlen(addr) >= sizeof(b->addr))
+		if (id == 0 || count == CLIENT_BEACON_MAX || strlen(addr) >= sizeof(next->addr))
 			continue;
-		b->id = object_u32(v, "id");
-		snprintf(b->addr, sizeof(b->addr), "%s", addr);
-		c->beacon_count += b->id != 0;
+		next[count].id = id;
+		memcpy(next[count++].addr, addr, strlen(addr));
 	}
-	if (c->beacon_count != before)
-		log_info("beacons at the registry", kv("beacons", c->beacon_count));
+	qsort(next, count, sizeof(next[0]), compare_beacons);
+	if (count == c->beacon_count && memcmp(next, c->beacons, sizeof(next)) == 0)
+		return;
+	memcpy(c->beacons, next, sizeof(next));
+	c->beacon_count = count;
+	log_info("beacons at the registry", kv("beacons", c->beacon_count));
+	if (c->changed)
+		c->changed(c->ctx);
 }
 
 bool client_answer(struct registry_client *c, const void *json, size_t len)

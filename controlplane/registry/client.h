@@ -20,8 +20,10 @@ struct client_beacon {
 struct registry_client {
 	// Fill in before client_start().
 	union socket_address at;
-	char addr[64];	    // what others are told: our ADDR:PORT
-	uint32_t beacon_id; // 0: listens only
+	char addr[64];		    // what others are told: our ADDR:PORT
+	uint32_t beacon_id;	    // 0: listens only
+	void (*changed)(void *ctx); // the list of beacons has changed; NULL: nobody cares
+	void *ctx;
 
 	uv_loop_t *loop;
 	uv_timer_t timer;

@@ -45,6 +45,36 @@ def test_nodes_of_two_relays_reach_each_other(lab, link):
     assert all(relay.ask("peers")["peers"] for relay in relays)
 
 
+@pytest.mark.parametrize("discover", ["on", "off"])
+def test_peers_from_a_registry(lab, discover):
+    """A third relay is the registry; the two learn of each other there, if they may."""
+    hub = lab.host("hub")
+    hosts = [lab.host(f"relay{number}") for number in range(3)]
+    lab.forwarding(hub)
+    for number, host in enumerate(hosts):
+        lab.cable(host, "w", hub, f"r{number}")
+        lab.address(host, "w", f"10.0.{number}.1/24")
+        lab.address(hub, f"r{number}", f"10.0.{number}.254/24")
+        lab.route(host, "default", "via", f"10.0.{number}.254")
+    Relay(lab, hosts[0], "--registry", "embedded", "--registry-listen", "10.0.0.1:9000")
+    one, two = [Relay(lab, host, "--listen", f"10.0.{number}.1:9001", "--registry", "10.0.0.1:9000",
+                      "--gossip-beacon-id", str(number), "--gossip-discover", discover,
+                      "--gossip-interval", "1s")
+                for number, host in enumerate(hosts[1:], 1)]
+    a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, TWO)
+    a.discover(), b.discover()
+    if discover == "off":
+        eventually(lambda: "beacons=2" in two.process.output(), 45)
+        assert not one.ask("peers")["peers"] and not two.ask("peers")["peers"]
+        return
+
+    def crossed():
+        a.relay(1002, b"across")
+        return not b.silent(0.2)
+    eventually(crossed, 45)
+    assert b.delivered() == (1001, b"across")
+
+
 def test_gossip_of_a_stranger_is_refused(lab):
     hub, relays = mesh(lab, "sock")
     a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, ONE)

@@ -196,6 +196,8 @@ int session_open(struct cp *cp)
 	hub_open(&cp->hub, &cp->loop, &cp->attach.at);
 	trace_attach(&cp->trace, s->memory);
 	store_u64(&s->memory->header->cp_pid, (uint64_t)getpid());
+	// Whom the workers hear nothing of, they do not leave the first answers to.
+	store_u64(&s->memory->header->cp_heartbeat_ns, clock_mono_ns());
 	log_info("attached to the data plane", kv("pid", s->memory->header->dp_pid),
 	    kv("workers", s->memory->worker_count), kv("nodes", s->nodes.node_count),
 	    kv("remote", s->nodes.remote_count));

@@ -17,9 +17,22 @@ uint64_t admin_counter(const struct memory *m, enum counter c)
 	return m->kernel ? sum + kernel_counter(m->kernel, c) : sum;
 }
 
-uint64_t admin_drop(const struct memory *m, enum drop d)
+static uint64_t links_lost(const struct memory *m, enum drop d)
 {
 	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < LINK_MAX; i++) {
+		const struct link_block *l = &m->header->links[i];
+
+		if (__atomic_load_n(&l->valid, __ATOMIC_ACQUIRE))
+			sum += load(&l->lost[d - DROP_LINK_FIRST]);
+	}
+	return sum;
+}
+
+uint64_t admin_drop(const struct memory *m, enum drop d)
+{
+	uint64_t sum = d >= DROP_LINK_FIRST ? links_lost(m, d) : 0;
 
 	for (uint32_t w = 0; w < m->worker_count; w++)
 		sum += load(&m->workers[w].drops[d]);

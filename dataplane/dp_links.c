@@ -192,6 +192,7 @@ static void store(uint64_t *at, uint64_t value)
 static void link_publish(const struct link *link, struct link_block *out)
 {
 	struct link_stats s = {.mtu = 0};
+	uint64_t rx_dropped = 0;
 
 	link->ops->stats(link, &s);
 	snprintf(out->name, sizeof(out->name), "%s", link->name);
@@ -207,7 +208,11 @@ static void link_publish(const struct link *link, struct link_block *out)
 	store(&out->rx_bytes, s.rx_bytes);
 	store(&out->tx_datagrams, s.tx_datagrams);
 	store(&out->tx_bytes, s.tx_bytes);
-	store(&out->rx_dropped, s.rx_dropped);
+	for (unsigned i = 0; i < DROP_LINK_COUNT; i++) {
+		rx_dropped += i + DROP_LINK_FIRST == DROP_TX_INVALID ? 0 : s.lost[i];
+		store(&out->lost[i], s.lost[i]);
+	}
+	store(&out->rx_dropped, rx_dropped);
 	store(&out->tx_errors, s.tx_errors);
 	store(&out->tx_full, s.tx_full);
 	__atomic_store_n(&out->valid, 1, __ATOMIC_RELEASE);

@@ -56,7 +56,16 @@
 	X(TX_FULL, tx_full, "the link's transmit queue stayed full")                               \
 	X(TX_ERROR, tx_error, "the link refused the datagram")                                     \
 	X(TX_TOO_BIG, tx_too_big, "larger than the link can send, also as fragments")              \
-	X(NO_BUFFER, no_buffer, "no free buffer for a datagram that had to be copied")
+	X(NO_BUFFER, no_buffer, "no free buffer for a datagram that had to be copied")             \
+	X(RX_RING_FULL, rx_ring_full,                                                              \
+	    "a link's receive ring was full: the worker fell behind; more workers and queues")     \
+	X(RX_NO_BUFFER, rx_no_buffer,                                                              \
+	    "a link had no free buffer for what arrived; raise xdp.frames or dpdk.frames")         \
+	X(RX_SOCKET_FULL, rx_socket_full,                                                          \
+	    "a socket's receive buffer was full: the worker fell behind; raise sock.buffer")       \
+	X(RX_ERROR, rx_error, "the kernel or the card could not hand over what arrived")           \
+	X(TX_INVALID, tx_invalid,                                                                  \
+	    "the kernel refused a frame in a link's transmit ring; other than 0 is a defect")
 
 enum counter {
 #define X(NAME, name, help) COUNTER_##NAME,
@@ -71,6 +80,10 @@ enum drop {
 	DROP_LIST(X)
 #undef X
 	    DROP_COUNT,
+	// What is lost in a link's own queues, where no worker sees it, is counted by the kernel or
+	// the card: the last drops, in the links' blocks of shm/layout.h.
+	DROP_LINK_FIRST = DROP_RX_RING_FULL,
+	DROP_LINK_COUNT = DROP_COUNT - DROP_LINK_FIRST,
 };
 
 // Names and help texts, indexed by the enums; the first drop is "none".

@@ -42,7 +42,8 @@ struct link_block {
 	uint8_t pad[3];
 	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
 	uint64_t rx_dropped, tx_errors, tx_full;
-	uint64_t counted_ns; // CLOCK_MONOTONIC
+	uint64_t counted_ns;		// CLOCK_MONOTONIC
+	uint64_t lost[DROP_LINK_COUNT]; // by drop, from DROP_LINK_FIRST on
 };
 
 // Byte offset of each region from the start of the memory: a multiple of 4096, for the nodes of

@@ -120,9 +120,10 @@ static void dpdk_stats(const struct link *link, struct link_stats *out)
 	    .down = !d->link_up,
 	    .native = d->wakes,
 	    .tx_errors = SUM(link, tx_errors) + device.oerrors,
-	    .rx_dropped =
-		SUM(link, host_dropped) + device.imissed + device.ierrors + device.rx_nombuf,
 	};
+	link_stats_lose(out, DROP_RX_RING_FULL, device.imissed);
+	link_stats_lose(out, DROP_RX_NO_BUFFER, device.rx_nombuf);
+	link_stats_lose(out, DROP_RX_ERROR, SUM(link, host_dropped) + device.ierrors);
 }
 
 static const char *dpdk_state_name(const struct dpdk_link *d)

@@ -29,8 +29,9 @@ struct link_error {
 
 struct link_stats {
 	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
-	uint64_t rx_dropped; // by the kernel or the device before we saw it
 	uint64_t tx_errors, tx_full;
+	// By the kernel or the device, where no worker sees it: by drop, from DROP_LINK_FIRST on.
+	uint64_t lost[DROP_LINK_COUNT];
 	uint32_t mtu;	   // IP packet bytes, 0 = does not apply
 	uint8_t down;	   // the interface is down or gone
 	uint8_t native;	   // xdp: the driver runs the steering program; dpdk: it wakes workers
@@ -39,6 +40,17 @@ struct link_stats {
 };
 
 struct kernel_memory;
+
+// DROP_RX_RING_FULL and those after it.
+static inline void link_stats_lose(struct link_stats *s, enum drop why, uint64_t n)
+{
+	s->lost[why - DROP_LINK_FIRST] += n;
+}
+
+static inline uint64_t link_stats_lost(const struct link_stats *s, enum drop why)
+{
+	return s->lost[why - DROP_LINK_FIRST];
+}
 
 struct link_config {
 	const char *spec; // text after the kind: "eth0:2", empty for sock

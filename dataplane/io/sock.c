@@ -184,7 +184,7 @@ static void queue_stats_add(const struct link_queue *q, struct link_stats *out)
 	for (unsigned i = 0; i < sizeof(*out) / sizeof(*to); i++)
 		to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < q->socket_count; i++)
-		out->rx_dropped += socket_drops(&q->sockets[i]);
+		link_stats_lose(out, DROP_RX_SOCKET_FULL, socket_drops(&q->sockets[i]));
 }
 
 static void sock_stats(const struct link *link, struct link_stats *out)
@@ -195,7 +195,7 @@ static void sock_stats(const struct link *link, struct link_stats *out)
 	for (unsigned i = 0; i < sock->queue_count; i++)
 		queue_stats_add(sock->queues[i], out);
 	for (unsigned i = 0; i < sock->extra_count; i++)
-		out->rx_dropped += socket_drops(&sock->extras[i]);
+		link_stats_lose(out, DROP_RX_SOCKET_FULL, socket_drops(&sock->extras[i]));
 }
 
 static void sock_describe(const struct link *link, char *text, size_t size)

@@ -324,6 +324,21 @@ static uint64_t load_relaxed(const uint64_t *n)
 	return __atomic_load_n(n, __ATOMIC_RELAXED);
 }
 
+// The kernel counts as rx_dropped what it found no buffer for in the fill ring.
+static void socket_losses(const struct xdp_socket *socket, struct link_stats *out)
+{
+	struct xdp_statistics s = {0};
+	socklen_t size = sizeof(s);
+
+	if (getsockopt(socket->fd, SOL_XDP, XDP_STATISTICS, &s, &size))
+		return;
+	link_stats_lose(out, DROP_RX_RING_FULL, s.rx_ring_full);
+	link_stats_lose(out, DROP_RX_NO_BUFFER, s.rx_dropped);
+	link_stats_lose(out, DROP_RX_ERROR, s.rx_invalid_descs);
+	link_stats_lose(out, DROP_TX_INVALID, s.tx_invalid_descs);
+	out->tx_errors += s.tx_invalid_descs;
+}
+
 static void xdp_stats(const struct link *link, struct link_stats *out)
 {
 	const struct xdp_link *x = link->priv;
@@ -353,13 +368,8 @@ static void xdp_stats(const struct link *link, struct link_stats *out)
 		out->tx_bytes += load_relaxed(&q->counts.tx_bytes);
 		out->tx_errors += load_relaxed(&q->counts.tx_errors);
 		out->tx_full += load_relaxed(&q->counts.tx_full);
-		for (unsigned i = 0; i < q->socket_count; i++) {
-			struct xdp_statistics s = {0};
-			socklen_t size = sizeof(s);
-
-			if (getsockopt(q->sockets[i].fd, SOL_XDP, XDP_STATISTICS, &s, &size) == 0)
-				out->rx_dropped += s.rx_dropped + s.rx_ring_full;
-		}
+		for (unsigned i = 0; i < q->socket_count; i++)
+			socket_losses(&q->sockets[i], out);
 	}
 }
 

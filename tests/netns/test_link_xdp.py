@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The AF_XDP link under the real binaries: several interfaces, and what happens to them."""
+import os
+import re
+import signal
 import struct
 
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from netlab import Node, Relay, eventually, run
 
 BEACON = ("10.0.1.1", 9001)
-BURST, BUFFERS = 50, 8192
+BURST, BUFFERS, RING = 50, 8192, 2048
 
 
 class Cables:
@@ -79,6 +82,28 @@ def test_interface_goes_away(cables):
     a.relay(102, b"to nowhere")
     a.relay(103, b"still here")
     assert again.delivered() == (101, b"still here")
+    assert relay.stop() == 0
+
+
+def test_losses_in_the_rings_have_names(cables):
+    """What the kernel loses because the worker does not come round shows as drops everywhere."""
+    relay = cables.relay("--http-listen", "127.0.0.1:9090")
+    a, _ = cables.nodes(relay)
+    worker = relay.children()["fairway-dp"]
+    os.kill(worker, signal.SIGSTOP)
+    for _ in range(RING + BUFFERS):
+        a.relay(102, b"nobody takes this")
+    os.kill(worker, signal.SIGCONT)
+
+    def lost(drops):
+        return drops["rx_ring_full"] + drops["rx_no_buffer"]
+
+    eventually(lambda: lost(relay.ask("stats")["drops"]))
+    assert lost({d["name"]: d["count"] for d in relay.ask("drops")["drops"]})
+    assert next(link["drops"] for link in relay.ask("links")["links"] if link["name"] == "xdp:w1")
+    page = run("ip", "netns", "exec", cables.relay_host, "curl", "-s",
+               "http://127.0.0.1:9090/metrics").stdout
+    assert sum(int(n) for n in re.findall(r'reason="rx_(?:ring_full|no_buffer)"} (\d+)', page))
     assert relay.stop() == 0
 
 

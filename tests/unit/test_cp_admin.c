@@ -317,6 +317,8 @@ static void test_metrics_hold_every_counter(void **state)
 	(void)state;
 	cp->attach.at.memory.workers[1].drops[DROP_EMPTY] = 7;
 	cp->attach.at.memory.workers[1].counters[COUNTER_RELAYED] = 9;
+	cp->attach.at.memory.header->links[1].lost[DROP_RX_RING_FULL - DROP_LINK_FIRST] = 11;
+	cp->attach.at.memory.header->links[1].valid = 1;
 	text = metrics_text(cp, &len);
 	assert_non_null(text);
 	assert_int_equal(strlen(text), len);
@@ -333,6 +335,7 @@ static void test_metrics_hold_every_counter(void **state)
 		assert_non_null(strstr(text, want));
 	}
 	assert_non_null(strstr(text, "{reason=\"empty\"} 7\n"));
+	assert_non_null(strstr(text, "{reason=\"rx_ring_full\"} 11\n"));
 	assert_non_null(strstr(text, "fairway_relayed_total{worker=\"1\"} 9\n"));
 	free(text);
 	cp_free(cp);

@@ -2,6 +2,7 @@
 #include "pktgen/registry.h"
 
 #include "pktgen/registry_client.h"
+#include "pktgen/registry_storm.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -26,18 +27,21 @@ static const char usage[] =
     "  --phases A,B,...  only these, of register, first (heartbeat and poll of each),\n"
     "                    publish, heartbeat, poll, lookup, resolve (each peer once),\n"
     "                    again (the same once more, until the time is over)\n"
+    "  --storm SECONDS   at the end everybody comes again on a connection of its own\n"
     "  --pid PID         the registry's process: its CPU time and memory are reported\n"
     "  --json            print JSON\n";
 
 static const struct option long_options[] = {{"to", 1, NULL, 't'}, {"nodes", 1, NULL, 'n'},
     {"connections", 1, NULL, 'c'}, {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'},
     {"seed", 1, NULL, 'e'}, {"peers", 1, NULL, 'r'}, {"phases", 1, NULL, 'f'},
-    {"pid", 1, NULL, 'p'}, {"json", 0, NULL, 'j'}, {"help", 0, NULL, 'h'}, {0}};
+    {"storm", 1, NULL, 'S'}, {"pid", 1, NULL, 'p'}, {"json", 0, NULL, 'j'}, {"help", 0, NULL, 'h'},
+    {0}};
 
 struct run {
 	struct load load;
 	const char *only; // phases, NULL: all
 	long pid;
+	uint32_t storm_s; // 0: none
 	bool json;
 };
 
@@ -131,6 +135,43 @@ static int run_phase(struct run *run, enum phase phase, json_t *rows)
 	return 0;
 }
 
+static json_t *storm_json(const struct storm_result *r, double cpu_s)
+{
+	return json_pack("{s:s,s:I,s:I,s:I,s:f,s:f,s:f,s:f}", "phase", "storm", "done",
+	    (json_int_t)r->done, "failed", (json_int_t)r->failed, "connections",
+	    (json_int_t)r->open, "seconds", r->seconds, "p50_ms",
+	    (double)histogram_quantile(&r->latency, 0.5) / 1e6, "p99_ms",
+	    (double)histogram_quantile(&r->latency, 0.99) / 1e6, "cpu_s", cpu_s);
+}
+
+static int run_storm(struct run *run, json_t *rows)
+{
+	static struct storm_result r;
+	int rc = crowd_sign(&run->load.crowd);
+	double cpu = process_cpu(run->pid);
+
+	if (!rc)
+		rc = storm_run(&run->load, run->storm_s, &r);
+	if (rc) {
+		fprintf(stderr, "fairway-pktgen: storm: %s\n", strerror(-rc));
+		return EXIT_FAILED;
+	}
+	cpu = cpu < 0 ? -1 : process_cpu(run->pid) - cpu;
+	if (rows) {
+		json_array_append_new(rows, storm_json(&r, cpu));
+	} else {
+		printf("storm: %llu daemons came again in %.1f s, %llu failed; up to %u "
+		       "connections; p50 %.2f ms, p99 %.2f ms",
+		    (unsigned long long)r.done, r.seconds, (unsigned long long)r.failed, r.open,
+		    (double)histogram_quantile(&r.latency, 0.5) / 1e6,
+		    (double)histogram_quantile(&r.latency, 0.99) / 1e6);
+		if (cpu > 0)
+			printf("; %.2f s of CPU", cpu);
+		printf("\n");
+	}
+	return r.failed ? EXIT_WRONG : 0;
+}
+
 static int measure(struct run *run)
 {
 	json_t *rows = run->json ? json_array() : NULL;
@@ -155,7 +196,9 @@ static int measure(struct run *run)
 		printf("memory of the process: %ld bytes a connection, %ld bytes a node\n",
 		    (connected - before) * 1024 / (long)run->load.connections,
 		    (registered - connected) * 1024 / (long)run->load.crowd.nodes);
-	if (rows && !status) {
+	if (!status && run->storm_s)
+		status = run_storm(run, rows);
+	if (rows && (!status || status == EXIT_WRONG)) {
 		json_dumpf(rows, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
@@ -211,6 +254,9 @@ int registry_main(int argc, char **argv)
 			break;
 		case 'f':
 			run.only = optarg;
+			break;
+		case 'S':
+			run.storm_s = number(optarg);
 			break;
 		case 'p':
 			run.pid = (long)number(optarg);

@@ -53,7 +53,7 @@ const char *phase_name(enum phase phase)
 	return names[phase];
 }
 
-static uint64_t now_ns(void)
+uint64_t load_now_ns(void)
 {
 	struct timespec t;
 
@@ -110,7 +110,8 @@ static void send_more(struct turn *t)
 		len = write_request(t, node, round, (char *)l->out + l->out_len + 4);
 		store_be32(l->out + l->out_len, (uint32_t)len);
 		l->out_len += len + 4;
-		l->window[(l->head + l->open) % WINDOW_MAX] = (struct open_request){now_ns(), node};
+		l->window[(l->head + l->open) % WINDOW_MAX] =
+		    (struct open_request){load_now_ns(), node};
 		l->open++;
 	}
 	n = l->out_len ? send(l->fd, l->out, l->out_len, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
@@ -128,7 +129,7 @@ static int take_answer(struct turn *t, const char *json, size_t len)
 
 	if (!t->l->open)
 		return -EBADMSG;
-	histogram_add(&t->result->latency, now_ns() - r->sent_ns);
+	histogram_add(&t->result->latency, load_now_ns() - r->sent_ns);
 	t->l->head = (t->l->head + 1) % WINDOW_MAX;
 	t->l->open--;
 	t->result->answers++;
@@ -180,7 +181,7 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 	int rc;
 
 	memset(result, 0, sizeof(*result));
-	start = now_ns();
+	start = load_now_ns();
 	end = start + c->seconds * 1000000000ULL;
 	for (uint32_t i = 0; i < c->connections; i++) {
 		t.l = &c->link[i];
@@ -193,7 +194,7 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 
 		if (n == 0)
 			return -ETIMEDOUT;
-		t.ended = !want && now_ns() >= end;
+		t.ended = !want && load_now_ns() >= end;
 		for (int i = 0; i < n; i++) {
 			t.l = events[i].data.ptr;
 			rc = receive(&t);
@@ -206,15 +207,14 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 		if (want ? result->answers == want : t.ended && !open)
 			break;
 	}
-	result->seconds = (double)(now_ns() - start) / 1e9;
+	result->seconds = (double)(load_now_ns() - start) / 1e9;
 	return 0;
 }
 
-// Sources on loopback: an address has only so many ports.
-static int open_socket(const struct load *c, uint32_t number)
+int load_socket(const struct endpoint *target, uint32_t number)
 {
 	struct sockaddr_storage to;
-	socklen_t len = endpoint_to_sockaddr(&c->to, &to);
+	socklen_t len = endpoint_to_sockaddr(target, &to);
 	struct sockaddr_in from = {.sin_family = AF_INET};
 	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
@@ -223,7 +223,7 @@ static int open_socket(const struct load *c, uint32_t number)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number / 10000);
-	if (endpoint_is_v4(&c->to) && load_be32(c->to.addr + 12) >> 24 == 127 &&
+	if (endpoint_is_v4(target) && load_be32(target->addr + 12) >> 24 == 127 &&
 	    bind(fd, (struct sockaddr *)&from, sizeof(from)))
 		goto fail;
 	if (connect(fd, (struct sockaddr *)&to, len) == 0)
@@ -258,7 +258,7 @@ int load_open(struct load *c)
 		l->count = (uint32_t)((i + 1) * nodes / c->connections) - l->first;
 		l->in = malloc(INPUT_MAX);
 		l->out = malloc(OUTPUT_MAX);
-		l->fd = open_socket(c, i);
+		l->fd = load_socket(&c->to, i);
 		if (l->fd < 0)
 			return l->fd;
 		if (!l->in || !l->out || epoll_ctl(c->epoll, EPOLL_CTL_ADD, l->fd, &event))

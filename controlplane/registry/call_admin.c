@@ -7,11 +7,15 @@
 
 // Requests of administrators, and the list of beacons.
 
-enum { AUDIT_DEFAULT = 100, AUDIT_MAX = 1000 };
+// AUDIT_SCAN: entries looked at for those of one network.
+enum { AUDIT_DEFAULT = 100, AUDIT_MAX = 1000, AUDIT_SCAN = 20000 };
 
 struct audit_answer {
 	struct call *call;
 	uint16_t network;
+	uint32_t left;	// that the answer still takes
+	uint32_t count; // seen in this turn
+	int64_t last;	// id of the last one seen
 };
 
 static void out_audit(void *ctx, const struct audit_entry *e)
@@ -19,8 +23,11 @@ static void out_audit(void *ctx, const struct audit_entry *e)
 	struct audit_answer *a = ctx;
 	struct json_out *o = &a->call->out;
 
-	if (a->network && e->network != a->network)
+	a->count++;
+	a->last = e->id;
+	if (!a->left || (a->network && e->network != a->network))
 		return;
+	a->left--;
 	out_open(o, NULL, '{');
 	out_time(o, "timestamp", e->unix_s);
 	out_text(o, "action", e->action);
@@ -38,13 +45,17 @@ static void out_audit(void *ctx, const struct audit_entry *e)
 static void do_get_audit(struct registry *r, struct call *c)
 {
 	struct audit_answer a = {.call = c, .network = field_u16(c->in, "network_id")};
-	uint32_t limit = field_u32(c->in, "limit");
+	uint32_t limit = field_u32(c->in, "limit"), turn, scanned = 0;
 
-	if (limit == 0 || limit > AUDIT_MAX)
-		limit = AUDIT_DEFAULT;
+	a.left = limit && limit <= AUDIT_MAX ? limit : AUDIT_DEFAULT;
+	turn = a.network ? AUDIT_MAX : a.left;
 	out_open(&c->out, "entries", '[');
-	if (r->store)
-		store_audit(r->store, 0, limit, out_audit, &a);
+	do {
+		a.count = 0;
+		if (r->store)
+			store_audit(r->store, a.last, turn, out_audit, &a);
+		scanned += a.count;
+	} while (a.network && a.left && a.count == turn && scanned < AUDIT_SCAN);
 	out_close(&c->out, ']');
 }
 
@@ -139,7 +150,7 @@ static void do_beacon_list(struct registry *r, struct call *c)
 }
 
 const struct call_row call_admin_rows[] = {
-    {"get_audit_log", do_get_audit, CALL_ADMIN, NULL, NULL, NULL},
+    {"get_audit_log", do_get_audit, CALL_ADMIN | CALL_COSTLY, NULL, NULL, NULL},
     {"set_external_id", do_set_external, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},
     {"get_identity", do_get_identity, CALL_ADMIN, NULL, NULL, NULL},
     {"beacon_register", do_beacon_register, 0, NULL, NULL, NULL},

@@ -171,6 +171,34 @@ static void test_older_files_are_migrated(void **state)
 	assert_non_null(strstr(error.text, "from schema 1 to 2: duplicate column name"));
 }
 
+// Also behind many entries of other networks.
+static void test_audit_of_a_network(void **state)
+{
+	struct lab *l = *state;
+
+	attach(l);
+	lab_node(l, 1);
+	lab_expect(l, "{'network_id':1}",
+	    "{'type':'create_network','node_id':1,'name':'corp','admin_token':'adm'}");
+	for (int i = 0; i < 2500; i++)
+		lab_expect(
+		    l, "{}", "{'type':'set_tags','node_id':1,'tags':[],'admin_token':'adm'}");
+	lab_expect(l, "{'network_id':1,'name':'new'}",
+	    "{'type':'rename_network','network_id':1,'name':'new','admin_token':'adm'}");
+	// what was put is on the disk after a restart
+	restart(l);
+	lab_expect(l,
+	    "{'entries':[{'timestamp':'2027-01-15T08:00:00Z','action':'network.renamed',"
+	    "'network_id':1,'actor':'admin','details':'new'},"
+	    "{'timestamp':'2027-01-15T08:00:00Z','action':'network.created','network_id':1,"
+	    "'node_id':1,'actor':'admin','details':'corp'}]}",
+	    "{'type':'get_audit_log','network_id':1,'admin_token':'adm'}");
+	lab_expect(l,
+	    "{'entries':[{'timestamp':'2027-01-15T08:00:00Z','action':'network.renamed',"
+	    "'network_id':1,'actor':'admin','details':'new'}]}",
+	    "{'type':'get_audit_log','network_id':1,'limit':1,'admin_token':'adm'}");
+}
+
 static void test_import(void **state)
 {
 	static const char snapshot[] =
@@ -220,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_everything_comes_back, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_others_are_refused, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(test_audit_of_a_network, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_older_files_are_migrated, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_import, make_folder, remove_folder),

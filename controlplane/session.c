@@ -85,27 +85,6 @@ void session_configure(struct cp *cp)
 	gossip_configure(cp);
 }
 
-// The XDP program's tables follow the shared memory from here on.
-static int open_kernel(struct session *s)
-{
-	struct kernel_memory *k = s->memory->kernel;
-	int rc;
-
-	if (!k)
-		return 0;
-	rc = kernel_writer_open(&s->kernel, k, &s->nodes.table);
-	if (rc)
-		return rc;
-	s->nodes.kernel = &s->kernel;
-	kernel_writer_settle(&s->kernel, s->nodes.node_count);
-	for (unsigned i = 0; i < NEXTHOP_MAX; i++)
-		kernel_nexthop_write(k, (uint16_t)i, s->memory->nexthops[i]);
-	for (unsigned i = 0; i < PEER_MAX; i++)
-		if (s->memory->peers[i].valid)
-			kernel_peer_add(k, &s->memory->peers[i].at);
-	return 0;
-}
-
 static int open_writers(struct session *s)
 {
 	int rc = node_writer_open(&s->nodes, s->memory);
@@ -118,7 +97,8 @@ static int open_writers(struct session *s)
 	rc = announce_open(&s->announce, s->memory->locals, s->nodes.table.index_max + 1);
 	if (rc)
 		goto peers;
-	rc = open_kernel(s);
+	if (s->memory->kernel)
+		rc = kernel_writer_open(&s->kernel, &s->nodes);
 	if (rc)
 		goto announce;
 	return 0;

@@ -188,17 +188,24 @@ static void fill_all(struct kernel_writer *w)
 	}
 }
 
-int kernel_writer_open(
-    struct kernel_writer *w, struct kernel_memory *k, const struct node_table *table)
+int kernel_writer_open(struct kernel_writer *w, struct node_writer *nodes)
 {
-	const struct kernel_sizes *s = &k->sizes;
+	const struct memory *m = nodes->memory;
+	const struct kernel_sizes *s = &m->kernel->sizes;
 
-	*w = (struct kernel_writer){.memory = k, .table = table, .next = s->buckets};
+	*w = (struct kernel_writer){.memory = m->kernel, .table = &m->nodes, .next = s->buckets};
 	w->free = calloc(s->buckets_total - s->buckets, sizeof(*w->free));
 	if (!w->free)
 		return -ENOMEM;
-	clear_all(k);
+	for (unsigned i = 0; i < NEXTHOP_MAX; i++)
+		kernel_nexthop_write(m->kernel, (uint16_t)i, m->nexthops[i]);
+	for (unsigned i = 0; i < PEER_MAX; i++)
+		if (m->peers[i].valid)
+			kernel_peer_add(m->kernel, &m->peers[i].at);
+	clear_all(m->kernel);
 	fill_all(w);
+	nodes->kernel = w;
+	kernel_writer_settle(w, nodes->node_count);
 	return 0;
 }
 

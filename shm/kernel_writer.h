@@ -17,10 +17,10 @@ struct kernel_writer {
 	uint32_t count;			// nodes in the maps
 };
 
-// Takes over what an earlier writer left and mirrors all nodes, as many as there is room for. The
-// program starts to relay with kernel_rules_write(). 0 or -ENOMEM.
-int kernel_writer_open(
-    struct kernel_writer *w, struct kernel_memory *k, const struct node_table *table);
+// Takes over the maps of the writer's memory from whoever wrote them before, and mirrors nodes, as
+// many as there is room for, next hops and peer relays. From then on the writer mirrors its
+// changes. The program starts to relay with kernel_rules_write(). 0 or -ENOMEM.
+int kernel_writer_open(struct kernel_writer *w, struct node_writer *nodes);
 void kernel_writer_close(struct kernel_writer *w);
 
 // Inserts or replaces. False: there is no room, the engine keeps the node.

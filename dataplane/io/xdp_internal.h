@@ -104,6 +104,9 @@ struct xdp_link {
 __attribute__((format(printf, 3, 4))) int xdp_fail(
     struct link_error *err, int rc, const char *format, ...);
 
+// Loads the program that the configuration asks for. 0 or a negative errno with err.
+int xdp_program_load(struct xdp_program *p, const struct link_config *cfg, struct link_error *err);
+void xdp_program_unload(struct xdp_program *p);
 // Loads and attaches. 0 or a negative errno with err.
 int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct link_error *err);
 void xdp_program_detach(struct xdp_program *p);

@@ -99,7 +99,7 @@ static int relay_load(struct xdp_program *p, const struct link_config *cfg)
 	return 0;
 }
 
-static void program_destroy(struct xdp_program *p)
+void xdp_program_unload(struct xdp_program *p)
 {
 	steer_bpf__destroy(p->steer);
 	relay_bpf__destroy(p->relay);
@@ -108,8 +108,7 @@ static void program_destroy(struct xdp_program *p)
 	p->state = NULL;
 }
 
-static int program_load(
-    struct xdp_program *p, const struct link_config *cfg, struct link_error *err)
+int xdp_program_load(struct xdp_program *p, const struct link_config *cfg, struct link_error *err)
 {
 	libbpf_print_fn_t before = libbpf_set_print(note_complaint);
 	int rc;
@@ -164,7 +163,7 @@ static int attach_failure(const struct xdp_link *x, int rc, struct link_error *e
 
 int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct link_error *err)
 {
-	int rc = program_load(p, &x->cfg, err);
+	int rc = xdp_program_load(p, &x->cfg, err);
 
 	if (rc)
 		return rc;
@@ -179,7 +178,7 @@ int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct l
 	    (x->cfg.native == MODE_AUTO && rc && rc != -EBUSY && rc != -EEXIST && rc != -EPERM))
 		rc = attach_as(p, x->ifindex, XDP_FLAGS_SKB_MODE);
 	if (rc) {
-		program_destroy(p);
+		xdp_program_unload(p);
 		return attach_failure(x, rc, err);
 	}
 	return 0;
@@ -190,7 +189,7 @@ void xdp_program_detach(struct xdp_program *p)
 	if (!p->state)
 		return;
 	close(p->link_fd);
-	program_destroy(p);
+	xdp_program_unload(p);
 }
 
 int xdp_program_bind(struct xdp_program *p, uint32_t queue, int socket_fd)

@@ -10,9 +10,8 @@ import pytest
 
 from load import Load
 from netlab import Node, Relay, eventually, run
-from topology import BEACON, Nets, start_relay
+from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay
 
-LINKS = ["sock", "xdp"]
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
 
 
@@ -77,13 +76,15 @@ def test_killed_data_plane_comes_back_and_nodes_stay_known(lab, link):
     registered(relay, 2)
 
 
-def test_sigkill_of_everything_leaves_the_interface_as_it_was(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_sigkill_of_everything_leaves_the_interface_as_it_was(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     assert xdp_attached(nets)
     for pid in [relay.process.pid, *relay.children().values()]:
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: not xdp_attached(nets))
+    eventually(lambda: not relay.children())
     other = lab.socket(nets.relay_host, bind=BEACON)
     sender = lab.socket(nets.router)
     sender.sendto(b"to the kernel", BEACON)
@@ -121,9 +122,10 @@ def test_stops_cleanly(lab, sig):
     assert not xdp_attached(nets)
 
 
-def test_interface_down_and_up(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_interface_down_and_up(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     a, b = nets.node("a", 101), nets.node("b", 102)
     a.discover(), b.discover()
     registered(relay, 2)
@@ -141,9 +143,10 @@ def test_interface_down_and_up(lab):
                ["xdp:w"]["tx_datagrams"] > 0)
 
 
-def test_neighbour_that_changes_its_address_is_followed(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_neighbour_that_changes_its_address_is_followed(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     a, b = nets.node("a", 101), nets.node("b", 102)
     a.discover(), b.discover()
     registered(relay, 2)
@@ -167,7 +170,8 @@ def vlan_devices(lab):
                    "7", check=False).returncode
 
 
-def test_vlan(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_vlan(lab, link):
     if not vlan_devices(lab):
         pytest.skip("this kernel has no VLAN devices (CONFIG_VLAN_8021Q)")
     nets = Nets(lab)
@@ -177,7 +181,7 @@ def test_vlan(lab):
             "7")
         run("ip", "-n", host, "link", "set", "tagged", "up")
         lab.address(host, "tagged", address)
-    relay = start_relay(nets, "xdp", "--listen", "10.7.0.1:9001")
+    relay = start_relay(nets, link, "--listen", "10.7.0.1:9001")
     a = nets.node("a", 101)
     c = Node(lab, nets.router, 103, ("10.7.0.1", 9001), bind=("10.7.0.2", 0))
     a.discover()

@@ -8,9 +8,11 @@ import struct
 import pytest
 
 from netlab import Node, Relay, eventually, run
+from topology import receive_from_xdp
 
 BEACON = ("10.0.1.1", 9001)
 BURST, BUFFERS, RING = 50, 8192, 2048
+MODES = ["engine", "kernel"]
 
 
 class Cables:
@@ -27,9 +29,12 @@ class Cables:
             lab.address(host, "e", f"10.0.{number}.2/24")
             lab.route(host, "default", "via", f"10.0.{number}.1")
 
-    def relay(self, *arguments):
+    def relay(self, *arguments, mode="engine"):
+        for host in self.hosts.values() if mode == "kernel" else ():
+            receive_from_xdp(host, "e")
         return Relay(self.lab, self.relay_host, "--listen", "10.0.1.1:9001", "--workers", "1",
-                     "--link", "xdp:w1", "--link", "xdp:w2", "--registry", "none", *arguments)
+                     "--link", f"xdp:w1,mode={mode}", "--link", f"xdp:w2,mode={mode}",
+                     "--registry", "none", *arguments)
 
     def nodes(self, relay):
         made = [Node(self.lab, self.hosts[name], number, BEACON)
@@ -58,9 +63,10 @@ def exchange(a, b, first):
         assert a.delivered() == (102, struct.pack(">I", number))
 
 
-def test_between_two_interfaces(cables):
+@pytest.mark.parametrize("mode", MODES)
+def test_between_two_interfaces(cables, mode):
     """More frames than the worker has buffers: each one finds its way back to the pool."""
-    relay = cables.relay("--police-sender-rate", "0")
+    relay = cables.relay("--police-sender-rate", "0", mode=mode)
     a, b = cables.nodes(relay)
     exchange(a, b, 0)
     before = counter(relay, "companion")
@@ -71,9 +77,10 @@ def test_between_two_interfaces(cables):
     assert relay.stop() == 0
 
 
-def test_interface_goes_away(cables):
+@pytest.mark.parametrize("mode", MODES)
+def test_interface_goes_away(cables, mode):
     """The other interface serves on, and so does the process."""
-    relay = cables.relay()
+    relay = cables.relay(mode=mode)
     a, _ = cables.nodes(relay)
     run("ip", "-n", cables.relay_host, "link", "delete", "w2")
     again = Node(cables.lab, cables.hosts["a"], 103, BEACON)
@@ -107,8 +114,9 @@ def test_losses_in_the_rings_have_names(cables):
     assert relay.stop() == 0
 
 
-def test_interface_is_as_before(cables):
-    relay = cables.relay()
+@pytest.mark.parametrize("mode", MODES)
+def test_interface_is_as_before(cables, mode):
+    relay = cables.relay(mode=mode)
     assert "prog/xdp" in run("ip", "-n", cables.relay_host, "link", "show", "w1").stdout
     assert relay.stop() == 0
     for interface in ("w1", "w2"):

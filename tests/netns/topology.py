@@ -50,6 +50,7 @@ class Nets:
 
 # What carries the relay's datagrams; `kernel`: the XDP program relays, the engine does the rest.
 LINKS = {"sock": "sock", "xdp": "xdp:w", "kernel": "xdp:w,mode=kernel"}
+RAW_LINKS = ["xdp", "kernel"]
 
 
 def relay_arguments(link):
@@ -57,7 +58,7 @@ def relay_arguments(link):
             "--registry", "none"]
 
 
-def start_relay(nets, link, *arguments):
-    if link == "kernel":
+def start_relay(nets, link, *arguments, prepared=True):
+    if link == "kernel" and prepared:
         receive_from_xdp(nets.router, "r0")
     return Relay(nets.lab, nets.relay_host, *relay_arguments(link), *arguments)

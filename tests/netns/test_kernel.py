@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""mode=kernel: who relays, and that counts, signs of life and the trace stay whole."""
+import json
+import os
+import signal
+import socket
+import time
+import urllib.request
+
+import pytest
+
+from load import Load
+from netlab import BUILD, Node, eventually, inside, run
+from topology import BEACON, BEACON6, Nets, start_relay
+
+
+def counter(relay, name="kernel"):
+    return relay.ask("stats")["counters"][name]
+
+
+def drops(relay):
+    return {d["name"]: d["count"] for d in relay.ask("drops")["drops"] if d["count"]}
+
+
+def pair(nets, relay):
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    a.discover(), b.discover()
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    return a, b
+
+
+def exchange(a, b, count=1):
+    for number in range(count):
+        a.relay(102, b"frame %d" % number)
+        assert b.delivered() == (101, b"frame %d" % number)
+
+
+def relayed_by_kernel(relay, a, b):
+    """Next hops are resolved after the first datagrams, which the engine relays."""
+    before = counter(relay)
+    exchange(a, b)
+    return counter(relay) > before
+
+
+def test_no_worker_wakes_for_it(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel")
+    a, b = pair(nets, relay)
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+    before = relay.ask("stats")["counters"]
+    exchange(a, b, 200)
+    after = relay.ask("stats")["counters"]
+    assert after["kernel"] - before["kernel"] == 200
+    for name in ("rx_datagrams", "tx_datagrams", "relayed"):
+        assert after[name] - before[name] == 200
+    assert after["bursts"] == before["bursts"]
+    links = {link["name"]: link for link in relay.ask("links")["links"]}
+    assert links["xdp:w"]["mode"] == "kernel"
+
+
+def test_veth_whose_peer_cannot_receive_is_left_to_the_engine(lab):
+    """The program takes over when the peer has NAPI, and gives back when that ends."""
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", prepared=False)
+    assert "gro on" in relay.process.output()
+    a, b = pair(nets, relay)
+    exchange(a, b, 50)
+    assert counter(relay) == 0
+    run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "on")
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+    run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "off")
+    time.sleep(1.5)  # the data plane asks once a second
+    assert not relayed_by_kernel(relay, a, b)
+    exchange(a, b, 50)
+    assert not drops(relay)
+
+
+def test_relaying_is_a_sign_of_life(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel")
+    a, b = pair(nets, relay)
+    time.sleep(4)
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+    assert relay.ask("node", "101")["last_seen_s"] <= 2.2
+    assert relay.ask("node", "102")["last_seen_s"] >= 3
+
+
+def test_police_by_sender(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", "--police-sender-rate", "1", "--police-sender-burst", "20")
+    a, b = pair(nets, relay)
+    for _ in range(200):
+        a.relay(102, b"x")
+    assert eventually(lambda: drops(relay).get("police_sender", 0) >= 100)
+    b.relay(101, b"not his fault")
+    assert a.delivered() == (102, b"not his fault")
+
+
+def test_settings_follow_a_reload_of_the_control_plane(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel")
+    a, b = pair(nets, relay)
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+    os.kill(relay.children()["fairway-cp"], signal.SIGSTOP)
+    before = 20
+    exchange(a, b, before)  # nobody but the kernel and the data plane is there
+    os.kill(relay.children()["fairway-cp"], signal.SIGCONT)
+    killed = relay.children()["fairway-cp"]
+    os.kill(killed, signal.SIGKILL)
+    exchange(a, b, before)
+    eventually(lambda: relay.children().get("fairway-cp", killed) != killed)
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+    assert relay.ask("status")["nodes"] == 2
+
+
+def test_trace_sees_what_the_kernel_would_relay(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel")
+    a, b = pair(nets, relay)
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+    trace = lab.spawn([BUILD / "fairway", "trace", "--json", "--state", relay.state.name,
+                       "--node", "102"])
+
+    def traced():
+        exchange(a, b)
+        return any(json.loads(line).get("sender") == 101
+                   for line in trace.output().splitlines() if line.startswith("{"))
+    eventually(traced)
+    trace.stop(signal.SIGINT)
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+
+
+def test_metrics_and_top(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", "--http-listen", "10.0.0.1:9102")
+    a, b = pair(nets, relay)
+    eventually(lambda: relayed_by_kernel(relay, a, b))
+    with inside(nets.router):
+        text = urllib.request.urlopen("http://10.0.0.1:9102/metrics").read().decode()
+    line = next(x for x in text.splitlines()
+                if x.startswith('fairway_relayed_total{worker="kernel"}'))
+    assert int(line.split()[1]) >= 1
+    top = run(BUILD / "fairway", "top", "--count", "1", "--state", relay.state.name).stdout
+    assert "kernel" in top
+
+
+def test_nodes_without_room_are_the_engines(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", "--xdp-kernel-nodes", "1")
+    a, b = pair(nets, relay)
+    exchange(a, b, 20)
+    assert counter(relay) == 0
+    a.relay(999, b"x")
+    eventually(lambda: drops(relay) == {"dest_unknown": 1})
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_both_ways_of_attaching(lab, mode):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", "--xdp-mode", mode)
+    a, b = pair(nets, relay)
+    exchange(a, b, 20)
+    c = Node(lab, nets.router, 103, BEACON6, family=socket.AF_INET6, bind=("fd00:1::1", 0))
+    c.discover()
+    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    a.relay(103, b"to six")
+    assert c.delivered() == (101, b"to six")
+    c.relay(102, b"from six")
+    assert b.delivered() == (103, b"from six")
+
+
+def test_load_without_loss_or_reordering(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", "--police-source-rate", "0")
+    traffic = Load(lab, nets.router, "relay", BEACON, nodes=1000, flows=1000, rate=20000,
+                   seconds=3, **{"from": "10.0.0.254"})
+    result = traffic.result()
+    assert (result["loss"], result["reordered"], result["duplicates"]) == (0, 0, 0)
+    assert counter(relay) > 0.9 * result["sent"]

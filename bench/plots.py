@@ -69,23 +69,22 @@ def names(points):
 
 
 def by_size(axes, points, key, unit):
-    singles = [p for p in points if p["train"] == 1]
-    for name in names(singles):
-        mine = sorted((p["size"], p[key] / unit) for p in singles if p["name"] == name)
+    for name in names(points):
+        mine = sorted((p["size"], p[key] / unit) for p in points if p["name"] == name)
         axes.plot(*zip(*mine), marker="o", color=colour(name), label=name)
     axes.set_xlabel("bytes of a frame")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
 
 
-@plot("rates", "Rate by size", "Highest rate that most 10 ms windows carried with at most 0.1 % loss; "
+@plot("sizes", "Rate by size", "Highest rate that most 10 ms windows carried with at most 0.1 % loss; "
       "100,000 nodes, single datagrams.")
 def rate_by_size(axes, points):
     by_size(axes, points, "rate", 1e6)
     axes.set_ylabel("million datagrams/s")
 
 
-@plot("rates", "Cost by size", "What one CPU-second of the relay's side relays near that rate. Higher is "
+@plot("sizes", "Cost by size", "What one CPU-second of the relay's side relays near that rate. Higher is "
       "cheaper.")
 def cost_by_size(axes, points):
     by_size(axes, points, "per_cpu_second", 1e3)
@@ -110,11 +109,11 @@ def latency(axes, points, key):
         loads = [100 * p["load"] for p in mine]
         axes.plot(loads, [p["ours"][key] for p in mine], marker="o", color=colour(name), label=name)
         axes.plot(loads, [p["path"][key] for p in mine], ls=":", color=colour(name), lw=1.2,
-                  label=f"path at {name}'s rates")
+                  label=f"{name}'s rates,\nno relay")
     axes.set_xlabel("load, % of each one's best rate")
     axes.set_ylabel("microseconds")
     axes.set_yscale("log")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 @plot("latency", "Latency by load, median", "Through the relay, and through the same path with a program that "

@@ -55,20 +55,29 @@ def table(results):
     figures = [FIGURE_HEADS] + [figure_cells(line) for line in lines(results, "figures")]
     parts = [aligned(ratios, (0, 3, 6, 7))] if len(ratios) > 1 else []
     parts += [aligned(figures, (0, 2, 3, 4))] if len(figures) > 1 else []
-    return "\n\n".join(parts)
+    return "\n\n".join(parts + [summary(results)])
 
 
 def html_table(heads, rows, numbers):
+    """The first column may be broken into lines, the others not."""
     def cell(tag, i, text):
-        kind = ' class="number"' if i in numbers else ""
-        if text in ("holds", "missed"):
-            kind = f' class="{text}"'
-        return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+        kind = "number" if i in numbers else "short" if i else ""
+        kind = text if text in ("holds", "missed") else kind
+        return f'<{tag} class="{kind}">{html.escape(text)}</{tag}>'
 
-    body = [heads] + rows
-    made = ["<tr>" + "".join(cell("td" if n else "th", i, c) for i, c in enumerate(row)) + "</tr>"
-            for n, row in enumerate(body)]
-    return "<div class=\"wide\"><table>" + "\n".join(made) + "</table></div>"
+    def row(tag, cells):
+        return "<tr>" + "".join(cell(tag, i, c) for i, c in enumerate(cells)) + "</tr>"
+
+    made = [row("th", heads)] if heads else []
+    made += [row("td", cells) for cells in rows]
+    return '<div class="wide"><table>' + "\n".join(made) + "</table></div>"
+
+
+def summary(results):
+    """How many goals hold, in a sentence."""
+    verdicts = [ratio_cells(line)[-1] for line in lines(results, "ratios")]
+    verdicts += [figure_cells(line)[-1] for line in lines(results, "figures")]
+    return f"{verdicts.count('holds')} of {len(list(filter(None, verdicts)))} goals hold."
 
 
 def html_plots(results):
@@ -85,7 +94,7 @@ def html_scenarios(results):
     for name, s in results["scenarios"].items():
         spent = f"{s['seconds']:.0f} s" if "seconds" in s else f"left out: {s['left_out']}"
         rows.append([name, s["about"], spent])
-    return html_table(["scenario", "", "time"], rows, (2,))
+    return html_table(["scenario", "what it compares", "time"], rows, (2,))
 
 
 def write(folder, results):
@@ -96,7 +105,8 @@ def write(folder, results):
     figures = [figure_cells(line) for line in lines(results, "figures")]
     page = (FOLDER / "report.html").read_text(encoding="utf-8")
     for key, text in (
-            ("machine", html_table(["", ""], [list(i) for i in results["machine"].items()], ())),
+            ("machine", html_table([], [list(i) for i in results["machine"].items()], ())),
+            ("summary", summary(results)),
             ("ratios", html_table(RATIO_HEADS, ratios, (1, 2, 4, 5)) if ratios else ""),
             ("figures", html_table(FIGURE_HEADS, figures, (1,)) if figures else ""),
             ("plots", html_plots(results)), ("scenarios", html_scenarios(results))):

@@ -8,6 +8,7 @@ from scenario import Ratio, Result, scenario
 from trials import ACCEPTED_LOSS, Load, at_rates, carried_pairs, climb, field, paired
 
 CLIMB_ROUNDS, COST_ROUNDS, FULL_ROUNDS, LATENCY_ROUNDS = 16, 12, 40, 9
+SIZE_ROUNDS, SIZES = 12, (64, 256, 512, 896, 1200)
 FULL_SECONDS = 0.15
 NEARLY = 0.95        # of the best rate: where the cost is measured
 TOO_MUCH = 1.5       # of the best rate: where a program has always something to do
@@ -44,14 +45,17 @@ def best_point(load, name, rate, trials):
             "wrong": sum(t.wrong for t in trials), "reordered": sum(t.reordered for t in trials)}
 
 
-def show(load, best, trials):
-    points = [best_point(load, name, best[name], trials[name]) for name in best]
-    for p in points:
-        print(f"  {p['name']:9} {load.size:5} bytes, trains of {load.train:2}: "
-              f"{p['rate']:10,.0f} /s, {p['per_cpu_second']:10,.0f} per CPU-second", flush=True)
-        if p["wrong"]:
-            raise RuntimeError(f"{p['name']} altered, misrouted or doubled {p['wrong']} frames")
-    return points
+def shown(point):
+    """The point, after telling it to the user."""
+    print(f"  {point['name']:9} {point['size']:5} bytes, trains of {point['train']:2}: "
+          f"{point['rate']:10,.0f} /s, {point['per_cpu_second']:10,.0f} per CPU-second", flush=True)
+    if point["wrong"]:
+        raise RuntimeError(f"{point['name']} altered, misrouted or doubled {point['wrong']} frames")
+    return point
+
+
+def best_points(load, best, trials):
+    return [shown(best_point(load, name, best[name], trials[name])) for name in best]
 
 
 def saturated(runners, best, rounds):
@@ -65,7 +69,7 @@ def compare_singles(settings, size):
     load, result = Load(size), Result()
     with field(settings.build, [BASELINE, SOCK, XDP, SWAP, KERNEL], load) as runners:
         best, trials = climb(runners, settings.count(CLIMB_ROUNDS, 8))
-        result.data["rates"] = show(load, best, trials)
+        result.data["rates"] = best_points(load, best, trials)
         low = NEARLY * min(best["baseline"], best["sock"])
         found = costs(runners, [("xdp", "baseline", None), ("sock", "baseline", low),
                                 ("kernel", "xdp", None)], best, settings.count(COST_ROUNDS))
@@ -127,7 +131,7 @@ def trains(settings):
         load = Load(size, train=16)
         with field(settings.build, [BASELINE, SOCK], load) as runners:
             best, trials = climb(runners, settings.count(CLIMB_ROUNDS, 8))
-            result.data.setdefault("rates", []).extend(show(load, best, trials))
+            result.data.setdefault("rates", []).extend(best_points(load, best, trials))
             found = costs(runners, [("sock", "baseline", None)], best,
                           settings.count(COST_ROUNDS))
             result.ratios.append(cost_ratio(f"sock / baseline, {size} bytes, trains of 16",
@@ -137,10 +141,9 @@ def trains(settings):
 
 @scenario("sizes", "rate and cost by size of the frame")
 def sizes(settings):
-    result = Result()
-    for size in (256, 512, 896):
-        load = Load(size)
-        with field(settings.build, [BASELINE, SOCK, XDP, KERNEL], load) as runners:
-            best, trials = climb(runners, settings.count(12, 8))
-            result.data.setdefault("rates", []).extend(show(load, best, trials))
-    return result
+    with field(settings.build, [BASELINE, SOCK, XDP, KERNEL], Load()) as runners:
+        views = [r.sized(size) for size in SIZES for r in runners.values()]
+        best, trials = climb({v.name: v for v in views}, settings.count(SIZE_ROUNDS, 8))
+    points = [best_point(Load(size), name, best[name, size], trials[name, size])
+              for name, size in best]
+    return Result(data={"sizes": [shown(p) for p in points]})

@@ -4,6 +4,7 @@
 docs/performance.md says why it is done like this.
 """
 import contextlib
+import copy
 import dataclasses
 import statistics
 
@@ -56,9 +57,8 @@ class Runner:
     """A contender on a testbed of its own, with its nodes registered; at rest between trials."""
 
     def __init__(self, build, contender, load):
-        self.name, self.bed = contender.name, Testbed(build)
-        self.words = ["--link", "xdp:g", "--nodes", load.nodes, "--flows", load.nodes, "--size",
-                      load.size, "--train", load.train]
+        self.name, self.bed, self.load = contender.name, Testbed(build), load
+        self.words = ["--link", "xdp:g", "--nodes", load.nodes, "--flows", load.nodes]
         try:
             self.program = contender.start(self.bed)
             if contender.reflected:
@@ -77,10 +77,17 @@ class Runner:
         self.program.stop()
         self.bed.close()
 
+    def sized(self, size):
+        """The same program, for trials with another size."""
+        other = copy.copy(self)
+        other.name, other.load = (self.name, size), dataclasses.replace(self.load, size=size)
+        return other
+
     def trial(self, rate, seconds=TRIAL_SECONDS):
         self.program.wake()
         left, cpu = self.bed.left_relay(), self.program.cpu()
-        found = self.bed.pktgen("relay", "--rate", int(rate), "--seconds", seconds, *self.words)
+        found = self.bed.pktgen("relay", "--rate", int(rate), "--seconds", seconds, "--size",
+                                self.load.size, "--train", self.load.train, *self.words)
         left, cpu = self.bed.left_relay() - left, self.program.cpu() - cpu
         self.program.rest()
         settle()

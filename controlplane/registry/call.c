@@ -272,6 +272,20 @@ enum call_step call_begin(struct registry *r, struct call *c)
 	return proceed(r, c);
 }
 
+bool call_peek(struct registry *r, struct call *c)
+{
+	const char *sig = field_text(c->in, "signature");
+
+	c->registry = r;
+	c->row = row_find(field_text(c->in, "type"));
+	if (!c->row || !(c->row->flags & CALL_SIGNED) || strlen(sig) != SIG_TEXT_LEN ||
+	    !find_key(r, c) || !challenge_build(c))
+		return false;
+	c->tag = sig_cache_tag(&r->sigs, c->key, c->text, c->text_len, sig);
+	return !sig_cache_has(&r->sigs, c->tag) &&
+	       field_base64(c->in, "signature", c->sig, sizeof(c->sig)) == 0;
+}
+
 void call_verified(struct registry *r, struct call *c, bool valid)
 {
 	const struct dir_node *n = directory_live(&r->nodes, c->signer);

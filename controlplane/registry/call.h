@@ -92,6 +92,9 @@ struct call_row {
 };
 
 enum call_step call_begin(struct registry *r, struct call *c);
+// What call_begin() would have verified now, without doing anything else: true with what is for
+// whoever verifies, and the tag to remember.
+bool call_peek(struct registry *r, struct call *c);
 void call_verified(struct registry *r, struct call *c, bool valid);
 // After the answer was written: what it delivered is gone.
 void call_delivered(struct registry *r, uint32_t node, uint64_t seq);

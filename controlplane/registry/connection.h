@@ -36,8 +36,9 @@ struct connection {
 	uint32_t heard_s, stuck_s; // CLOCK_MONOTONIC; stuck_s 0: not
 	int32_t tokens;		   // requests that it may make before the next tick
 	uint32_t tokens_at;	   // in ticks
-	bool more; // further requests were received: their answers are written together
-	bool verifying, writing, reading, closing;
+	bool more;	   // further requests were received: their answers are written together
+	uint8_t verifying; // signatures at work
+	bool writing, reading, closing;
 	bool dead; // the handle is closed
 };
 
@@ -46,6 +47,7 @@ struct signature_job {
 	struct connection *conn;
 	struct call call;
 	bool valid;
+	bool ahead; // of its turn: only to be remembered
 };
 
 struct registry_time server_time(void);
@@ -70,5 +72,7 @@ void connection_flush_tls(struct connection *c, uint64_t committed);
 
 // Queues a call's signature; connection_resume() follows its answer. False: too many wait.
 bool verify_start(struct connection *c, struct call *call);
+// The same for a request whose turn has not come: its signature will be known then.
+void verify_ahead(struct connection *c, const uint8_t *json, size_t len);
 // At the end of a turn of the loop: hands the queue to the thread pool.
 void verify_submit(struct server *s);

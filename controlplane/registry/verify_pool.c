@@ -16,23 +16,46 @@ struct signature_batch {
 	struct signature_job *jobs;
 };
 
-bool verify_start(struct connection *c, struct call *call)
+static struct signature_job *job_add(struct connection *c, const struct call *call)
 {
 	struct server *s = c->server;
 	struct signature_job *job;
 
 	if (s->verifying >= SERVER_VERIFY_MAX)
-		return false;
+		return NULL;
 	job = malloc(sizeof(*job));
 	if (!job)
-		return false;
+		return NULL;
 	*job = (struct signature_job){.conn = c, .call = *call};
 	*s->jobs_tail = job;
 	s->jobs_tail = &job->next;
 	s->queued++;
 	s->verifying++;
-	c->verifying = true;
-	return true;
+	c->verifying++;
+	return job;
+}
+
+bool verify_start(struct connection *c, struct call *call)
+{
+	return job_add(c, call);
+}
+
+void verify_ahead(struct connection *c, const uint8_t *json, size_t len)
+{
+	struct signature_job *job = NULL;
+	struct call call = {.in = NULL};
+
+	// the second half is for those whose turn it is
+	if (c->server->verifying >= SERVER_VERIFY_MAX / 2)
+		return;
+	call.in = request_parse(json, len);
+	if (call.in && call_peek(c->server->registry, &call))
+		job = job_add(c, &call);
+	if (job) {
+		job->call.in = NULL;
+		job->ahead = true;
+	}
+	call_free(&call);
 }
 
 static void run(uv_work_t *work)
@@ -52,37 +75,51 @@ static void run(uv_work_t *work)
 		j->valid = checks[count++].valid;
 }
 
+static void finish_call(struct server *s, struct signature_job *job)
+{
+	struct connection *c = job->conn;
+
+	// Answers are built in the server's buffer.
+	job->call.out = s->out;
+	job->call.t = server_time();
+	call_verified(s->registry, &job->call, job->valid);
+	// with those behind it, which come in a moment
+	c->more = c->verifying > 0;
+	connection_answer(c, &job->call);
+	c->more = false;
+	s->out = job->call.out;
+	job->call.out = (struct json_out){0};
+}
+
 static void finish(struct server *s, struct signature_job *job)
 {
 	struct connection *c = job->conn;
 
 	s->verifying--;
-	c->verifying = false;
-	if (c->closing) {
-		call_free(&job->call);
-		free(job);
-		if (c->dead)
-			free(c);
-		return;
-	}
-	// Answers are built in the server's buffer.
-	job->call.out = s->out;
-	job->call.t = server_time();
-	call_verified(s->registry, &job->call, job->valid);
-	connection_answer(c, &job->call);
-	request_free(job->call.in);
-	s->out = job->call.out;
+	c->verifying--;
+	if (!c->closing && !job->ahead)
+		finish_call(s, job);
+	call_free(&job->call);
 	free(job);
 	connection_resume(c);
+	if (c->dead && !c->verifying)
+		free(c);
 }
 
 static void done(uv_work_t *work, int status)
 {
 	struct signature_batch *b = work->data;
+	struct registry *r = b->server->registry;
 	struct signature_job *job = b->jobs;
 
 	(void)status;
 	b->server->at_work--;
+	// before the connections of this batch go on
+	for (const struct signature_job *j = job; j; j = j->next)
+		if (j->ahead && j->valid) {
+			sig_cache_add(&r->sigs, j->call.tag);
+			r->count[REGISTRY_VERIFIED]++;
+		}
 	while (job) {
 		struct signature_job *next = job->next;
 

@@ -77,7 +77,7 @@ const struct config_key config_keys[] = {
 	CHOICE("open", "anchored", "signed", "auto"), .value = "auto", .reload = true,
 	.help =
 	    "who may claim a node id: `open` anybody, but a live node's address is only replaced "
-	    "from the same IP; `anchored` who the embedded registry knows only from the address of "
+	    "from the same IP; `anchored` who the registry knows only from the address of "
 	    "its registry connection; `signed` only who proves its key; `auto` anchored with an "
 	    "embedded registry, else open"},
     // Both: workers write a sign of life up to 16 s late.

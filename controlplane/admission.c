@@ -16,6 +16,10 @@ static enum admission_verdict decide_proven(const struct admission_facts *f)
 
 	if (f->known && f->key_bound)
 		return f->key_matches ? ADMIT_LEARN : REFUSE_KEY;
+	if (f->identity == IDENTITY_SAME)
+		return !f->known && f->full ? REFUSE_FULL : ADMIT_LEARN_BIND;
+	if (f->identity != IDENTITY_NOT_ASKED)
+		return f->identity == IDENTITY_UNSAID ? REFUSE_UNPROVEN : REFUSE_KEY;
 	v = decide_unproven(f);
 	return v == ADMIT_LEARN || v == ADMIT_REFRESH ? ADMIT_LEARN_BIND : v;
 }
@@ -40,7 +44,7 @@ enum admission_verdict admission_decide(const struct admission_facts *f)
 	if (f->proof == PROOF_SIGNED) {
 		enum admission_verdict v = decide_proven(f);
 		// A stranger's key on an open relay is as good as no key.
-		if (v == REFUSE_KEY && f->policy != ADMISSION_SIGNED)
+		if ((v == REFUSE_KEY || v == REFUSE_UNPROVEN) && f->policy != ADMISSION_SIGNED)
 			return decide_unproven(f);
 		return v;
 	}

@@ -23,6 +23,16 @@ enum admission_policy { ADMISSION_OPEN, ADMISSION_ANCHORED, ADMISSION_SIGNED };
 // Where the registry says that the node is.
 enum admission_anchor { ANCHOR_NONE, ANCHOR_HERE, ANCHOR_ELSEWHERE };
 
+// Which key an existing registry knows for the node. Where one is asked, a signature counts with
+// that key only: at once, whoever had the id. What it has not said yet is not known.
+enum admission_identity {
+	IDENTITY_NOT_ASKED,
+	IDENTITY_UNSAID,
+	IDENTITY_ABSENT,
+	IDENTITY_OTHER,
+	IDENTITY_SAME
+};
+
 enum admission_proof {
 	PROOF_NONE,
 	PROOF_KEY,    // showed a key, as newer daemons do that never sign
@@ -45,14 +55,15 @@ struct admission_facts {
 	enum admission_policy policy;
 	enum admission_proof proof;
 	enum admission_anchor anchor; // policy anchored only
-	bool known;		      // a local node of that id is stored
-	bool same_addr;		      // source address is the stored one
-	bool same_port;		      // and the port too
-	bool key_bound;		      // the node has a key
-	bool key_matches;	      // and it is the one shown
-	bool full;		      // no room for a new node
-	uint64_t silent_ns;	      // since the last sign of life of the stored endpoint
-	uint64_t silence_ns;	      // admission.silence
+	enum admission_identity identity;
+	bool known;	     // a local node of that id is stored
+	bool same_addr;	     // source address is the stored one
+	bool same_port;	     // and the port too
+	bool key_bound;	     // the node has a key
+	bool key_matches;    // and it is the one shown
+	bool full;	     // no room for a new node
+	uint64_t silent_ns;  // since the last sign of life of the stored endpoint
+	uint64_t silence_ns; // admission.silence
 };
 
 enum admission_verdict admission_decide(const struct admission_facts *f);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/embedded.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/port.h"
 #include "base/state.h"
@@ -95,6 +96,11 @@ int embedded_fleets(struct embedded *e, const char *path, struct parse_error *er
 	return rc;
 }
 
+static uint32_t seconds_now(void)
+{
+	return (uint32_t)(clock_mono_ns() / NS_PER_S);
+}
+
 // What other relays and nodes reach us by.
 static void prepare_client(struct embedded *e, const struct config *config)
 {
@@ -109,7 +115,7 @@ static void prepare_client(struct embedded *e, const struct config *config)
 		at = own;
 	}
 	e->is_client = true;
-	e->client.at = config->registry.at;
+	e->client.at = e->lookup.at = config->registry.at;
 	e->client.beacon_id = (uint32_t)config->gossip.beacon_id;
 	format_address(e->client.addr, &at);
 	if (!e->client.beacon_id)
@@ -154,8 +160,13 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	char text[64];
 	int rc;
 
-	if (e->is_client)
+	if (e->is_client) {
 		client_start(&e->client, loop);
+		if (lookup_client_open(&e->lookup, loop)) {
+			parse_error_set(error, "out of memory for the registry's answers");
+			return -ENOMEM;
+		}
+	}
 	if (!e->config)
 		return 0;
 	rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
@@ -188,8 +199,10 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 
 void embedded_stop(struct embedded *e)
 {
-	if (e->is_client)
+	if (e->is_client) {
 		client_stop(&e->client);
+		lookup_client_close(&e->lookup);
+	}
 	if (!e->on)
 		return;
 	server_stop(&e->server);
@@ -227,11 +240,50 @@ int embedded_backup(struct embedded *e)
 	return uv_queue_work(e->server.loop, &b->work, run_backup, backup_done);
 }
 
-enum admission_anchor embedded_anchor(
-    const struct embedded *e, uint32_t node, const struct endpoint *from)
+// What an existing registry says of public nodes: the address that it saw them at.
+static enum admission_anchor anchor_elsewhere(
+    struct embedded *e, uint32_t node, const struct endpoint *from)
 {
-	bool known, here = registry_is_from(&e->registry, node, from, &known);
+	struct lookup found;
 
+	if (lookups_find(&e->lookup.lookups, node, seconds_now(), &found) != LOOKUP_KNOWN ||
+	    !found.has_at)
+		return ANCHOR_NONE;
+	return endpoint_same_addr(&found.at, from) ? ANCHOR_HERE : ANCHOR_ELSEWHERE;
+}
+
+enum admission_identity embedded_identity(struct embedded *e, uint32_t node, const uint8_t key[32])
+{
+	struct lookup found;
+
+	if (!e->is_client)
+		return IDENTITY_NOT_ASKED;
+	switch (lookups_find(&e->lookup.lookups, node, seconds_now(), &found)) {
+	case LOOKUP_KNOWN:
+		return memcmp(found.key, key, 32) == 0 ? IDENTITY_SAME : IDENTITY_OTHER;
+	case LOOKUP_ABSENT:
+		return IDENTITY_ABSENT;
+	default:
+		return IDENTITY_UNSAID;
+	}
+}
+
+void embedded_tick(struct embedded *e, uint64_t now_ns)
+{
+	if (e->is_client)
+		lookup_client_tick(&e->lookup, now_ns);
+}
+
+enum admission_anchor embedded_anchor(
+    struct embedded *e, uint32_t node, const struct endpoint *from)
+{
+	bool known, here;
+
+	if (e->is_client)
+		return anchor_elsewhere(e, node, from);
+	if (!e->on)
+		return ANCHOR_NONE;
+	here = registry_is_from(&e->registry, node, from, &known);
 	return !known ? ANCHOR_NONE : here ? ANCHOR_HERE : ANCHOR_ELSEWHERE;
 }
 

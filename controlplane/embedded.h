@@ -6,6 +6,7 @@
 #include "controlplane/admission.h"
 #include "controlplane/registry/client.h"
 #include "controlplane/registry/find_query.h"
+#include "controlplane/registry/lookup_client.h"
 #include "controlplane/registry/server.h"
 
 #include <stdbool.h>
@@ -24,6 +25,7 @@ struct embedded {
 	bool on;
 	bool is_client;
 	struct registry_client client;
+	struct lookup_client lookup;
 	const struct config *config;
 	const char *import_path; // set before embedded_open(): import this and end
 	char *import;		 // what is in it
@@ -47,7 +49,11 @@ int embedded_fleets(struct embedded *e, const char *path, struct parse_error *er
 void embedded_stop(struct embedded *e);
 // Where a node's registry connection comes from, compared with the source of a datagram.
 enum admission_anchor embedded_anchor(
-    const struct embedded *e, uint32_t node, const struct endpoint *from);
+    struct embedded *e, uint32_t node, const struct endpoint *from);
+// Whether an existing registry knows this key for the node; IDENTITY_NOT_ASKED with our own.
+enum admission_identity embedded_identity(struct embedded *e, uint32_t node, const uint8_t key[32]);
+// Every 100 ms.
+void embedded_tick(struct embedded *e, uint64_t now_ns);
 // Instead of embedded_start(): takes over the snapshot and closes the store.
 int embedded_import(struct embedded *e, struct parse_error *error);
 // Starts a copy of the store to STORE-backup, in the place of the one before. 0 or -EBUSY.

@@ -50,6 +50,8 @@ static void claim_gather(const struct endpoints *e, struct claim *c)
 	    .policy = e->config.policy, .proof = c->proof, .silence_ns = e->config.silence_ns};
 	if (f->policy == ADMISSION_ANCHORED && e->hooks.anchor)
 		f->anchor = e->hooks.anchor(e->hooks.ctx, c->node, &c->from);
+	if (c->key && f->policy != ADMISSION_OPEN && e->hooks.identity)
+		f->identity = e->hooks.identity(e->hooks.ctx, c->node, c->key);
 	c->present = node_table_find(t, c->node, &c->entry);
 	f->full = !c->present && e->nodes->node_count >= t->capacity;
 	if (!c->present || !node_table_endpoint(t, c->entry, &c->stored))

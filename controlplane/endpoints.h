@@ -40,6 +40,8 @@ struct endpoints_hooks {
 	uint16_t (*resolve)(void *ctx, const struct endpoint *at, uint8_t local);
 	// Where the registry says that a node is; NULL: there is none.
 	enum admission_anchor (*anchor)(void *ctx, uint32_t node, const struct endpoint *from);
+	// Whether the key is the one that a registry knows for the node; NULL: none is asked.
+	enum admission_identity (*identity)(void *ctx, uint32_t node, const uint8_t key[32]);
 	// Starts a verification, whose end calls endpoints_verified(); -EAGAIN: too many wait.
 	int (*verify)(void *ctx, const struct verify_job *job);
 	// A node is local (also called for each in every walk), or is about to be forgotten.

@@ -77,6 +77,7 @@ static void on_tick(uv_timer_t *timer)
 	struct cp *cp = timer->data;
 
 	rtnl_tick(&cp->rtnl, clock_mono_ns());
+	embedded_tick(&cp->embedded, clock_mono_ns());
 	if (cp->attach.up)
 		session_tick(cp, clock_mono_ns());
 }

@@ -113,9 +113,16 @@ nodes:
 
 static enum admission_anchor on_anchor(void *ctx, uint32_t node, const struct endpoint *from)
 {
-	const struct cp *cp = ctx;
+	struct cp *cp = ctx;
 
-	return cp->embedded.on ? embedded_anchor(&cp->embedded, node, from) : ANCHOR_NONE;
+	return embedded_anchor(&cp->embedded, node, from);
+}
+
+static enum admission_identity on_identity(void *ctx, uint32_t node, const uint8_t key[32])
+{
+	struct cp *cp = ctx;
+
+	return embedded_identity(&cp->embedded, node, key);
 }
 
 static bool on_heard_at(void *ctx, uint32_t node, struct endpoint *at)
@@ -135,6 +142,7 @@ static void open_parts(struct cp *cp)
 	    .emit = hub_emitter(&cp->hub),
 	    .resolve = on_resolve,
 	    .anchor = on_anchor,
+	    .identity = on_identity,
 	    .verify = on_verify,
 	    .present = on_present,
 	    .forgotten = on_forgotten,

@@ -4,10 +4,12 @@ import ctypes
 import ctypes.util
 import socket
 import struct
+import time
 
 import pytest
 
-from netlab import Node, eventually
+import registry_client
+from netlab import Node, Relay, eventually, inside
 from topology import BEACON, BEACON6, Nets, start_relay
 
 sodium = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
@@ -67,6 +69,72 @@ def test_signed_admission(lab, link):
     moved.prove(moved.challenge())
     eventually(lambda: endpoint() == port(moved))
     assert relay.ask("stats")["control"]["signatures_good"] == 2
+
+
+def registered(nets, count):
+    """A registry on the router, as it would be somebody else's, and nodes with seeds from 1 on."""
+    registry = Relay(nets.lab, nets.router, "--registry", "embedded", "--listen", "10.0.0.254:9001",
+                     "--registry-listen", "10.0.0.254:9000")
+    with inside(nets.router):
+        client = registry_client.Client(("10.0.0.254", 9000), source="10.0.0.254")
+        nodes = [registry_client.Node(seed + 1) for seed in range(count)]
+        for node in nodes:
+            node.register(client)
+            node.own(client, "set_visibility", public=True)
+    return registry, [node.id for node in nodes]
+
+
+def seeded(lab, nets, node, seed, bind):
+    agent = Agent(lab, nets.router, node, BEACON, 0, bind=(bind, 0))
+    sodium.crypto_sign_seed_keypair(agent.key, agent.secret, seed.to_bytes(32, "big"))
+    return agent
+
+
+def test_signed_admission_with_keys_of_a_registry(lab):
+    nets = Nets(lab, "cone")
+    registry, (first, second) = registered(nets, 2)
+    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--admission", "signed",
+                  "--registry", "10.0.0.254:9000")
+    agents = {"right": seeded(lab, nets, first, 1, "10.1.0.1"),
+              "another's key": seeded(lab, nets, second, 3, "10.2.0.1"),
+              "unknown there": seeded(lab, nets, 4711, 4, "10.2.0.1")}
+
+    def prove(agent):
+        nonce = agent.challenge()
+        time.sleep(0.5)  # in which the registry is asked
+        agent.prove(nonce)
+
+    for agent in agents.values():
+        prove(agent)
+    nodes = relay.ask("nodes")["nodes"]
+    assert [node["node"] for node in nodes] == [first]
+    control = relay.ask("stats")["control"]
+    assert (control["signatures_good"], control["refused_key"]) == (3, 2)
+    # who has the key that the registry knows takes the id over from anywhere; nobody else does
+    registry.stop()
+    moved = seeded(lab, nets, first, 1, "10.2.0.1")
+    prove(moved)
+    assert relay.ask("nodes")["nodes"][0]["endpoint"] == "%s:%d" % moved.socket.getsockname()
+    prove(seeded(lab, nets, 4712, 5, "10.2.0.1"))
+    assert relay.ask("status")["nodes"] == 1
+
+
+def test_anchored_admission_at_a_registry(lab):
+    nets = Nets(lab, "cone")
+    _, (node,) = registered(nets, 1)
+    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--admission", "anchored",
+                  "--registry", "10.0.0.254:9000")
+    thief = Node(lab, nets.router, node, BEACON, bind=("10.1.0.1", 0))
+    true = Node(lab, nets.router, node, BEACON, bind=("10.0.0.254", 0))
+
+    def endpoint():
+        true.discover()
+        return relay.ask("nodes")["nodes"][0]["endpoint"] == "%s:%d" % true.socket.getsockname()
+    thief.discover()  # makes the relay ask, is believed until the answer comes
+    eventually(endpoint, every=0.5)
+    thief.discover()
+    assert endpoint()
+    assert relay.ask("stats")["control"]["refused_anchor"] == 1
 
 
 def test_signed_admission_ipv6(lab):

@@ -5,7 +5,8 @@
 #include <string.h>
 
 // Facts as letters: K known, I same IP, P same port, B key bound, M the key shown is the bound one,
-// F full, H the registry says here, E elsewhere, s silent for longer than admission.silence.
+// F full, H the registry says here, E elsewhere, s silent for longer than admission.silence; an
+// existing registry knows S the same key, O another, A no such node, U has not said yet.
 struct fact {
 	enum admission_policy policy;
 	enum admission_proof proof;
@@ -85,6 +86,21 @@ static const struct fact table[] = {
     {SIGNED, PROOF_SIGNED, "KBI", REFUSE_KEY, false},
     {SIGNED, PROOF_SIGNED, "K", REFUSE_OCCUPIED, false},
     {SIGNED, PROOF_SIGNED, "Ks", ADMIT_LEARN_BIND, false},
+    // signed, and an existing registry knows the keys
+    {SIGNED, PROOF_SIGNED, "S", ADMIT_LEARN_BIND, false},
+    {SIGNED, PROOF_SIGNED, "FS", REFUSE_FULL, false},
+    {SIGNED, PROOF_SIGNED, "KS", ADMIT_LEARN_BIND, false}, // whoever had the id
+    {SIGNED, PROOF_SIGNED, "O", REFUSE_KEY, false},
+    {SIGNED, PROOF_SIGNED, "A", REFUSE_KEY, false},
+    {SIGNED, PROOF_SIGNED, "U", REFUSE_UNPROVEN, false},
+    {SIGNED, PROOF_SIGNED, "KsU", REFUSE_UNPROVEN, false},
+    {SIGNED, PROOF_SIGNED, "KBMU", ADMIT_LEARN, false}, // the registry may be away
+    {SIGNED, PROOF_SIGNED, "KBS", REFUSE_KEY, false},
+    {SIGNED, PROOF_KEY, "S", REFUSE_UNPROVEN, true},
+    {ANCHOR, PROOF_SIGNED, "U", ADMIT_LEARN, false},
+    {ANCHOR, PROOF_SIGNED, "KO", REFUSE_OCCUPIED, false},
+    {ANCHOR, PROOF_SIGNED, "KS", ADMIT_LEARN_BIND, false},
+    {ANCHOR, PROOF_SIGNED, "ES", REFUSE_ANCHOR, false},
 };
 
 static struct admission_facts facts_of(const struct fact *f)
@@ -95,6 +111,11 @@ static struct admission_facts facts_of(const struct fact *f)
 	    .anchor = strchr(f->facts, 'H')   ? ANCHOR_HERE
 		      : strchr(f->facts, 'E') ? ANCHOR_ELSEWHERE
 					      : ANCHOR_NONE,
+	    .identity = strchr(f->facts, 'S')	? IDENTITY_SAME
+			: strchr(f->facts, 'O') ? IDENTITY_OTHER
+			: strchr(f->facts, 'A') ? IDENTITY_ABSENT
+			: strchr(f->facts, 'U') ? IDENTITY_UNSAID
+						: IDENTITY_NOT_ASKED,
 	    .known = strchr(f->facts, 'K'),
 	    .same_addr = strchr(f->facts, 'I'),
 	    .same_port = strchr(f->facts, 'P'),

@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
-// Short rounds in turns, each with ids that were not asked for lately: the shortest of each side is
-// the one that nobody disturbed, and finds nothing in the cache that its turn put there.
+// Short rounds in turns, each with ids that were not asked for lately, so that nothing is in the
+// cache that its turn put there. Medians count, and of the ratio that of neighbouring rounds.
 enum { BULK = 64, ROUNDS = 61, ROUND = 1 << 18, WINDOWS = 16 };
 
 struct bare_slot {
@@ -128,6 +128,19 @@ static double time_bare(const struct run *r)
 	return (now_s() - start) / r->count * 1e9;
 }
 
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *values)
+{
+	qsort(values, ROUNDS, sizeof(*values), compare);
+	return values[ROUNDS / 2];
+}
+
 static void fill(struct node_writer *w, const uint32_t *ids, uint32_t nodes)
 {
 	double start = now_s();
@@ -158,7 +171,7 @@ static void measure(uint32_t nodes)
 	    .huge_pages = true};
 	uint32_t *ids = malloc(nodes * sizeof(*ids)), count = ROUND * WINDOWS;
 	uint32_t *asked = malloc(count * sizeof(*asked));
-	double ours = 1e9, bare_ns = 1e9;
+	double ours[ROUNDS], bare_ns[ROUNDS], ratio[ROUNDS];
 	uint64_t seed = 88172645463325252ULL;
 	struct memory_error why;
 	struct node_writer w;
@@ -180,15 +193,14 @@ static void measure(uint32_t nodes)
 	bare_make(&bare, ids, nodes);
 	for (int i = 0; i < ROUNDS; i++) {
 		struct run r = {&m.nodes, &bare, asked + 2 * i % WINDOWS * ROUND, ROUND};
-		double ns = time_ours(&r);
 
-		ours = ns < ours ? ns : ours;
+		ours[i] = time_ours(&r);
 		r.asked = asked + (2 * i + 1) % WINDOWS * ROUND;
-		ns = time_bare(&r);
-		bare_ns = ns < bare_ns ? ns : bare_ns;
+		bare_ns[i] = time_bare(&r);
+		ratio[i] = ours[i] / bare_ns[i];
 	}
-	printf("\"lookup_ns\": %.2f, \"bare_ns\": %.2f, \"ratio\": %.2f}\n", ours, bare_ns,
-	    ours / bare_ns);
+	printf("\"lookup_ns\": %.2f, \"bare_ns\": %.2f, \"ratio\": %.2f}\n", median(ours),
+	    median(bare_ns), median(ratio));
 	munmap(bare.slots, bare.bytes);
 	node_writer_close(&w);
 	memory_unmap(&m);

@@ -35,20 +35,26 @@ void rig_route(struct rig *rig, unsigned nexthop)
 	m->nexthops[nexthop] = nexthop_make(rig_gateway, 0);
 }
 
-static void link_open(
-    struct rig *rig, struct link *link, const struct link_ops *ops, uint8_t index, uint32_t frames)
+static void link_open(struct rig *rig, struct link *link, const struct link_ops *ops,
+    const struct link_config *cfg, uint8_t index)
 {
-	struct link_config cfg = {.kind = ops->kind,
-	    .spec = "",
-	    .index = index,
-	    .worker_count = 1,
-	    .frame_count = frames};
+	struct link_config own = *cfg;
 	struct link_error error;
 
+	own.kind = ops->kind;
+	own.index = index;
+	own.worker_count = 1;
+	own.locals = rig->memory.locals;
+	own.egress = rig->memory.egress;
 	link->ops = ops;
-	if (ops->open(link, &cfg, &error))
+	if (ops->open(link, &own, &error))
 		errx(1, "%s", error.text);
 	rig->links[index] = link;
+}
+
+void rig_raw(struct rig *rig, const struct link_ops *ops, const struct link_config *cfg)
+{
+	link_open(rig, &rig->raw, ops, cfg, RAW);
 }
 
 void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret)
@@ -61,9 +67,11 @@ void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret)
 	    .cp_event_fd = eventfd(0, EFD_NONBLOCK),
 	    .cpu = -1,
 	    .police_secret = police_secret};
+	const struct link_config mem = {.spec = "", .frame_count = frames};
 
-	link_open(rig, &rig->sock, &link_mem_payload_ops, SOCK, frames);
-	link_open(rig, &rig->raw, &link_mem_ops, RAW, frames);
+	link_open(rig, &rig->sock, &link_mem_payload_ops, &mem, SOCK);
+	if (!rig->raw.ops)
+		link_open(rig, &rig->raw, &link_mem_ops, &mem, RAW);
 	if (worker_open(&rig->worker, &cfg))
 		errx(1, "cannot open a worker");
 }

@@ -5,8 +5,8 @@
 #include "dataplane/worker.h"
 #include "shm/node_writer.h"
 
-// One worker between two mem links, for programs that measure the path itself. Errors end the
-// program.
+// One worker between two mem links, or a mem link and another, for programs that measure the path
+// itself. Errors end the program.
 
 enum { SOCK, RAW }; // indexes of the links
 
@@ -25,8 +25,10 @@ struct rig {
 void rig_create(struct rig *rig, uint32_t node_capacity, bool huge_pages);
 // Egress 0 on the raw link, next hop `nexthop` through it.
 void rig_route(struct rig *rig, unsigned nexthop);
-// Opens the links, with room for `frames` datagrams, and the worker; police_secret as in
-// struct worker_config.
+// Another raw link than mem: before rig_start. The rig fills in what of cfg is about itself.
+void rig_raw(struct rig *rig, const struct link_ops *ops, const struct link_config *cfg);
+// Opens the links, the mem links with room for `frames` datagrams, and the worker; police_secret as
+// in struct worker_config.
 void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret);
 void rig_close(struct rig *rig);
 

@@ -90,13 +90,18 @@ def dpdk(settings):
         raise LeftOut("dpdk-testpmd is missing: apt install dpdk-dev")
     found = json.loads(output(FOLDER / "dpdk/compare", "--build", settings.build, "--rounds",
                               settings.count(5)))
-    pages = "huge pages" if found["hugepages"] else "no huge pages"
-    ours = found["without_filling"]["rate"]
-    return Result(
-        [Ratio(f"relay / testpmd macswap, {found['device']}, {pages}, per CPU-second", ours,
-               found["rate"]["macswap"], ">= 0.45", "datagrams/CPU-s")],
-        [Figure("relay on a DPDK device, 1,000,000 nodes", ours / 1e6, ">= 8",
-                "million datagrams/CPU-s")], {"dpdk": found})
+    result = Result(data={"dpdk": found})
+    for case in found["cases"]:
+        rate, pages = case["rate"], "huge pages" if case["hugepages"] else "no huge pages"
+        # where testpmd copies nothing and its frames stay in the first-level cache it is no yardstick
+        goal = "" if case["hugepages"] or case["device"] == "net_ring0" else ">= 0.45"
+        result.ratios.append(Ratio(
+            f"relay / testpmd macswap, {case['device']}, {pages}, per CPU-second",
+            rate["relay_without_filling"], rate["macswap"], goal, "datagrams/CPU-s"))
+        result.figures.append(Figure(
+            f"relay on {case['device']}, {pages}, {found['nodes']:,} nodes",
+            rate["relay_without_filling"] / 1e6, ">= 8", "million datagrams/CPU-s"))
+    return result
 
 
 @scenario("idle", "CPU and memory of a relay that knows 100,000 nodes and carries nothing")

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole relay on one core and a dpdk device without a cable (net_null): rx, all stages, tx.
-// Every received buffer is filled with a relay datagram from and to random nodes, as a card would
-// have done, by a receive callback. Modes: relay; swap (addresses, without filling); fill and free
-// (receiving and freeing with and without filling: the difference is what filling costs).
-#include "dataplane/io/frame.h"
-#include "dataplane/io/mem.h"
-#include "dataplane/worker.h"
-#include "shm/node_writer.h"
-#include "wire/beacon.h"
+// The whole relay on one core and a dpdk device without a cable (net_null, net_ring): rx, all
+// stages, tx. Modes: relay; swap (addresses, without filling); fill and free (receiving and giving
+// back with and without filling: the difference is what filling costs, which a card does itself).
+#include "bench/dpdk/filler.h"
+#include "bench/rig.h"
+#include "wire/inet.h"
 
 #include <err.h>
 #include <getopt.h>
@@ -18,161 +15,100 @@
 #include <time.h>
 
 enum {
-	SOCK = 0,
-	RAW = 1,
-	FRAME = 60, // without the checksum that the card adds: 64 bytes on the cable
-	NODE_PORT = 4001,
-	FIRST_ADDRESS = 0x0a000001,
 	TURNS = 256, // between two looks at the clock
-	SPREAD = 2654435761,
+	MEM_FRAMES = 1024,
+	SEEDS = 15, // bursts that go around in a net_ring
 };
 
 struct options {
 	uint32_t nodes, senders, frames;
 	double seconds;
 	const char *device, *mode, *eal;
+	bool police;
 };
 
-// Fills received buffers. Sums are over the frame with sender, destination and source zero.
-struct filler {
-	uint8_t frame[FRAME];
-	uint64_t ip_sum, udp_sum;
-	uint64_t random;
-	uint32_t nodes, senders;
-};
+static struct rig rig;
 
-static struct filler filler;
-static struct link raw = {.ops = &link_dpdk_ops}, sock = {.ops = &link_mem_payload_ops};
-static struct link *links[] = {&sock, &raw};
-static struct memory memory;
-
-static uint32_t node_id(uint32_t i)
+static void tables_fill(const struct options *o)
 {
-	return (uint32_t)((i + 1) * SPREAD);
-}
+	struct memory *m = &rig.memory;
 
-static uint32_t node_address(uint32_t i)
-{
-	return htobe32(FIRST_ADDRESS + i);
-}
-
-static uint64_t random_next(uint64_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 7;
-	return *s ^= *s << 17;
-}
-
-static void filler_open(const struct options *o)
-{
-	uint8_t relay[FRAME] = {BEACON_RELAY};
-	struct frame_spec s = {.ttl = 64,
-	    .from = endpoint_from_v4(0, NODE_PORT),
-	    .to = memory.locals[0].at,
-	    .dst_mac = {2, 0, 0, 0, 0, 1},
-	    .src_mac = {2, 0, 0, 0, 0, 0xfe}};
-	size_t head = frame_header_size(&s);
-	uint16_t check;
-
-	filler =
-	    (struct filler){.random = 88172645463325252, .nodes = o->nodes, .senders = o->senders};
-	if (frame_build(filler.frame, FRAME, &s, relay, FRAME - head) != FRAME)
-		errx(1, "the frame does not fit");
-	memcpy(&check, filler.frame + ETH_HEADER_SIZE + IPV4_OFFSET_CHECKSUM, sizeof(check));
-	filler.ip_sum = (uint16_t)~check;
-	memcpy(&check, filler.frame + head - 2, sizeof(check));
-	filler.udp_sum = (uint16_t)~check;
-}
-
-static inline uint64_t random_below(uint32_t n)
-{
-	return (random_next(&filler.random) >> 32) * n >> 32;
-}
-
-static uint16_t fill(
-    uint16_t port, uint16_t queue, struct rte_mbuf **m, uint16_t n, uint16_t max, void *context)
-{
-	enum { IP = ETH_HEADER_SIZE, UDP = IP + IPV4_HEADER_SIZE, BODY = UDP + UDP_HEADER_SIZE };
-
-	(void)port;
-	(void)queue;
-	(void)max;
-	(void)context;
-	for (uint16_t i = 0; i < n; i++) {
-		uint8_t *p = rte_pktmbuf_mtod(m[i], uint8_t *);
-		uint32_t from = (uint32_t)random_below(filler.senders);
-		uint32_t source = node_address(from), ids[2];
-		uint64_t ip = filler.ip_sum + source;
-		uint8_t odd[12] = {0};
-		uint16_t check;
-
-		ids[0] = htobe32(node_id(from));
-		ids[1] = htobe32(node_id((uint32_t)random_below(filler.nodes)));
-		memcpy(p, filler.frame, FRAME);
-		memcpy(p + IP + IPV4_OFFSET_SRC, &source, sizeof(source));
-		memcpy(p + BODY + 1, ids, sizeof(ids));
-		memcpy(odd + 1, ids, sizeof(ids)); // they start at an odd place
-		check = (uint16_t)~csum_fold(ip);
-		memcpy(p + IP + IPV4_OFFSET_CHECKSUM, &check, sizeof(check));
-		check = (uint16_t)~csum_fold(csum_add(filler.udp_sum + source, odd, sizeof(odd)));
-		memcpy(p + UDP + UDP_OFFSET_CHECKSUM, &check, sizeof(check));
+	*m->settings = (struct relay_settings){.ttl = 64, .trace_sample = 1};
+	if (o->police) { // the defaults
+		m->settings->source_rate = 200;
+		m->settings->source_burst = 400;
+		m->settings->sender_rate = 100000;
+		m->settings->sender_burst = 20000;
 	}
-	return n;
-}
-
-static void tables_open(const struct options *o)
-{
-	static const uint8_t gateway[6] = {2, 0, 0, 0, 0, 0xfe};
-	const struct memory_config cfg = {.node_capacity = o->nodes + 64,
-	    .worker_count = 1,
-	    .punt_size = 65536,
-	    .inject_size = 65536,
-	    .trace_size = 65536};
-	struct memory_error why;
-	struct node_writer w;
-
-	if (memory_create(&memory, &cfg, &why))
-		errx(1, "%s", why.text);
-	memory.settings->ttl = 64;
-	if (endpoint_parse("192.0.2.1:9001", 0, &memory.locals[0].at))
+	if (endpoint_parse("192.0.2.1:9001", 0, &m->locals[0].at))
 		errx(1, "no address");
-	memory.locals[0].valid = 1;
-	memory.egress[0] = (struct egress){
-	    .mac = {2, 0, 0, 0, 0, 1}, .ifindex = 1, .mtu = 1500, .link = RAW, .valid = 1};
-	memory.nexthops[1] = nexthop_make(gateway, 0);
-	if (node_writer_open(&w, &memory))
+	m->locals[0].valid = 1;
+	rig_route(&rig, 1);
+	if (node_writer_open(&rig.nodes, m))
 		errx(1, "cannot open the node table");
 	for (uint32_t i = 0; i < o->nodes; i++) {
 		struct node_route r = {
-		    .at = endpoint_from_v4(node_address(i), NODE_PORT), .nexthop = 1};
+		    .at = endpoint_from_v4(filler_address(i), NODE_PORT), .nexthop = 1};
 
-		if (node_writer_put(&w, node_id(i), &r, 1) < 0)
+		if (node_writer_put(&rig.nodes, filler_node(i), &r, 1) < 0)
 			errx(1, "node %u does not fit", i);
 	}
-	node_writer_close(&w);
 }
 
-static void links_open(const struct options *o)
+// The rig takes no part in this: a burst of a turn of its own, without stages.
+static unsigned burst_take(struct dgram **list)
 {
-	struct link_config cfg = {.spec = "",
-	    .kind = "mem-payload",
-	    .index = SOCK,
-	    .worker_count = 1,
-	    .frame_count = 1024,
-	    .locals = memory.locals,
-	    .egress = memory.egress};
-	struct link_error why;
+	static struct dgram d[BURST_MAX];
+	unsigned n = rig.raw.ops->rx(rig.raw.queues[0], d, BURST_MAX);
 
-	if (sock.ops->open(&sock, &cfg, &why))
-		errx(1, "%s", why.text);
-	cfg.spec = o->device;
-	cfg.kind = "dpdk";
-	cfg.index = RAW;
-	cfg.frame_count = o->frames;
-	cfg.dpdk_queues = 1;
-	cfg.dpdk_eal = o->eal;
-	if (raw.ops->open(&raw, &cfg, &why))
-		errx(1, "%s", why.text);
+	for (unsigned i = 0; i < n; i++)
+		list[i] = &d[i];
+	return n;
+}
+
+static bool loops(const struct options *o)
+{
+	return strncmp(o->device, "net_ring", 8) == 0;
+}
+
+// What goes around in a loop must be put there first.
+static void loop_seed(const struct options *o)
+{
+	static uint8_t frame[FRAME];
+	struct dgram d = {.l2 = frame, .len = FRAME}, *list = &d;
+
+	for (int i = 0; loops(o) && i < SEEDS * BURST_MAX; i++)
+		if (rig.raw.ops->tx_copy(rig.raw.queues[0], &list, 1) != 1)
+			errx(1, "the device does not take %d frames", i + 1);
+}
+
+// Datagrams of one turn, by mode. A loop's frames must go on their way; others end here.
+static unsigned turn_free(bool on)
+{
+	struct dgram *list[BURST_MAX];
+	unsigned n = burst_take(list);
+
+	if (on)
+		rig.raw.ops->tx(rig.raw.queues[0], list, n);
+	else
+		rig.raw.ops->release(rig.raw.queues[0], list, n);
+	return n;
+}
+
+static unsigned turn_swap(void)
+{
+	struct dgram *list[BURST_MAX];
+	unsigned n = burst_take(list);
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t mac[ETH_ADDR_SIZE];
+
+		memcpy(mac, list[i]->l2, sizeof(mac));
+		memcpy(list[i]->l2, list[i]->l2 + ETH_OFFSET_SRC, sizeof(mac));
+		memcpy(list[i]->l2 + ETH_OFFSET_SRC, mac, sizeof(mac));
+	}
+	rig.raw.ops->tx(rig.raw.queues[0], list, n);
+	return n;
 }
 
 // Time that this thread had the core: others run on the machine too.
@@ -184,48 +120,18 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-// Datagrams of one turn, by mode.
-static unsigned turn_free(void)
+static void measure(const struct options *o, const char *mode)
 {
-	static struct dgram d[BURST_MAX];
-	struct dgram *list[BURST_MAX];
-	unsigned n = raw.ops->rx(raw.queues[0], d, BURST_MAX);
-
-	for (unsigned i = 0; i < n; i++)
-		list[i] = &d[i];
-	raw.ops->release(raw.queues[0], list, n);
-	return n;
-}
-
-static unsigned turn_swap(void)
-{
-	static struct dgram d[BURST_MAX];
-	struct dgram *list[BURST_MAX];
-	unsigned n = raw.ops->rx(raw.queues[0], d, BURST_MAX);
-
-	for (unsigned i = 0; i < n; i++) {
-		uint8_t mac[ETH_ADDR_SIZE];
-
-		memcpy(mac, d[i].l2, sizeof(mac));
-		memcpy(d[i].l2, d[i].l2 + ETH_OFFSET_SRC, sizeof(mac));
-		memcpy(d[i].l2 + ETH_OFFSET_SRC, mac, sizeof(mac));
-		list[i] = &d[i];
-	}
-	raw.ops->tx(raw.queues[0], list, n);
-	return n;
-}
-
-static void measure(const struct options *o, struct worker *w)
-{
-	bool relay = strcmp(o->mode, "relay") == 0, swap = strcmp(o->mode, "swap") == 0;
-	uint64_t start = cpu_ns(), count = 0, now = start;
-	struct worker_block *b = &memory.workers[0];
+	bool relay = strcmp(mode, "relay") == 0, swap = strcmp(mode, "swap") == 0, loop = loops(o);
+	uint64_t start = cpu_ns(), count = 0, now = start, drops = 0;
+	struct worker_block *b = &rig.memory.workers[0];
 	uint64_t relayed = b->counters[COUNTER_RELAYED];
-	uint64_t drops = 0;
 
 	while ((double)(now - start) < o->seconds * 1e9) {
 		for (int i = 0; i < TURNS; i++)
-			count += relay ? worker_turn(w) : swap ? turn_swap() : turn_free();
+			count += relay	? worker_turn(rig.worker)
+				 : swap ? turn_swap()
+					: turn_free(loop);
 		now = cpu_ns();
 	}
 	for (int i = 0; i < DROP_COUNT; i++)
@@ -236,7 +142,7 @@ static void measure(const struct options *o, struct worker *w)
 		    (unsigned long long)count, (unsigned long long)relayed,
 		    (unsigned long long)drops);
 	printf("{\"mode\": \"%s\", \"nodes\": %u, \"senders\": %u, \"rate\": %.0f, \"ns\": %.1f}\n",
-	    o->mode, o->nodes, o->senders, (double)count / (double)(now - start) * 1e9,
+	    mode, o->nodes, o->senders, (double)count / (double)(now - start) * 1e9,
 	    (double)(now - start) / (double)count);
 	fflush(stdout);
 }
@@ -251,7 +157,7 @@ static struct options options_read(int argc, char **argv)
 	    .mode = "relay,swap,fill,free"};
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:t:f:d:e:m:")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:t:f:d:e:m:p")) != -1) {
 		if (c == 'n')
 			o.nodes = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (c == 's')
@@ -266,9 +172,11 @@ static struct options options_read(int argc, char **argv)
 			o.eal = optarg;
 		else if (c == 'm')
 			o.mode = optarg;
+		else if (c == 'p')
+			o.police = true;
 		else
 			errx(2, "usage: dpdk-relay [-n nodes] [-s senders] [-t seconds] "
-				"[-f buffers] [-d device] [-e eal] [-m relay,swap,fill,free]");
+				"[-f buffers] [-d device] [-e eal] [-m relay,swap,fill,free] [-p]");
 	}
 	if (o.nodes == 0 || o.senders == 0)
 		errx(2, "0 nodes send nothing");
@@ -279,36 +187,26 @@ static struct options options_read(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options o = options_read(argc, argv);
-	struct worker_config wc = {.memory = &memory,
-	    .links = links,
-	    .link_count = 2,
-	    .companion = SOCK,
-	    .cpu = -1,
-	    .event_fd = -1,
-	    .cp_event_fd = -1};
+	const struct link_config device = {
+	    .spec = o.device, .frame_count = o.frames, .dpdk_queues = 1, .dpdk_eal = o.eal};
 	char *modes = strdup(o.mode), *rest = modes;
-	const struct rte_eth_rxtx_callback *callback = NULL;
-	struct worker *w;
+	const char *mode;
 	uint16_t port;
 
-	tables_open(&o);
-	links_open(&o);
-	if (worker_open(&w, &wc))
-		errx(1, "no memory for the worker");
-	filler_open(&o);
+	rig_create(&rig, o.nodes + 64, true);
+	tables_fill(&o);
+	rig_raw(&rig, &link_dpdk_ops, &device);
+	rig_start(&rig, MEM_FRAMES, NULL);
+	filler_open(o.nodes, o.senders);
 	port = rte_eth_find_next(0);
-	while ((o.mode = strsep(&rest, ","))) {
-		if (strcmp(o.mode, "swap") != 0 && strcmp(o.mode, "free") != 0)
-			callback = rte_eth_add_rx_callback(port, 0, fill, NULL);
-		measure(&o, w);
-		if (callback)
-			rte_eth_remove_rx_callback(port, 0, callback);
-		callback = NULL;
+	loop_seed(&o);
+	while ((mode = strsep(&rest, ","))) {
+		if (strcmp(mode, "swap") != 0 && strcmp(mode, "free") != 0)
+			filler_start(port);
+		measure(&o, mode);
+		filler_stop(port);
 	}
 	free(modes);
-	worker_close(w);
-	raw.ops->close(&raw);
-	sock.ops->close(&sock);
-	memory_unmap(&memory);
+	rig_close(&rig);
 	return 0;
 }

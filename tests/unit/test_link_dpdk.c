@@ -200,6 +200,12 @@ static void queues_are_apart(void **state)
 	(void)state;
 	open_all("net_ring4");
 	assert_int_equal(raw.queue_count, QUEUES);
+	for (unsigned i = 0; i < QUEUES; i++) { // each its own buffers, on the device's NUMA node
+		const struct rte_mempool *pool = raw.queues[i]->pool;
+
+		assert_int_equal(pool->socket_id, ((struct dpdk_link *)raw.priv)->socket);
+		assert_ptr_not_equal(pool, raw.queues[!i]->pool);
+	}
 	lab_begin(&lab, LAB_RAW);
 	lab_relay(&lab, A, NODE_A, NODE_B, "second");
 	assert_int_equal(put(1), 1);

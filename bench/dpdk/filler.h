@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <stdint.h>
+
+// What a card would do: writes a relay datagram from and to random nodes into every buffer that a
+// queue receives. Node i has the id filler_node(i) and the address filler_address(i), port
+// NODE_PORT.
+
+enum { NODE_PORT = 4001, FRAME = 60 }; // 64 bytes on the cable, with the checksum a card adds
+
+uint32_t filler_node(uint32_t i);
+uint32_t filler_address(uint32_t i); // network order
+
+// Of `nodes`, the first `senders` send; to 192.0.2.1:9001 at rig_mac.
+void filler_open(uint32_t nodes, uint32_t senders);
+// From then on queue 0 of the port is filled, or no longer.
+void filler_start(uint16_t port);
+void filler_stop(uint16_t port);

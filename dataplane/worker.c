@@ -21,6 +21,7 @@ enum {
 	WAIT_RATE = 20 * 1000,	  // datagrams a second from which the worker waits in its link
 	IDLE_TURNS = 8,		  // empty turns before the worker may block
 	RATE_WINDOW_NS = 10 * 1000 * 1000,
+	COMPANION_REST_NS = 50 * 1000,
 	SLEEP_MS = 1000,
 	NAP_FIRST_US = 10,
 	POLL_MAX = 128,
@@ -44,6 +45,8 @@ struct worker {
 	unsigned nap_us; // of the last sleep where a link cannot wake it, 0 = it held something
 	unsigned queue_count;
 	unsigned idle_turns;
+	uint64_t rest_ns[LINK_MAX]; // that a link is not asked after it had nothing
+	uint64_t rest_until_ns[LINK_MAX];
 	uint64_t window_start_ns, window_count; // of the rate measured now
 	uint64_t rate;				// datagrams a second in the last window
 	pthread_t thread;
@@ -231,14 +234,31 @@ static void clock_advance(struct worker *w, uint64_t now)
 	__atomic_store_n(&w->block->now_ns, now, __ATOMIC_RELAXED);
 }
 
-unsigned worker_turn_at(struct worker *w, uint64_t now)
+// Asking the companion is a system call, even when it has nothing: beside raw links, which cost
+// none, it rests a moment then. Its input ends a sleep, and a sleep ends its rest.
+static unsigned links_receive(struct worker *w)
 {
 	unsigned n = 0;
 
+	for (unsigned i = 0; i < w->cfg.link_count; i++) {
+		unsigned got;
+
+		if (!w->queues[i] || w->rest_until_ns[i] > w->now_ns)
+			continue;
+		got = worker_burst(w, i);
+		if (got == 0)
+			w->rest_until_ns[i] = w->now_ns + w->rest_ns[i];
+		n += got;
+	}
+	return n;
+}
+
+unsigned worker_turn_at(struct worker *w, uint64_t now)
+{
+	unsigned n;
+
 	clock_advance(w, now);
-	for (unsigned i = 0; i < w->cfg.link_count; i++)
-		if (w->queues[i])
-			n += worker_burst(w, i);
+	n = links_receive(w);
 	n += worker_inject(w);
 	for (unsigned i = 0; i < w->cfg.link_count; i++)
 		if (w->queues[i])
@@ -352,6 +372,7 @@ static void worker_sleep(struct worker *w)
 	if (ring_backlog(&w->inject) == 0) {
 		block_count(w, COUNTER_SLEEPS);
 		ppoll(fds, n, &limit, NULL);
+		w->rest_until_ns[w->cfg.companion] = 0;
 		if (fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
 			wakes = 0; // somebody else was faster: nothing to clear
 	}
@@ -373,6 +394,7 @@ static void *worker_run(void *arg)
 {
 	struct worker *w = arg;
 
+	w->rest_ns[w->cfg.companion] = w->busy_links ? COMPANION_REST_NS : 0;
 	links_tell(w, true);
 	quiescent_online(w->block, (int32_t)syscall(SYS_gettid));
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {

@@ -89,26 +89,33 @@ static bool route_before(const struct route *a, const struct route *b)
 
 static bool route_beside(const struct route *a, const struct route *b)
 {
-	return b->spread && a->length == b->length && a->metric == b->metric &&
+	return b->weight && a->length == b->length && a->metric == b->metric &&
 	       memcmp(a->prefix, b->prefix, 16) == 0;
 }
 
-// Of the ways that `best` is one of, the one for this address: always the same, all of them used.
+// Of the ways that `best` is one of, the one for this address: always the same, each of them used
+// by its weight, as the kernel does with a hash of its own.
 static const struct route *pick_way(
     const struct lpm *t, uint16_t head, const struct route *best, const uint8_t addr[16])
 {
-	unsigned ways = 0, turn;
+	unsigned weights = 0;
+	int turn;
 	uint64_t a[2];
 
 	memcpy(a, addr, sizeof(a));
 	for (uint16_t i = head; i != NONE; i = t->slots[i].next)
-		ways += route_beside(best, &t->slots[i].route);
-	if (ways < 2)
-		return best;
-	turn = (unsigned)(((a[0] ^ a[1] ^ a[1] >> 29) * 0x9e3779b97f4a7c15ULL) >> 33) % ways;
-	for (uint16_t i = head; i != NONE; i = t->slots[i].next)
-		if (route_beside(best, &t->slots[i].route) && turn-- == 0)
-			return &t->slots[i].route;
+		if (route_beside(best, &t->slots[i].route))
+			weights += t->slots[i].route.weight;
+	turn = (int)((((a[0] ^ a[1] ^ a[1] >> 29) * 0x9e3779b97f4a7c15ULL) >> 33) % weights);
+	for (uint16_t i = head; i != NONE; i = t->slots[i].next) {
+		const struct route *r = &t->slots[i].route;
+
+		if (!route_beside(best, r))
+			continue;
+		turn -= r->weight;
+		if (turn < 0)
+			return r;
+	}
 	return best;
 }
 
@@ -128,7 +135,7 @@ static const struct route *find_length(const struct lpm *t, const uint8_t addr[1
 		    (!best || route_before(r, best)))
 			best = r;
 	}
-	return best && best->spread ? pick_way(t, head, best, addr) : best;
+	return best && best->weight ? pick_way(t, head, best, addr) : best;
 }
 
 const struct route *lpm_find(const struct lpm *t, const uint8_t addr[16])

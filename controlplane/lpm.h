@@ -15,7 +15,7 @@ struct route {
 	uint32_t metric;     // lowest wins; of equals one with ifindex 0, else the first added
 	uint16_t mtu;	     // IP packet bytes, 0 = the interface's
 	uint8_t length;	     // 0 to 128
-	uint8_t spread;	     // 1: one of several ways; each address takes one of them
+	uint8_t weight; // one of several ways, of which each address takes one; 0: the only one
 };
 
 struct lpm;

@@ -99,7 +99,9 @@ static bool parse_way(const struct rtnexthop *hop, struct netlink_way *way)
 	const struct rtattr *a = RTNH_DATA(hop);
 	int left = hop->rtnh_len - (int)RTNH_LENGTH(0);
 
-	*way = (struct netlink_way){.ifindex = (uint32_t)hop->rtnh_ifindex};
+	// The kernel keeps the weight less one.
+	*way = (struct netlink_way){.ifindex = (uint32_t)hop->rtnh_ifindex,
+	    .weight = hop->rtnh_hops < UINT8_MAX ? hop->rtnh_hops + 1 : UINT8_MAX};
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == RTA_ENCAP)
 			return false;
@@ -111,7 +113,7 @@ static bool parse_way(const struct rtnexthop *hop, struct netlink_way *way)
 	return true;
 }
 
-// Weights do not count. What is too much for us stays a route that only the kernel knows.
+// What is too much for us stays a route that only the kernel knows.
 static int parse_ways(const struct rtattr *list, struct netlink_event *out)
 {
 	const struct rtnexthop *hop = RTA_DATA(list);
@@ -129,6 +131,7 @@ static int parse_ways(const struct rtattr *list, struct netlink_event *out)
 		}
 		if (count++ == 0) {
 			out->route.ifindex = way.ifindex;
+			out->route.weight = way.weight;
 			memcpy(out->route.gateway, way.gateway, 16);
 		} else {
 			out->ways[count - 2] = way;
@@ -137,7 +140,8 @@ static int parse_ways(const struct rtattr *list, struct netlink_event *out)
 	if (count == 0)
 		out->route.ifindex = 0;
 	out->way_count = count > 1 ? count - 1 : 0;
-	out->route.spread = count > 1;
+	if (count == 1)
+		out->route.weight = 0;
 	return 0;
 }
 

@@ -39,6 +39,7 @@ struct netlink_event {
 	struct netlink_way {
 		uint8_t gateway[16];
 		uint32_t ifindex;
+		uint8_t weight;
 	} ways[NETLINK_WAY_MAX];
 	struct neigh neigh;
 	uint32_t ifindex; // link

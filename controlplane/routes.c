@@ -72,6 +72,7 @@ static void take_route(struct routes *r, const struct netlink_event *e)
 		r->fresh_overflow = true;
 	for (unsigned i = 0; i < e->way_count; i++) {
 		route.ifindex = e->ways[i].ifindex;
+		route.weight = e->ways[i].weight;
 		memcpy(route.gateway, e->ways[i].gateway, 16);
 		if (lpm_add(r->fresh, &route) != 0)
 			r->fresh_overflow = true;

@@ -177,7 +177,9 @@ static __always_inline int relay_parse_v6(struct xdp_md *ctx, struct relay *r)
 	rc = relay_sum(ctx, r, udp, pseudo + udp->len);
 	if (rc)
 		return rc;
-	if (udp->source == 0 || ip->saddr.s6_addr[0] == 0xff)
+	// multicast and link-local
+	if (udp->source == 0 || ip->saddr.s6_addr[0] == 0xff ||
+	    (ip->saddr.s6_addr16[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80))
 		return DROP_SOURCE_INVALID;
 	return relay_message(r, udp);
 }

@@ -139,11 +139,6 @@ static bool local_usable(const struct local *l)
 	       !endpoint_is_unspecified(&l->at);
 }
 
-static bool is_link_local(const struct endpoint *at)
-{
-	return at->addr[0] == 0xfe && (at->addr[1] & 0xc0) == 0x80;
-}
-
 uint16_t nexthops_resolve(struct nexthops *h, const struct endpoint *at, uint8_t local)
 {
 	static const uint8_t none[16];
@@ -151,7 +146,7 @@ uint16_t nexthops_resolve(struct nexthops *h, const struct endpoint *at, uint8_t
 	int egress;
 
 	if (!h->memory || local >= LOCAL_MAX || !local_usable(&h->memory->locals[local]) ||
-	    is_link_local(at))
+	    endpoint_is_link_local(at))
 		return 0;
 	r = routes_find(h->routes, at->addr);
 	if (!r)

@@ -248,11 +248,6 @@ static bool is_loopback(const struct endpoint *e)
 	return endpoint_is_v4(e) ? e->addr[12] == 127 : memcmp(e->addr, six, sizeof(six)) == 0;
 }
 
-static bool is_link_local(const struct endpoint *e)
-{
-	return e->addr[0] == 0xfe && (e->addr[1] & 0xc0) == 0x80;
-}
-
 // Appends the addresses that others can reach, or with `all` any.
 static unsigned describe_addresses(const struct dp *dp, char *text, size_t size, bool all)
 {
@@ -263,7 +258,7 @@ static unsigned describe_addresses(const struct dp *dp, char *text, size_t size,
 		char one[ENDPOINT_TEXT_MAX];
 		int n;
 
-		if (!local_is_valid(l) || l->extra || is_link_local(&l->at))
+		if (!local_is_valid(l) || l->extra || endpoint_is_link_local(&l->at))
 			continue;
 		if (!all && (is_loopback(&l->at) || endpoint_is_unspecified(&l->at)))
 			continue;

@@ -40,7 +40,8 @@
 	    "bare tunnel frame: a daemon whose relay flag was cleared sent to the relay itself")   \
 	X(SHORT_MESSAGE, short_message, "message shorter than its type demands")                   \
 	X(NODE_ZERO, node_zero, "relay or punch from or to node id 0, which is never routed")      \
-	X(SOURCE_INVALID, source_invalid, "source address or port that nobody can answer")         \
+	X(SOURCE_INVALID, source_invalid,                                                          \
+	    "source address or port that nobody can answer, link-local IPv6 among them")           \
 	X(POLICE_SOURCE, police_source, "a source sent more than police.source-rate")              \
 	X(POLICE_SENDER, police_sender, "a node relayed more than police.sender-rate")             \
 	X(POLICE_PUNT, police_punt, "more punts of one class than police.punt-rate allows")        \

@@ -88,6 +88,12 @@ static inline bool endpoint_equal(const struct endpoint *a, const struct endpoin
 // True for :: and 0.0.0.0, whatever the port.
 bool endpoint_is_unspecified(const struct endpoint *e);
 
+// fe80::/10 (RFC 4291 section 2.5.6): names a host only together with an interface.
+static inline bool endpoint_is_link_local(const struct endpoint *e)
+{
+	return e->addr[0] == 0xfe && (e->addr[1] & 0xc0) == 0x80;
+}
+
 // False for addresses that mean something to one host, link or site only, and for multicast (RFC
 // 6890).
 bool endpoint_is_public(const struct endpoint *e);

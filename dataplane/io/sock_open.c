@@ -25,6 +25,8 @@ static int error_set(struct link_error *err, int code, const struct endpoint *at
 		       "--listen";
 	else if (code == -EACCES)
 		hint = "; ports below 1024 need CAP_NET_BIND_SERVICE";
+	else if (endpoint_is_link_local(at))
+		hint = "; link-local addresses are not served, choose another --listen";
 	snprintf(
 	    err->text, sizeof(err->text), "cannot %s %s: %s%s", what, text, strerror(-code), hint);
 	return code;

@@ -34,14 +34,15 @@ static inline int local_find6(
 	return locals_find(locals, &at);
 }
 
-// An address that an answer cannot go to: port 0, unspecified, multicast, IPv4 broadcast and 240/4.
+// An address that an answer cannot go to: port 0, unspecified, multicast, IPv4 broadcast and 240/4,
+// link-local IPv6, which means nothing without an interface.
 static inline bool source_is_invalid(const struct endpoint *e, bool v4)
 {
 	if (e->port == 0)
 		return true;
 	if (v4)
 		return (uint8_t)(e->addr[12] - 1) >= 224 - 1;
-	return e->addr[0] == 0xff || endpoint_is_unspecified(e);
+	return e->addr[0] == 0xff || endpoint_is_link_local(e) || endpoint_is_unspecified(e);
 }
 
 // Derives what the payload adds to the UDP sum from the received checksum, without reading the

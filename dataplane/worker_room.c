@@ -12,13 +12,13 @@ enum { SOURCES_SIZE = SOURCE_SETS * sizeof(struct bucket_set) };
 
 int worker_room_open(struct worker_room *r, size_t own_size, uint32_t node_index_max, int cpu)
 {
-	uint64_t senders = (own_size + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1);
 	uint8_t *hot, *cold;
 
 	*r = (struct worker_room){
 	    .police.sender_count = node_index_max + 1,
-	    .hot_size = senders + (node_index_max + 1ULL) * sizeof(*r->police.senders),
-	    .cold_size = SOURCES_SIZE + FAMILIAR_SIZE,
+	    .hot_size = own_size,
+	    .cold_size =
+		SOURCES_SIZE + FAMILIAR_SIZE + (node_index_max + 1ULL) * sizeof(*r->police.senders),
 	};
 	hot = pages_own(&r->hot_size);
 	if (!hot)
@@ -34,9 +34,9 @@ int worker_room_open(struct worker_room *r, size_t own_size, uint32_t node_index
 	// Kernels before 5.14 do not know this: there pages come at their first use.
 	madvise(hot, r->hot_size, MADV_POPULATE_WRITE);
 	r->own = hot;
-	r->police.senders = (uint32_t *)(hot + senders);
 	r->police.sources = (struct bucket_set *)cold;
 	r->familiar = cold + SOURCES_SIZE;
+	r->police.senders = (uint32_t *)(cold + SOURCES_SIZE + FAMILIAR_SIZE);
 	return 0;
 }
 

@@ -27,12 +27,21 @@ void police_init(
 	p->room = *room;
 }
 
+static void senders_limit(struct police *p, uint64_t rate, uint64_t burst)
+{
+	bool grouped = burst >= SENDER_GROUP_BURST && rate >= SENDER_GROUP_SHARE;
+
+	brief_limit_set(&p->sender, rate, burst);
+	brief_limit_set(
+	    &p->group, grouped ? rate / SENDER_GROUP_SHARE : 0, burst / SENDER_GROUP_SHARE);
+}
+
 void police_begin(struct police *p, const struct relay_settings *set)
 {
 	if (!rate_limit_is(&p->source, set->source_rate, set->source_burst))
 		rate_limit_set(&p->source, set->source_rate, set->source_burst);
 	if (p->sender.rate != set->sender_rate || p->sender.burst != set->sender_burst)
-		brief_limit_set(&p->sender, set->sender_rate, set->sender_burst);
+		senders_limit(p, set->sender_rate, set->sender_burst);
 	// A tenth of a second's worth may come at once: the control plane's ring holds more.
 	for (int i = 0; i < PUNT_CLASS_COUNT; i++)
 		if (p->punt[i].rate != set->punt_rate[i])

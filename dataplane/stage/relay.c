@@ -113,7 +113,7 @@ void stage_relay(struct burst *b, struct stage_env *env)
 	if (n == 0)
 		return;
 	node_lookup_run(env->nodes, r->ids, 2 * n, &r->nodes);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && police_watches(&env->police, b->now_ns); i++)
 		police_sender_prefetch(&env->police, node_entry_index(nodes[2 * i]));
 	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = r->d[i];

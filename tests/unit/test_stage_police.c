@@ -159,6 +159,44 @@ static void every_sender_its_own(void **state)
 	worker_room_close(&room);
 }
 
+// With large bursts senders share groups until one floods. Then the flood gets its limit and a
+// quarter of a burst, and its neighbour in the group loses nothing; both, when it is over, count as
+// before.
+static void groups_of_senders(void **state)
+{
+	enum {
+		RATE = 10000,
+		BURST = 1000,
+		SECONDS = 5,
+		FLOOD = 7,
+		NEIGHBOUR = FLOOD + SENDER_GROUPS
+	};
+	const struct relay_settings set = {.sender_rate = RATE, .sender_burst = BURST};
+	unsigned flood = 0, neighbour = 0, offered = 0;
+	uint64_t now = NS_PER_S;
+	struct worker_room room;
+	struct police p;
+
+	(void)state;
+	police_open(&p, &room, NEIGHBOUR, &set);
+	assert_false(police_watches(&p, now));
+	for (unsigned i = 0; i < SECONDS * 10 * RATE; i++, now += NS_PER_S / (10 * RATE)) {
+		flood += police_sender(&p, FLOOD, now);
+		if (i % 20)
+			continue;
+		offered++;
+		neighbour += police_sender(&p, NEIGHBOUR, now);
+	}
+	assert_true(police_watches(&p, now));
+	assert_int_equal(neighbour, offered);
+	assert_in_range(flood, SECONDS * RATE, SECONDS * RATE + BURST + BURST / 4 + 10);
+	now += 4 * NS_PER_S;
+	assert_false(police_watches(&p, now));
+	assert_true(police_sender(&p, FLOOD, now));
+	assert_false(police_watches(&p, now));
+	worker_room_close(&room);
+}
+
 // Four buckets a set: a newcomer takes the fullest one's place and starts full, wherever that lies;
 // the others stay.
 static void bucket_places(void **state)
@@ -330,6 +368,7 @@ int main(void)
 	    cmocka_unit_test(bucket_places),
 	    cmocka_unit_test(many_floods),
 	    cmocka_unit_test(every_sender_its_own),
+	    cmocka_unit_test(groups_of_senders),
 	    cmocka_unit_test(flood),
 	    cmocka_unit_test(who_is_one_source),
 	    cmocka_unit_test(senders),

@@ -147,21 +147,38 @@ static void test_odd_points(void **state)
 		}
 }
 
+static const uint8_t neutral[32] = {1};
+static const uint8_t eighth[32] = {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+    0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02,
+    0x88, 0x6d, 0x53, 0xfc, 0x05};
+
+// Makes s = r + h*a for the key and the R that stand there, whatever they are.
+static void solve(struct signed_text *s, const uint8_t r[32], const uint8_t a[32])
+{
+	crypto_hash_sha512_state state;
+	uint8_t hash[64], h[32];
+
+	crypto_hash_sha512_init(&state);
+	crypto_hash_sha512_update(&state, s->sig, 32);
+	crypto_hash_sha512_update(&state, s->key, 32);
+	crypto_hash_sha512_update(&state, s->text, s->len);
+	crypto_hash_sha512_final(&state, hash);
+	crypto_core_ed25519_scalar_reduce(h, hash);
+	crypto_core_ed25519_scalar_mul(h, h, a);
+	crypto_core_ed25519_scalar_add(s->sig + 32, h, r);
+}
+
 // A key with a part of order eight: passes when the hash happens to be a multiple of it. Who
 // multiplies by the cofactor takes all of them.
 static void test_mixed_order(void **state)
 {
-	static const uint8_t eighth[32] = {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45,
-	    0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33,
-	    0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05};
 	struct signed_text all[CASES];
 	unsigned passed = 0;
 
 	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < CASES; i++) {
-			uint8_t hash[64], r[32], a[32], h[32], point[32];
-			crypto_hash_sha512_state state512;
+			uint8_t r[32], a[32], point[32];
 			struct signed_text *s = &all[i];
 
 			*s = make();
@@ -170,19 +187,39 @@ static void test_mixed_order(void **state)
 			assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(s->sig, r), 0);
 			assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(point, a), 0);
 			assert_int_equal(crypto_core_ed25519_add(s->key, point, eighth), 0);
-			crypto_hash_sha512_init(&state512);
-			crypto_hash_sha512_update(&state512, s->sig, 32);
-			crypto_hash_sha512_update(&state512, s->key, 32);
-			crypto_hash_sha512_update(&state512, s->text, s->len);
-			crypto_hash_sha512_final(&state512, hash);
-			crypto_core_ed25519_scalar_reduce(h, hash);
-			crypto_core_ed25519_scalar_mul(h, h, a);
-			crypto_core_ed25519_scalar_add(s->sig + 32, h, r);
+			solve(s, r, a);
 		}
 		passed += compare(all, CASES);
 	}
 	// one of eight, by chance
 	assert_in_range(passed, 1, CASES * ROUNDS / 2);
+}
+
+// The equation holds, but with a key or an R of small order: anybody can make these.
+static void test_small_order(void **state)
+{
+	static const uint8_t zero[32];
+	struct signed_text all[CASES];
+
+	(void)state;
+	for (int i = 0; i < CASES; i++) {
+		uint8_t r[32], a[32];
+		struct signed_text *s = &all[i];
+
+		*s = make();
+		crypto_core_ed25519_scalar_random(a);
+		crypto_core_ed25519_scalar_random(r);
+		assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(s->key, a), 0);
+		assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(s->sig, r), 0);
+		if (i % 3 == 0) {
+			memcpy(s->sig, neutral, sizeof(neutral));
+			solve(s, zero, a);
+		} else {
+			memcpy(s->key, i % 3 == 1 ? neutral : eighth, sizeof(neutral));
+			solve(s, r, zero);
+		}
+	}
+	assert_int_equal(compare(all, CASES), 0);
 }
 
 int main(void)
@@ -192,6 +229,7 @@ int main(void)
 	    cmocka_unit_test(test_malleable),
 	    cmocka_unit_test(test_odd_points),
 	    cmocka_unit_test(test_mixed_order),
+	    cmocka_unit_test(test_small_order),
 	};
 
 	if (identity_init())

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The AF_XDP link under the real binaries: several interfaces, and what happens to them."""
+import json
 import os
 import re
 import signal
+import socket
 import struct
 
 import pytest
 
-from netlab import Node, Relay, eventually, run
+from netlab import DISCOVER, DISCOVER_REPLY, Node, Relay, eventually, inside, run
 from topology import receive_from_xdp
 
 BEACON = ("10.0.1.1", 9001)
@@ -121,3 +123,44 @@ def test_interface_is_as_before(cables, mode):
     assert relay.stop() == 0
     for interface in ("w1", "w2"):
         assert "xdp" not in run("ip", "-n", cables.relay_host, "link", "show", interface).stdout
+
+
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return struct.pack(">H", 0xffff & ~total)
+
+
+def tagged_discover(lab, host, interface, macs, vlan):
+    """A Discover with a VLAN tag in the frame, sent from port 4004; the frame that answers it."""
+    payload = struct.pack(">BIB", DISCOVER, 104, 0)
+    addresses = socket.inet_aton("10.0.1.2") + socket.inet_aton(BEACON[0])
+    udp = struct.pack(">HHH", 4004, BEACON[1], 8 + len(payload))
+    udp += checksum(addresses + struct.pack(">HH", 17, 8 + len(payload)) + udp + payload) + payload
+    ip = struct.pack(">BBHHHBB", 0x45, 0, 20 + len(udp), 0, 0, 64, 17)
+    ip += checksum(ip + addresses) + addresses
+    with inside(host):
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    lab.sockets.append(raw)
+    raw.bind((interface, 0))
+    raw.settimeout(3)
+    raw.send(macs[1] + macs[0] + struct.pack(">HHH", 0x8100, vlan, 0x0800) + ip + udp)
+    while True:
+        frame = raw.recv(2048)
+        if frame[:6] == macs[0] and struct.pack(">HH", BEACON[1], 4004) in frame:
+            return frame
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_tagged_datagrams_are_served_by_address(cables, mode):
+    """Also for a VLAN that this host has no interface of; answers go where the route says."""
+    relay = cables.relay("--xdp-mode", mode)
+    cables.nodes(relay)
+    host = cables.hosts["a"]
+    macs = [bytes.fromhex(json.loads(run("ip", "-j", "-n", at, "link", "show", name).stdout)[0]
+                          ["address"].replace(":", ""))
+            for at, name in ((host, "e"), (cables.relay_host, "w1"))]
+    answer = tagged_discover(cables.lab, host, "e", macs, 77)
+    assert answer[12:14] == b"\x08\x00" and answer[42] == DISCOVER_REPLY
+    assert relay.stop() == 0

@@ -11,31 +11,35 @@ enum {
 	PAGE_BYTES = 60000, // of one message, the rest is for what stands around the list
 };
 
+enum { ALWAYS = 0, NEEDS_DP = 1 };
+
 static const struct {
 	const char *name;
-	admin_handler *handle;
+	bool needs_dp;
+	admin_handler *handle; // or
+	admin_report *report;
 } requests[] = {
-    {"ping", admin_ping},
-    {"version", admin_version},
-    {"status", admin_status},
-    {"stats", admin_stats},
-    {"drops", admin_drops},
-    {"workers", admin_workers},
-    {"nodes", admin_nodes},
-    {"node", admin_node},
-    {"links", admin_links},
-    {"peers", admin_peers},
-    {"routes", admin_routes},
-    {"settings", admin_settings},
-    {"reload", admin_reload},
-    {"trace", admin_trace},
-    {"find", admin_find},
-    {"registry-status", admin_registry_status},
-    {"registry-nodes", admin_registry_nodes},
-    {"registry-networks", admin_registry_networks},
-    {"registry-trust", admin_registry_trust},
-    {"registry-audit", admin_registry_audit},
-    {"registry-backup", admin_registry_backup},
+    {"ping", ALWAYS, .report = admin_ping},
+    {"version", ALWAYS, .report = admin_version},
+    {"status", ALWAYS, .report = admin_status},
+    {"stats", NEEDS_DP, .report = admin_stats},
+    {"drops", NEEDS_DP, .report = admin_drops},
+    {"workers", NEEDS_DP, .report = admin_workers},
+    {"nodes", NEEDS_DP, admin_nodes},
+    {"node", NEEDS_DP, admin_node},
+    {"links", NEEDS_DP, .report = admin_links},
+    {"peers", NEEDS_DP, admin_peers},
+    {"routes", NEEDS_DP, admin_routes},
+    {"settings", ALWAYS, .report = admin_settings},
+    {"reload", ALWAYS, admin_reload},
+    {"trace", NEEDS_DP, admin_trace},
+    {"find", ALWAYS, admin_find},
+    {"registry-status", ALWAYS, admin_registry_status},
+    {"registry-nodes", ALWAYS, admin_registry_nodes},
+    {"registry-networks", ALWAYS, admin_registry_networks},
+    {"registry-trust", ALWAYS, admin_registry_trust},
+    {"registry-audit", ALWAYS, admin_registry_audit},
+    {"registry-backup", ALWAYS, admin_registry_backup},
 };
 
 json_t *admin_fail(struct admin_error *err, const char *hint, const char *format, ...)
@@ -49,13 +53,11 @@ json_t *admin_fail(struct admin_error *err, const char *hint, const char *format
 	return NULL;
 }
 
-bool admin_needs_dp(const struct cp *cp, struct admin_error *err)
+static json_t *fail_detached(const struct cp *cp, struct admin_error *err)
 {
-	if (cp->attach.up)
-		return true;
-	admin_fail(err, "start fairway-dp, or wait until it is back: it is tried every second",
+	return admin_fail(err,
+	    "start fairway-dp, or wait until it is back: it is tried every second",
 	    "no data plane is attached (%s)", cp->attach.path);
-	return false;
 }
 
 bool admin_number(const json_t *request, const char *key, uint64_t otherwise, uint64_t max,
@@ -138,10 +140,17 @@ json_t *admin_answer(
     void *ctx, struct admin_client *client, const json_t *request, struct admin_error *err)
 {
 	const char *name = json_string_value(json_object_get(request, "request"));
+	struct cp *cp = ctx;
 
-	for (size_t i = 0; name && i < sizeof(requests) / sizeof(requests[0]); i++)
-		if (strcmp(requests[i].name, name) == 0)
-			return requests[i].handle(ctx, client, request, err);
+	for (size_t i = 0; name && i < sizeof(requests) / sizeof(requests[0]); i++) {
+		if (strcmp(requests[i].name, name) != 0)
+			continue;
+		if (requests[i].needs_dp && !cp->attach.up)
+			return fail_detached(cp, err);
+		if (requests[i].report)
+			return requests[i].report(cp);
+		return requests[i].handle(cp, client, request, err);
+	}
 	return admin_fail(err, "the requests are listed in docs/admin.md",
 	    "unknown request \"%.64s\"", name ? name : "");
 }

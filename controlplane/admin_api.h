@@ -10,9 +10,13 @@
 typedef json_t *admin_handler(
     struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err);
 
-admin_handler admin_ping, admin_version, admin_status, admin_stats, admin_drops, admin_workers,
-    admin_links, admin_nodes, admin_node, admin_peers, admin_routes, admin_settings, admin_reload,
-    admin_trace, admin_find, admin_registry_status, admin_registry_nodes, admin_registry_networks,
+// One without arguments, that cannot fail.
+typedef json_t *admin_report(struct cp *cp);
+
+admin_report admin_ping, admin_version, admin_status, admin_stats, admin_drops, admin_workers,
+    admin_links, admin_settings;
+admin_handler admin_nodes, admin_node, admin_peers, admin_routes, admin_reload, admin_trace,
+    admin_find, admin_registry_status, admin_registry_nodes, admin_registry_networks,
     admin_registry_trust, admin_registry_audit, admin_registry_backup;
 
 // For struct admin, with ctx = struct cp.
@@ -23,9 +27,6 @@ void admin_gone(void *ctx, struct admin_client *client);
 // Fills in err; returns NULL so that handlers can return it.
 json_t *admin_fail(struct admin_error *err, const char *hint, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-// False, with err filled in, while no data plane is attached.
-bool admin_needs_dp(const struct cp *cp, struct admin_error *err);
-
 // A whole number that a request may carry; false with err filled in when it is none or out of
 // range.
 bool admin_number(const json_t *request, const char *key, uint64_t otherwise, uint64_t max,

@@ -76,16 +76,11 @@ static json_t *punt_totals(const struct memory *m)
 	return o;
 }
 
-json_t *admin_stats(
-    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+json_t *admin_stats(struct cp *cp)
 {
 	json_t *counters, *drops, *control;
 	const struct memory *m;
 
-	(void)client;
-	(void)request;
-	if (!admin_needs_dp(cp, err))
-		return NULL;
 	m = cp->session.memory;
 	counters = json_object();
 	drops = json_object();
@@ -100,15 +95,10 @@ json_t *admin_stats(
 	    "counters", counters, "drops", drops, "punts", punt_totals(m), "control", control);
 }
 
-json_t *admin_drops(
-    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+json_t *admin_drops(struct cp *cp)
 {
 	json_t *list;
 
-	(void)client;
-	(void)request;
-	if (!admin_needs_dp(cp, err))
-		return NULL;
 	list = json_array();
 	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)
 		json_array_append_new(list,
@@ -138,15 +128,10 @@ static json_t *worker_entry(const struct memory *m, uint32_t w)
 	return o;
 }
 
-json_t *admin_workers(
-    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+json_t *admin_workers(struct cp *cp)
 {
 	json_t *list;
 
-	(void)client;
-	(void)request;
-	if (!admin_needs_dp(cp, err))
-		return NULL;
 	list = json_array();
 	for (uint32_t w = 0; w < cp->session.memory->worker_count; w++)
 		json_array_append_new(list, worker_entry(cp->session.memory, w));

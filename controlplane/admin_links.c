@@ -36,16 +36,11 @@ static json_t *link_entry(const struct link_block *l, unsigned index)
 	return o;
 }
 
-json_t *admin_links(
-    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+json_t *admin_links(struct cp *cp)
 {
 	const struct link_block *links;
 	json_t *list;
 
-	(void)client;
-	(void)request;
-	if (!admin_needs_dp(cp, err))
-		return NULL;
 	links = cp->session.memory->header->links;
 	list = json_array();
 	for (unsigned i = 0; i < LINK_MAX; i++) {
@@ -115,7 +110,7 @@ json_t *admin_peers(
 	uint64_t i;
 
 	(void)client;
-	if (!admin_needs_dp(cp, err) || !admin_page_open(&page, request, err))
+	if (!admin_page_open(&page, request, err))
 		return NULL;
 	for (i = page.cursor; i < PEER_MAX; i++)
 		if (peer_shown(s, (unsigned)i) &&
@@ -151,7 +146,7 @@ json_t *admin_routes(
 	uint64_t i;
 
 	(void)client;
-	if (!admin_needs_dp(cp, err) || !admin_page_open(&page, request, err))
+	if (!admin_page_open(&page, request, err))
 		return NULL;
 	for (i = page.cursor ? page.cursor : 1; i < NEXTHOP_MAX; i++)
 		if (s->nexthops.slots[i].use == NEXTHOP_USED &&

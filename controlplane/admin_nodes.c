@@ -99,7 +99,7 @@ json_t *admin_nodes(
 	json_t *result;
 
 	(void)client;
-	if (!admin_needs_dp(cp, err) || !admin_page_open(&page, request, err))
+	if (!admin_page_open(&page, request, err))
 		return NULL;
 	end = nodes_scan(s, &page, remote);
 	result = admin_page_close(&page, "nodes", !end, page.cursor);
@@ -116,7 +116,7 @@ json_t *admin_node(
 	uint64_t id;
 
 	(void)client;
-	if (!admin_needs_dp(cp, err) || !admin_number(request, "node", 0, UINT32_MAX, &id, err))
+	if (!admin_number(request, "node", 0, UINT32_MAX, &id, err))
 		return NULL;
 	if (!node_table_find(&cp->session.nodes.table, (uint32_t)id, &e))
 		return admin_fail(err, "`fairway nodes` lists those that are known",

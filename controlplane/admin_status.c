@@ -6,23 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-json_t *admin_ping(
-    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+json_t *admin_ping(struct cp *cp)
 {
 	(void)cp;
-	(void)client;
-	(void)request;
-	(void)err;
 	return json_object();
 }
 
-json_t *admin_version(
-    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+json_t *admin_version(struct cp *cp)
 {
 	(void)cp;
-	(void)client;
-	(void)request;
-	(void)err;
 	return json_pack("{s:s,s:i}", "version", FAIRWAY_VERSION, "shm_version", SHM_VERSION);
 }
 
@@ -176,8 +168,7 @@ static unsigned peers_heard(const struct memory *m)
 	return n;
 }
 
-json_t *admin_status(
-    struct cp *cp, struct admin_client *client, const json_t *request, struct admin_error *err)
+json_t *admin_status(struct cp *cp)
 {
 	const struct session *s = cp->attach.up ? &cp->session : NULL;
 	const struct config *c = &cp->config;
@@ -186,9 +177,6 @@ json_t *admin_status(
 	    "state", c->state, "dp", dp_status(cp), "listen", listen_list(cp), "links",
 	    link_list(cp));
 
-	(void)client;
-	(void)request;
-	(void)err;
 	json_object_set_new(o, "workers", json_integer(s ? s->memory->worker_count : 0));
 	json_object_set_new(
 	    o, "nodes", json_integer(s ? s->nodes.node_count - s->nodes.remote_count : 0));

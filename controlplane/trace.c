@@ -141,7 +141,7 @@ json_t *admin_trace(
 	bool drops = json_is_true(json_object_get(request, "drops"));
 	uint64_t node, sample;
 
-	if (!admin_needs_dp(cp, err) || !admin_number(request, "node", 0, UINT32_MAX, &node, err) ||
+	if (!admin_number(request, "node", 0, UINT32_MAX, &node, err) ||
 	    !admin_number(request, "sample", 1, UINT32_MAX, &sample, err))
 		return NULL;
 	if (trace_start(&cp->trace, client, node, sample, drops) != 0)

@@ -49,6 +49,24 @@ extern const uint8_t lab_mac[ETH_ADDR_SIZE], lab_gateway[ETH_ADDR_SIZE];
 // The lab is large: tests hold it in static memory.
 void lab_open(struct stage_lab *lab);
 void lab_close(struct stage_lab *lab);
+
+// A test program's `lab`, with its group's setup and teardown.
+#define STAGE_LAB_FIXTURE                 \
+	static struct stage_lab lab;      \
+                                          \
+	static int setup(void **state)    \
+	{                                 \
+		(void)state;              \
+		lab_open(&lab);           \
+		return 0;                 \
+	}                                 \
+                                          \
+	static int teardown(void **state) \
+	{                                 \
+		(void)state;              \
+		lab_close(&lab);          \
+		return 0;                 \
+	}
 void lab_node(struct stage_lab *lab, uint32_t id, const char *at, uint16_t nexthop, uint8_t flags);
 struct endpoint lab_endpoint(const char *text);
 

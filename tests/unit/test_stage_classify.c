@@ -1,21 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/stage_lab.h"
 
-static struct stage_lab lab;
-
-static int setup(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
+STAGE_LAB_FIXTURE
 
 // A frame of node A to B; `edit` breaks it.
 struct frame_fact {

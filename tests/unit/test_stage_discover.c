@@ -9,21 +9,7 @@
 
 enum { NO_PUNT = -1 };
 
-static struct stage_lab lab;
-
-static int setup(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
+STAGE_LAB_FIXTURE
 
 static size_t discover_make(uint8_t *out, uint8_t type, uint32_t id, size_t len)
 {

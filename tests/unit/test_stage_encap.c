@@ -4,21 +4,7 @@
 #define A   "198.51.100.1:4001"
 #define SIX "[2001:db8:1::3]:4003"
 
-static struct stage_lab lab;
-
-static int setup(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
+STAGE_LAB_FIXTURE
 
 static struct dgram *relay_run(const char *from, uint32_t sender, uint32_t dest, const char *text)
 {

@@ -3,21 +3,7 @@
 
 #include <stdio.h>
 
-static struct stage_lab lab;
-
-static int setup(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
+STAGE_LAB_FIXTURE
 
 // How many of `offered` datagrams a second, evenly spaced over a time, a bucket lets through; one
 // whose units of time are coarser may be one off in each hundred.

@@ -7,21 +7,7 @@
 #define PEER  "203.0.113.1:9001"
 #define OTHER "198.51.100.77:4001"
 
-static struct stage_lab lab;
-
-static int setup(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
+STAGE_LAB_FIXTURE
 
 enum { IP = SENDER_CHECK_IP, FULL = SENDER_CHECK_ENDPOINT, OFF = SENDER_CHECK_OFF };
 

@@ -89,7 +89,7 @@ def dpdk(settings):
     if not shutil.which("dpdk-testpmd"):
         raise LeftOut("dpdk-testpmd is missing: apt install dpdk-dev")
     found = json.loads(output(FOLDER / "dpdk/compare", "--build", settings.build, "--rounds",
-                              settings.count(5)))
+                              settings.count(3)))
     result = Result(data={"dpdk": found})
     for case in found["cases"]:
         rate, pages = case["rate"], "huge pages" if case["hugepages"] else "no huge pages"

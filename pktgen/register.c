@@ -35,11 +35,12 @@ static unsigned send_some(
 	for (; n < want; n++) {
 		uint64_t node = place + (uint64_t)(*k + n) * b->sockets;
 		struct beacon_discover d = {.node = o->first_id + (uint32_t)node};
+		uint8_t *at = &data[n][MESSAGE_HEADROOM];
 
 		if (node >= o->nodes)
 			break;
-		m[n] = (struct message){data[n] + MESSAGE_HEADROOM, BEACON_DISCOVER_SIZE, place};
-		beacon_discover_build(m[n].data, BEACON_DISCOVER_SIZE, &d);
+		beacon_discover_build(at, BEACON_DISCOVER_SIZE, &d);
+		m[n] = (struct message){at, BEACON_DISCOVER_SIZE, place};
 	}
 	sent = n ? b->ops->send(b, m, n) : 0;
 	*k += sent;

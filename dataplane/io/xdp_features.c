@@ -35,6 +35,7 @@ static int ask(int fd, struct request *r, struct answer *out)
 {
 	ssize_t n;
 
+	out->len = 0;
 	r->h.nlmsg_len = (uint32_t)(offsetof(struct request, a) + NLA_ALIGN(r->a.nla_len));
 	r->h.nlmsg_flags = NLM_F_REQUEST;
 	r->g.version = 1;

@@ -10,10 +10,9 @@ import pytest
 
 import registry_client
 from netlab import Node, Relay, eventually, inside
-from topology import BEACON, BEACON6, Nets, start_relay
+from topology import BEACON, BEACON6, LINKS, Nets, start_relay
 
 sodium = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
-LINKS = ["sock", "xdp"]
 
 
 class Agent(Node):

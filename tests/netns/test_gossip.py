@@ -9,8 +9,11 @@ import struct
 import threading
 import time
 
+import pytest
+
 from load import Load
 from netlab import RELAY, SYNC, Node, Relay, eventually, run
+from topology import LINKS, RAW_LINKS, receive_from_xdp
 
 ONE, TWO = ("10.0.1.1", 9001), ("10.0.2.1", 9001)
 UNLIMITED = ["--police-source-rate", "0", "--police-punt-rate", "0"]
@@ -27,12 +30,13 @@ class Mesh:
             lab.cable(host, "w", self.hub, f"r{number}")
             lab.address(host, "w", f"10.0.{number}.1/24")
             lab.address(self.hub, f"r{number}", f"10.0.{number}.254/24")
+            receive_from_xdp(self.hub, f"r{number}")
             lab.route(host, "default", "via", f"10.0.{number}.254")
 
     def relay(self, number, *arguments, link="sock"):
         peer = TWO if number == 1 else ONE
         return Relay(self.lab, self.hosts[number], "--listen", f"10.0.{number}.1:9001",
-                     "--link", "xdp:w" if link == "xdp" else "sock", "--registry", "none",
+                     "--link", LINKS[link], "--registry", "none",
                      "--gossip-peers", f"{peer[0]}:{peer[1]}", "--gossip-beacon-id", str(number),
                      *UNLIMITED, *arguments)
 
@@ -46,9 +50,10 @@ def crosses(sender, receiver):
     return not receiver.silent(1) and receiver.delivered() == (sender.node, b"across")
 
 
-def test_more_nodes_than_a_sync_holds(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_more_nodes_than_a_sync_holds(lab, link):
     mesh = Mesh(lab)
-    one = mesh.relay(1, "--gossip-extra-ports", "9101-9102", link="xdp")
+    one = mesh.relay(1, "--gossip-extra-ports", "9101-9102", link=link)
     two = mesh.relay(2)
     last = Node(lab, mesh.hub, 50000, TWO)
     last.discover()
@@ -80,10 +85,11 @@ def test_restarts_of_control_planes_lose_no_remote_node(lab):
         assert relay.ask("status")["dp"]["connected"] and remote(relay) == 1
 
 
-def test_a_peer_that_speaks_the_protocol_alone(lab):
+@pytest.mark.parametrize("link", LINKS)
+def test_a_peer_that_speaks_the_protocol_alone(lab, link):
     """What a Go beacon does, in both directions, with a peer made of a socket."""
     mesh = Mesh(lab)
-    relay = mesh.relay(1, "--gossip-interval", "1s")
+    relay = mesh.relay(1, "--gossip-interval", "1s", link=link)
     peer = lab.socket(mesh.hosts[2], bind=TWO)
     node = Node(lab, mesh.hub, 1001, ONE)
     node.discover()

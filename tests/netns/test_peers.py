@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from netlab import DELIVER, RELAY, SYNC, Node, Relay, eventually
+from topology import LINKS, receive_from_xdp
 
 ONE, TWO = ("10.0.1.1", 9001), ("10.0.2.1", 9001)
 
@@ -18,17 +19,18 @@ def mesh(lab, link):
         lab.address(host, "w", f"10.0.{number}.1/24")
         lab.address(hub, f"r{number}", f"10.0.{number}.254/24")
         lab.route(host, "default", "via", f"10.0.{number}.254")
+        receive_from_xdp(hub, f"r{number}")
         relays.append((host, own, peer))
     lab.forwarding(hub)
     started = [Relay(lab, host, "--listen", f"{own[0]}:{own[1]}",
-                     "--link", "xdp:w" if link == "xdp" else "sock", "--registry", "none",
+                     "--link", LINKS[link], "--registry", "none",
                      "--gossip-peers", f"{peer[0]}:{peer[1]}", "--gossip-interval", "1s",
                      "--gossip-beacon-id", str(number))
                for number, (host, own, peer) in enumerate(relays, 1)]
     return hub, started
 
 
-@pytest.mark.parametrize("link", ["sock", "xdp"])
+@pytest.mark.parametrize("link", LINKS)
 def test_nodes_of_two_relays_reach_each_other(lab, link):
     hub, relays = mesh(lab, link)
     a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, TWO)

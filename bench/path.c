@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cost of the whole path through a worker on mem links, by number of nodes: random senders and
 // destinations, 64-byte frames inside the relay message. Only the worker's turns are timed, not the
-// making and taking of frames; and frames and payloads are verified in a pass of its own.
-#include "base/clock.h"
-#include "bench/rig.h"
+// making and taking of frames; and frames and payloads are verified in a pass of its own. The
+// numbers of nodes take turns, so that what disturbs the machine disturbs all of them.
+#include "bench/traffic.h"
 #include "wire/beacon.h"
 #include "wire/inet.h"
 
@@ -12,130 +12,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAME = 64, BATCH = MEM_RING, ROUNDS = 1000, VERIFIED_ROUNDS = 20, WARM_TURNS = 4 };
+enum {
+	BATCH = MEM_RING,
+	TURNS = 5,
+	WARM = 400,
+	TIMED = 250,
+	VERIFIED = 20,
+	SENT = 3,
+	LABS_MAX = 8
+};
 
 struct lab {
 	struct rig rig;
-	uint32_t nodes;
-	uint64_t random;
-	uint64_t cost_ns[ROUNDS];
-	struct {
-		uint32_t sender, dest;
-	} sent[BATCH];
+	struct traffic traffic;
+	uint64_t cost_ns[TURNS * TIMED];
+	unsigned costs;
 };
 
-static uint32_t random_next(struct lab *lab)
-{
-	lab->random = lab->random * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(lab->random >> 32);
-}
+static struct {
+	uint32_t sender, dest;
+} sent[BATCH];
 
-static uint32_t node_random(struct lab *lab)
-{
-	return 1 + (uint32_t)((uint64_t)random_next(lab) * lab->nodes >> 32);
-}
-
-static struct endpoint node_endpoint(uint32_t id)
-{
-	return endpoint_from_v4(htobe32(0x0a000000 + id), (uint16_t)(1024 + id % 60000));
-}
-
-static void tables_fill(struct lab *lab)
-{
-	struct memory *m = &lab->rig.memory;
-	int rc;
-
-	m->locals[0].at = endpoint_from_v4(htobe32(0xc0000201), 9001);
-	m->locals[0].valid = 1;
-	rig_route(&lab->rig, 1);
-	*m->settings = (struct relay_settings){
-	    .source_rate = 200,
-	    .source_burst = 400,
-	    .sender_rate = 100000,
-	    .sender_burst = 20000,
-	    .trace_sample = 1,
-	    .ttl = 64,
-	};
-	rc = node_writer_open(&lab->rig.nodes, m);
-	for (uint32_t id = 1; id <= lab->nodes && rc >= 0; id++) {
-		struct node_route r = {.at = node_endpoint(id), .nexthop = 1};
-
-		rc = node_writer_put(&lab->rig.nodes, id, &r, 1);
-	}
-	if (rc < 0)
-		errx(1, "cannot make a table of %u nodes: %s", lab->nodes, strerror(-rc));
-}
-
-static void lab_open(struct lab *lab, uint32_t nodes)
-{
-	lab->nodes = nodes;
-	lab->random = 42;
-	rig_create(&lab->rig, nodes, true);
-	tables_fill(lab);
-	rig_start(&lab->rig, 2 * BATCH, NULL);
-}
-
-static void frame_put(struct lab *lab, unsigned i)
-{
-	uint8_t payload[BEACON_RELAY_SIZE + FRAME];
-	struct endpoint from;
-
-	lab->sent[i].sender = node_random(lab);
-	lab->sent[i].dest = node_random(lab);
-	beacon_relay_build_header(payload, sizeof(payload), lab->sent[i].sender, lab->sent[i].dest);
-	memset(payload + BEACON_RELAY_SIZE, (int)i, FRAME);
-	from = node_endpoint(lab->sent[i].sender);
-	rig_put(&lab->rig, &from, &lab->rig.memory.locals[0].at, payload, sizeof(payload));
-}
-
-// One batch through the worker; nanoseconds that its turns took.
 static uint64_t batch_run(struct lab *lab)
 {
-	uint64_t start;
-	unsigned n = 0;
-
 	for (unsigned i = 0; i < BATCH; i++)
-		frame_put(lab, i);
-	start = clock_mono_ns();
-	while (n < BATCH)
-		n += worker_turn(lab->rig.worker);
-	return clock_mono_ns() - start;
-}
-
-static void batch_drop(struct lab *lab)
-{
-	unsigned n = rig_take(&lab->rig, RAW);
-
-	if (n != BATCH)
-		errx(1, "%u of %u datagrams came out", n, (unsigned)BATCH);
+		traffic_put(&lab->traffic, (uint8_t)i, &sent[i].sender, &sent[i].dest);
+	return traffic_run(&lab->traffic, BATCH);
 }
 
 // Each frame in order, with the right destination, sender, bytes and sums.
 static void batch_verify(struct lab *lab)
 {
-	struct mem_sent sent;
+	struct mem_sent out;
 
 	batch_run(lab);
 	for (unsigned i = 0; i < BATCH; i++) {
-		struct endpoint to = node_endpoint(lab->sent[i].dest);
-		uint8_t expected[BEACON_RELAY_DELIVER_SIZE + FRAME] = {BEACON_RELAY_DELIVER};
+		struct endpoint to = traffic_endpoint(sent[i].dest);
+		uint8_t expected[BEACON_RELAY_DELIVER_SIZE + TRAFFIC_FRAME] = {
+		    BEACON_RELAY_DELIVER};
 		struct inet_udp h;
 		uint32_t a, b;
 
-		store_be32(expected + 1, lab->sent[i].sender);
-		memset(expected + BEACON_RELAY_DELIVER_SIZE, (int)i, FRAME);
-		if (!mem_take(&lab->rig.raw, 0, &sent) || inet_udp_parse(sent.data, sent.len, &h))
+		store_be32(expected + 1, sent[i].sender);
+		memset(expected + BEACON_RELAY_DELIVER_SIZE, (int)i, TRAFFIC_FRAME);
+		if (!mem_take(&lab->rig.raw, 0, &out) || inet_udp_parse(out.data, out.len, &h))
 			errx(1, "datagram %u did not come out", i);
-		memcpy(&a, sent.data + h.l3 + IPV4_OFFSET_SRC, sizeof(a));
-		memcpy(&b, sent.data + h.l3 + IPV4_OFFSET_DST, sizeof(b));
+		memcpy(&a, out.data + h.l3 + IPV4_OFFSET_SRC, sizeof(a));
+		memcpy(&b, out.data + h.l3 + IPV4_OFFSET_DST, sizeof(b));
 		if (b != endpoint_v4(&to) ||
-		    load_be16(sent.data + h.l4 + UDP_OFFSET_DST) != to.port ||
+		    load_be16(out.data + h.l4 + UDP_OFFSET_DST) != to.port ||
 		    h.udp_len != UDP_HEADER_SIZE + sizeof(expected) ||
-		    memcmp(sent.data + h.payload, expected, sizeof(expected)) != 0 ||
-		    !udp_checksum_ok(udp4_pseudo_sum(a, b, h.udp_len), sent.data + h.l4, h.udp_len))
+		    memcmp(out.data + h.payload, expected, sizeof(expected)) != 0 ||
+		    !udp_checksum_ok(udp4_pseudo_sum(a, b, h.udp_len), out.data + h.l4, h.udp_len))
 			errx(1, "datagram %u came out wrong or out of order", i);
 	}
-	if (mem_take(&lab->rig.raw, 0, &sent))
+	if (mem_take(&lab->rig.raw, 0, &out))
 		errx(1, "more came out than went in");
 }
 
@@ -146,43 +77,65 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-// Median nanoseconds per datagram.
-static double path_measure(struct lab *lab, uint32_t nodes)
+static struct lab *lab_open(uint32_t nodes)
 {
-	uint64_t median;
+	struct lab *lab = calloc(1, sizeof(*lab));
 
-	lab_open(lab, nodes);
-	for (int i = 0; i < VERIFIED_ROUNDS; i++)
+	if (!lab || nodes == 0)
+		errx(1, "no memory, or no nodes");
+	traffic_rig(&lab->rig, nodes, nodes, 1);
+	lab->traffic = (struct traffic){.rig = &lab->rig, .nodes = nodes, .random = 42};
+	for (int i = 0; i < VERIFIED; i++)
 		batch_verify(lab);
 	// Until nearly every node has sent once: as a relay that has run for a while.
-	for (uint32_t i = 0; i < WARM_TURNS * nodes / BATCH; i++) {
+	for (uint32_t i = 0; i < SENT * nodes / BATCH; i++) {
 		batch_run(lab);
-		batch_drop(lab);
+		traffic_take(&lab->traffic, BATCH);
 	}
-	for (int i = 0; i < ROUNDS; i++) {
-		lab->cost_ns[i] = batch_run(lab);
-		batch_drop(lab);
+	return lab;
+}
+
+// The first batches bring the table back into the caches, as far as it fits.
+static void lab_turn(struct lab *lab)
+{
+	for (int i = 0; i < WARM + TIMED; i++) {
+		uint64_t cost = batch_run(lab);
+
+		traffic_take(&lab->traffic, BATCH);
+		if (i >= WARM)
+			lab->cost_ns[lab->costs++] = cost;
 	}
+}
+
+// Median nanoseconds per datagram.
+static double lab_close(struct lab *lab)
+{
+	double median;
+
+	qsort(lab->cost_ns, lab->costs, sizeof(lab->cost_ns[0]), compare);
+	median = (double)lab->cost_ns[lab->costs / 2] / BATCH;
 	rig_close(&lab->rig);
-	qsort(lab->cost_ns, ROUNDS, sizeof(lab->cost_ns[0]), compare);
-	median = lab->cost_ns[ROUNDS / 2];
-	return (double)median / BATCH;
+	free(lab);
+	return median;
 }
 
 int main(int argc, char **argv)
 {
-	static const uint32_t nodes[] = {1000, 100000, 1000000};
-	static struct lab lab;
-	double cost[3];
+	static const char *const usual[] = {"1000", "10000", "100000", "1000000"};
+	const char *const *nodes = argc > 1 ? (const char *const *)argv + 1 : usual;
+	unsigned count = argc > 1 ? (unsigned)argc - 1 : 4;
+	struct lab *labs[LABS_MAX];
 
-	if (argc > 1) {
-		printf("%.1f\n", path_measure(&lab, (uint32_t)strtoul(argv[1], NULL, 10)));
-		return 0;
-	}
-	for (int i = 0; i < 3; i++)
-		cost[i] = path_measure(&lab, nodes[i]);
-	printf("{\"ns_per_datagram\":{\"1000\":%.1f,\"100000\":%.1f,\"1000000\":%.1f},"
-	       "\"ratio\":%.2f,\"verified\":true}\n",
-	    cost[0], cost[1], cost[2], cost[2] / cost[0]);
+	if (count > LABS_MAX)
+		errx(2, "usage: path [NODES...], at most %d numbers", LABS_MAX);
+	for (unsigned i = 0; i < count; i++)
+		labs[i] = lab_open((uint32_t)strtoul(nodes[i], NULL, 10));
+	for (int turn = 0; turn < TURNS; turn++)
+		for (unsigned i = 0; i < count; i++)
+			lab_turn(labs[i]);
+	printf("{\"ns_per_datagram\":{");
+	for (unsigned i = 0; i < count; i++)
+		printf("%s\"%s\":%.1f", i ? "," : "", nodes[i], lab_close(labs[i]));
+	printf("},\"verified\":true}\n");
 	return 0;
 }

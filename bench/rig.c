@@ -11,10 +11,10 @@ enum { FRAME_MAX = 1600, RING_SIZE = 65536 };
 
 const uint8_t rig_mac[6] = {2, 0, 0, 0, 0, 1}, rig_gateway[6] = {2, 0, 0, 0, 0, 2};
 
-void rig_create(struct rig *rig, uint32_t node_capacity, bool huge_pages)
+void rig_create(struct rig *rig, uint32_t node_capacity, unsigned worker_count, bool huge_pages)
 {
 	const struct memory_config cfg = {.node_capacity = node_capacity,
-	    .worker_count = 1,
+	    .worker_count = worker_count,
 	    .punt_size = RING_SIZE,
 	    .inject_size = RING_SIZE,
 	    .trace_size = RING_SIZE,
@@ -22,6 +22,7 @@ void rig_create(struct rig *rig, uint32_t node_capacity, bool huge_pages)
 	struct memory_error error;
 
 	memset(rig, 0, sizeof(*rig));
+	rig->worker_count = worker_count;
 	if (memory_create(&rig->memory, &cfg, &error))
 		errx(1, "%s", error.text);
 }
@@ -43,7 +44,7 @@ static void link_open(struct rig *rig, struct link *link, const struct link_ops 
 
 	own.kind = ops->kind;
 	own.index = index;
-	own.worker_count = 1;
+	own.worker_count = (uint16_t)rig->worker_count;
 	own.locals = rig->memory.locals;
 	own.egress = rig->memory.egress;
 	link->ops = ops;
@@ -72,21 +73,23 @@ void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret)
 	link_open(rig, &rig->sock, &link_mem_payload_ops, &mem, SOCK);
 	if (!rig->raw.ops)
 		link_open(rig, &rig->raw, &link_mem_ops, &mem, RAW);
-	if (worker_open(&rig->worker, &cfg))
-		errx(1, "cannot open a worker");
+	for (cfg.index = 0; cfg.index < rig->worker_count; cfg.index++)
+		if (worker_open(&rig->workers[cfg.index], &cfg))
+			errx(1, "cannot open a worker");
 }
 
 void rig_close(struct rig *rig)
 {
-	worker_close(rig->worker);
+	for (unsigned i = 0; i < rig->worker_count; i++)
+		worker_close(rig->workers[i]);
 	rig->raw.ops->close(&rig->raw);
 	rig->sock.ops->close(&rig->sock);
 	node_writer_close(&rig->nodes);
 	memory_unmap(&rig->memory);
 }
 
-void rig_put(struct rig *rig, const struct endpoint *from, const struct endpoint *to,
-    const void *payload, size_t len)
+void rig_put(struct rig *rig, unsigned worker, const struct endpoint *from,
+    const struct endpoint *to, const void *payload, size_t len)
 {
 	struct frame_spec spec = {.ttl = 64, .from = *from, .to = *to};
 	uint8_t frame[FRAME_MAX];
@@ -95,16 +98,16 @@ void rig_put(struct rig *rig, const struct endpoint *from, const struct endpoint
 	memcpy(spec.dst_mac, rig_mac, sizeof(rig_mac));
 	memcpy(spec.src_mac, rig_gateway, sizeof(rig_gateway));
 	n = frame_build(frame, sizeof(frame), &spec, payload, len);
-	if (n < 0 || mem_put(&rig->raw, 0, frame, (size_t)n))
+	if (n < 0 || mem_put(&rig->raw, worker, frame, (size_t)n))
 		errx(1, "cannot put a frame");
 }
 
-unsigned rig_take(struct rig *rig, unsigned link)
+unsigned rig_take(struct rig *rig, unsigned link, unsigned worker)
 {
 	struct mem_sent sent;
 	unsigned n = 0;
 
-	while (mem_take(rig->links[link], 0, &sent))
+	while (mem_take(rig->links[link], worker, &sent))
 		n++;
 	return n;
 }

@@ -5,10 +5,11 @@
 #include "dataplane/worker.h"
 #include "shm/node_writer.h"
 
-// One worker between two mem links, or a mem link and another, for programs that measure the path
-// itself. Errors end the program.
+// Workers between two mem links, or a mem link and another, for programs that measure the path
+// itself; each worker has a queue of both. Errors end the program.
 
 enum { SOCK, RAW }; // indexes of the links
+enum { RIG_WORKERS = 8 };
 
 // MAC addresses: of the raw link, and of the router that all nodes are behind.
 extern const uint8_t rig_mac[6], rig_gateway[6];
@@ -18,22 +19,23 @@ struct rig {
 	struct node_writer nodes;
 	struct link sock, raw;
 	struct link *links[2];
-	struct worker *worker;
+	unsigned worker_count;
+	struct worker *workers[RIG_WORKERS];
 };
 
 // Creates the memory; the caller fills the tables and attaches `nodes`, then starts.
-void rig_create(struct rig *rig, uint32_t node_capacity, bool huge_pages);
+void rig_create(struct rig *rig, uint32_t node_capacity, unsigned worker_count, bool huge_pages);
 // Egress 0 on the raw link, next hop `nexthop` through it.
 void rig_route(struct rig *rig, unsigned nexthop);
 // Another raw link than mem: before rig_start. The rig fills in what of cfg is about itself.
 void rig_raw(struct rig *rig, const struct link_ops *ops, const struct link_config *cfg);
-// Opens the links, the mem links with room for `frames` datagrams, and the worker; police_secret as
-// in struct worker_config.
+// Opens the links, the mem links with room for `frames` datagrams in each queue, and the workers;
+// police_secret as in struct worker_config.
 void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret);
 void rig_close(struct rig *rig);
 
-// A payload as a frame that the router hands to the raw link.
-void rig_put(struct rig *rig, const struct endpoint *from, const struct endpoint *to,
-    const void *payload, size_t len);
-// Takes all that was sent on a link; how many datagrams.
-unsigned rig_take(struct rig *rig, unsigned link);
+// A payload as a frame that the router hands to a worker's queue of the raw link.
+void rig_put(struct rig *rig, unsigned worker, const struct endpoint *from,
+    const struct endpoint *to, const void *payload, size_t len);
+// Takes all that a worker sent on a link; how many datagrams.
+unsigned rig_take(struct rig *rig, unsigned link, unsigned worker);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Scenarios without a cable: the engine on memory links, tables, DPDK devices, an idle relay."""
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -27,15 +28,6 @@ def output(*command, timeout=300):
     return done.stdout.strip().splitlines()[-1]
 
 
-def in_rounds(rounds, keys, measure):
-    """{key: [figures]}, the keys in turns."""
-    found = {key: [] for key in keys}
-    for i in range(rounds):
-        for key in keys if i % 2 == 0 else reversed(keys):
-            found[key].append(measure(key))
-    return found
-
-
 def median_ratio(what, found, ours, theirs, goal, unit):
     low, ratio, high = spread([a / b for a, b in zip(found[ours], found[theirs])])
     return Ratio(what, statistics.median(found[ours]), statistics.median(found[theirs]), goal, unit,
@@ -44,22 +36,55 @@ def median_ratio(what, found, ours, theirs, goal, unit):
 
 @scenario("nodes", "cost of a datagram on the mem link by number of nodes")
 def nodes(settings):
-    path = Path(settings.build) / "bench/path"
-
-    def cost(count):
-        return float(output(path, count))
-
-    found = in_rounds(settings.count(5), NODES[:-1], cost)
-    large = in_rounds(settings.count(2), (10_000, NODES[-1]), cost)
-    found[NODES[-1]] = large[NODES[-1]]
+    found = {n: [] for n in NODES}
+    for _ in range(settings.count(3)):
+        costs = json.loads(output(Path(settings.build) / "bench/path", *NODES))["ns_per_datagram"]
+        for n in NODES:
+            found[n].append(costs[str(n)])
     points = [{"nodes": n, "ns": statistics.median(found[n])} for n in NODES]
     for p in points:
         print(f"  {p['nodes']:10,} nodes: {p['ns']:6.1f} ns a datagram", flush=True)
     ratios = [median_ratio("mem link, 1,000,000 / 1,000 nodes", found, 1_000_000, 1000, "<= 1.6",
                            "ns/datagram"),
-              median_ratio("mem link, 10,000,000 / 10,000 nodes", large, 10_000_000, 10_000,
+              median_ratio("mem link, 10,000,000 / 10,000 nodes", found, 10_000_000, 10_000,
                            "<= 1.8", "ns/datagram")]
     return Result(ratios, data={"nodes": points})
+
+
+@scenario("cores", "throughput of three workers on mem links beside one's")
+def cores(settings):
+    if os.cpu_count() < 4:
+        raise LeftOut("three workers beside the rest of the machine need four cores")
+    program = Path(settings.build) / "bench/engine"
+    trials = []
+    for _ in range(settings.count(2)):
+        trials += json.loads(output(program, "cores", 100_000, 3))["trials"]
+    found = {"one": [t[0] for t in trials], "three": [t[1] for t in trials]}
+    return Result([median_ratio("mem links, three workers / one, 100,000 nodes", found, "three",
+                                "one", ">= 2.8", "datagrams/s")])
+
+
+@scenario("engine", "latency and pauses of a worker on the mem link, beside a core that only spins")
+def engine(settings):
+    if os.cpu_count() < 3:
+        raise LeftOut("worker, writer and control need a core each")
+    program = Path(settings.build) / "bench/engine"
+    latency = json.loads(output(program, "latency", 100_000))
+    growth = json.loads(output(program, "growth", 10_000, 1_000_000))
+    control, pause = "over_100us_a_second", "pauses over 100 us a second, table"
+    return Result(figures=[
+        Figure("p99.9 in the engine at 80 % load, as measured", latency["measured"]["p99_9_us"],
+               "<= 20", "us"),
+        Figure("p99.9 in the engine at 80 % load, pauses over 10 us left out",
+               latency["without_pauses"]["p99_9_us"], "<= 20", "us"),
+        Figure("pauses over 10 us a second of the worker",
+               latency["measured"]["turns"]["over_10us_a_second"]),
+        Figure("the same of a core that only spins", latency["control"]["over_10us_a_second"]),
+        Figure(f"{pause} left alone", growth["steady"][control]),
+        Figure(f"{pause} growing to 1,000,000", growth["growing"][control]),
+        Figure(f"{pause} losing as many", growth["expiring"][control]),
+        Figure("the same of a core that only spins", growth["control"][control])],
+        data={"engine": {"latency": latency, "growth": growth}})
 
 
 @scenario("table", "node look-ups in bulk beside a bare open-addressing table")

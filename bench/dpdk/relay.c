@@ -129,7 +129,7 @@ static void measure(const struct options *o, const char *mode)
 
 	while ((double)(now - start) < o->seconds * 1e9) {
 		for (int i = 0; i < TURNS; i++)
-			count += relay	? worker_turn(rig.worker)
+			count += relay	? worker_turn(rig.workers[0])
 				 : swap ? turn_swap()
 					: turn_free(loop);
 		now = cpu_ns();
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 	const char *mode;
 	uint16_t port;
 
-	rig_create(&rig, o.nodes + 64, true);
+	rig_create(&rig, o.nodes + 64, 1, true);
 	tables_fill(&o);
 	rig_raw(&rig, &link_dpdk_ops, &device);
 	rig_start(&rig, MEM_FRAMES, NULL);

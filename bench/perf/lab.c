@@ -77,7 +77,7 @@ void lab_open(struct lab *lab)
 	struct memory *m = &lab->rig.memory;
 
 	lab->now_ns = 1000 * NS_PER_S;
-	rig_create(&lab->rig, NODES, false);
+	rig_create(&lab->rig, NODES, 1, false);
 	keys_fix(m);
 	settings_fill(&lab->rig);
 	if (node_writer_open(&lab->rig.nodes, m) || peer_writer_open(&lab->peers, m))
@@ -98,7 +98,7 @@ void lab_put(
 	unsigned local = endpoint_is_v4(from) ? LOCAL_V4 : LOCAL_V6;
 
 	if (link == RAW)
-		rig_put(&lab->rig, from, &lab->rig.memory.locals[local].at, payload, len);
+		rig_put(&lab->rig, 0, from, &lab->rig.memory.locals[local].at, payload, len);
 	else if (mem_put_from(&lab->rig.sock, 0, from, (uint8_t)local, payload, len))
 		errx(1, "cannot put a payload");
 }
@@ -115,5 +115,5 @@ uint64_t lab_drops(const struct lab *lab)
 unsigned lab_turn(struct lab *lab)
 {
 	lab->now_ns += TURN_NS;
-	return worker_turn_at(lab->rig.worker, lab->now_ns);
+	return worker_turn_at(lab->rig.workers[0], lab->now_ns);
 }

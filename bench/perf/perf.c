@@ -127,7 +127,7 @@ static void test_run(struct lab *lab, const struct test *t, bool counted)
 			CALLGRIND_TOGGLE_COLLECT;
 		if (n != t->burst)
 			errx(1, "%s: a turn took %u datagrams, not %u", t->name, n, t->burst);
-		sent += rig_take(&lab->rig, t->link);
+		sent += rig_take(&lab->rig, t->link, 0);
 	}
 	drops = lab_drops(lab) - drops;
 	if (sent != (t->dropped ? 0 : DATAGRAMS) || sent + drops != DATAGRAMS)

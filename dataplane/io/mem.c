@@ -21,8 +21,9 @@ struct mem_ring {
 	struct mem_item items[MEM_RING];
 };
 
+// Shares no line with another worker's queue.
 struct link_queue {
-	uint8_t *buffers;
+	alignas(CACHE_LINE) uint8_t *buffers;
 	uint32_t buffer_count, stride;
 	uint32_t free_count, lent;
 	uint32_t *free;
@@ -64,10 +65,11 @@ static void queue_close(struct link_queue *q)
 
 static struct link_queue *queue_open(const struct link_config *cfg, bool raw, uint32_t size)
 {
-	struct link_queue *q = calloc(1, sizeof(*q));
+	struct link_queue *q = aligned_alloc(alignof(struct link_queue), sizeof(*q));
 
 	if (!q)
 		return NULL;
+	memset(q, 0, sizeof(*q));
 	q->buffer_count = cfg->frame_count;
 	q->stride = (HEADROOM + size + TAILROOM + CACHE_LINE - 1) & ~(CACHE_LINE - 1u);
 	q->buffers = aligned_alloc(CACHE_LINE, (size_t)q->stride * q->buffer_count);

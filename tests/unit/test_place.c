@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/place.h"
+#include "dataplane/worker_room.h"
+#include "shm/pages.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+// Whatever cores are asked for, also such that are not there: the memory is as good as before.
+static void memory_stays(void **state)
+{
+	static const struct config_cpus asked[] = {
+	    {.count = 0},
+	    {.count = 1, .at = {0}},
+	    {.count = 2, .at = {0, 1}},
+	    {.count = 2, .at = {0, 4000}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+		uint64_t size = 1;
+		uint8_t *at = pages_own(&size);
+
+		assert_non_null(at);
+		assert_int_equal(size, HUGE_PAGE);
+		assert_int_equal((uintptr_t)at % HUGE_PAGE, 0);
+		place_between(at, size, &asked[i]);
+		place_near(at, size, asked[i].count ? (int)asked[i].at[0] : -1);
+		for (uint64_t k = 0; k < size; k += 4096) {
+			assert_int_equal(at[k], 0);
+			at[k] = 1;
+		}
+		munmap(at, size);
+	}
+}
+
+// A worker's memory: zeroed, no two parts overlap, and as large as said.
+static void rooms(void **state)
+{
+	static const uint32_t index_max[] = {1, 4096, 1000000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(index_max); i++) {
+		struct worker_room r;
+		uint8_t *own;
+
+		assert_int_equal(worker_room_open(&r, 5000, index_max[i], 0), 0);
+		own = r.own;
+		memset(own, 1, 5000);
+		assert_int_equal(r.police.sources[0].tag[0], 0);
+		memset(r.police.sources, 2, SOURCE_SETS * sizeof(*r.police.sources));
+		assert_int_equal(*(uint8_t *)r.familiar, 0);
+		assert_int_equal(r.police.senders[0], 0);
+		assert_int_equal(r.police.sender_count, index_max[i] + 1);
+		r.police.senders[index_max[i]] = 3;
+		assert_int_equal(own[0], 1);
+		assert_int_equal(own[4999], 1);
+		worker_room_close(&r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(memory_stays),
+	    cmocka_unit_test(rooms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

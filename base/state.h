@@ -14,6 +14,7 @@ enum exit_status {
 	EXIT_FAILED,   // what failed is in the last line of the log
 	EXIT_USAGE,    // command line or configuration: trying again cannot help
 	EXIT_NO_RELAY, // no relay is running there (clients)
+	EXIT_AGAIN,    // all is well, but it takes another start to go on (data plane)
 };
 
 // Creates `path` with mode 0700 and its parents if they are missing; nobody but the owner may write

@@ -97,7 +97,8 @@ static void forget_memory(struct child *c)
 // A run has ended on its own: decides when to start again, or gives up.
 static void plan_restart(struct supervisor *s, struct child *c, int wait_status)
 {
-	bool good = c->ready && clock_mono_ns() - c->started_ns >= RUN_GOOD_NS;
+	bool again = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_AGAIN;
+	bool good = c->ready && (again || clock_mono_ns() - c->started_ns >= RUN_GOOD_NS);
 	bool usage = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_USAGE;
 	char how[96];
 

@@ -95,9 +95,7 @@ static void warn_of_links(const struct cp *cp, json_t *list)
 	for (unsigned i = 0; i < LINK_MAX; i++)
 		if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) && !links[i].up)
 			json_array_append_new(
-			    list, json_sprintf(
-				      "link %.*s is down: its interface is down, or gone (one made "
-				      "anew needs a restart of fairway-dp)",
+			    list, json_sprintf("link %.*s is down: its interface is down, or gone",
 				      (int)sizeof(links[i].name), links[i].name));
 }
 

@@ -21,6 +21,7 @@ enum dp_exit {
 	DP_EXIT_FAILURE = EXIT_FAILED, // memory, threads, files, privileges
 	DP_EXIT_USAGE = EXIT_USAGE,
 	DP_EXIT_LINK = 3, // a link could not be opened
+	DP_EXIT_AGAIN = EXIT_AGAIN,
 };
 
 enum { COMPANION = 0 }; // place of the sock link in the list of links
@@ -54,7 +55,9 @@ void dp_links_reduce(struct dp *dp);
 unsigned dp_workers_wanted(const struct config *config);
 // Opens sock, then the others. Logs errors. 0 or enum dp_exit.
 int dp_links_open(struct dp *dp);
-void dp_links_maintain(struct dp *dp);
+// Follows addresses and interfaces. A link whose interface was made again, NULL if there is none:
+// to open it takes privileges, and so another start.
+const struct link *dp_links_maintain(struct dp *dp);
 void dp_links_close(struct dp *dp);
 // "198.51.100.1:9001 [2001:db8::1]:9001 on sock, xdp:eth0; 2 workers": what we serve.
 void dp_describe(const struct dp *dp, char *text, size_t size);

@@ -188,8 +188,8 @@ static void store(uint64_t *at, uint64_t value)
 	__atomic_store_n(at, value, __ATOMIC_RELAXED);
 }
 
-// Shows a link to the control plane.
-static void link_publish(const struct link *link, struct link_block *out)
+// Shows a link to the control plane. Whether it is to be opened again.
+static bool link_publish(const struct link *link, struct link_block *out)
 {
 	struct link_stats s = {.mtu = 0};
 	uint64_t rx_dropped = 0;
@@ -216,18 +216,22 @@ static void link_publish(const struct link *link, struct link_block *out)
 	store(&out->tx_errors, s.tx_errors);
 	store(&out->tx_full, s.tx_full);
 	__atomic_store_n(&out->valid, 1, __ATOMIC_RELEASE);
+	return s.replaced;
 }
 
-void dp_links_maintain(struct dp *dp)
+const struct link *dp_links_maintain(struct dp *dp)
 {
 	struct link_block *blocks = dp->memory.header->links;
+	const struct link *replaced = NULL;
 
 	for (unsigned i = 0; i < dp->link_count; i++) {
 		dp->links[i]->ops->maintain(dp->links[i]);
-		link_publish(dp->links[i], &blocks[i]);
+		if (link_publish(dp->links[i], &blocks[i]))
+			replaced = dp->links[i];
 	}
 	for (unsigned i = dp->link_count; i < LINK_MAX; i++)
 		__atomic_store_n(&blocks[i].valid, 0, __ATOMIC_RELEASE);
+	return replaced;
 }
 
 void dp_links_close(struct dp *dp)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/privilege.h"
@@ -17,7 +18,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAINTAIN_MS = 1000, STATUS_MAX = 512 };
+enum {
+	MAINTAIN_MS = 1000,
+	STATUS_MAX = 512,
+	// systemd gives up a unit that starts more than five times in ten seconds
+	AGAIN_AFTER_S = 3,
+};
 
 // Beyond the common ones: links follow addresses (sockets for getifaddrs and rtnetlink, map updates
 // of the steering program) and forget what they opened. DPDK's interrupt thread makes an epoll
@@ -237,11 +243,22 @@ static void status_tell(const struct dp *dp, char last[STATUS_MAX])
 	notify_status(text);
 }
 
+// Whether to start again for a link whose interface was made again.
+static bool start_again(const struct link *replaced, uint64_t since_ns)
+{
+	if (!replaced || clock_mono_ns() - since_ns < AGAIN_AFTER_S * NS_PER_S)
+		return false;
+	log_info("the link's interface was made again; starting again to take it",
+	    kv("link", replaced->name));
+	return true;
+}
+
 static int serve(struct dp *dp)
 {
 	enum { SIGNALS, NETLINK, SERVER, CLIENTS };
 	struct pollfd fds[CLIENTS + SERVE_CLIENTS];
 	char status[STATUS_MAX] = "";
+	uint64_t since_ns = clock_mono_ns();
 
 	dp_links_maintain(dp); // whoever attaches finds the links described
 	dp_describe(dp, status, sizeof(status));
@@ -266,7 +283,8 @@ static int serve(struct dp *dp)
 				server_check(&dp->server, clients);
 		if (fds[SERVER].revents)
 			client_serve(dp);
-		dp_links_maintain(dp);
+		if (start_again(dp_links_maintain(dp), since_ns))
+			return DP_EXIT_AGAIN;
 		status_tell(dp, status);
 	}
 }

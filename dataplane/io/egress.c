@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ struct link_facts {
 	bool foreign_parent; // the parent is in another network namespace
 	bool is_vlan, ethernet;
 	const uint8_t *mac;
+	const char *name;
 };
 
 static void read_vlan(const struct rtattr *info, struct link_facts *f)
@@ -57,13 +59,15 @@ static struct link_facts read_facts(const struct nlmsghdr *h)
 	const struct ifinfomsg *info = NLMSG_DATA(h);
 	const struct rtattr *a = IFLA_RTA(info);
 	int left = IFLA_PAYLOAD(h);
-	struct link_facts f = {.ifindex = info->ifi_index, .flags = info->ifi_flags};
+	struct link_facts f = {.ifindex = info->ifi_index, .flags = info->ifi_flags, .name = ""};
 
 	f.ethernet = info->ifi_type == ARPHRD_ETHER || info->ifi_type == ARPHRD_LOOPBACK;
 
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFLA_ADDRESS && RTA_PAYLOAD(a) == ETH_ALEN)
 			f.mac = RTA_DATA(a);
+		else if (a->rta_type == IFLA_IFNAME)
+			f.name = RTA_DATA(a);
 		else if (a->rta_type == IFLA_MTU)
 			f.mtu = *(const uint32_t *)RTA_DATA(a);
 		else if (a->rta_type == IFLA_LINK)
@@ -124,6 +128,8 @@ static bool own_facts(struct egress_watch *w, const struct link_facts *f)
 	bool changed = !w->present || w->up != up || w->mtu != f->mtu ||
 		       (f->mac && memcmp(w->mac, f->mac, sizeof(w->mac)) != 0);
 
+	if (!*w->name)
+		snprintf(w->name, sizeof(w->name), "%s", f->name);
 	w->present = true;
 	w->ethernet = f->ethernet;
 	w->enabled = f->flags & IFF_UP;
@@ -139,6 +145,7 @@ struct dump {
 	struct egress_watch *w;
 	bool own_only; // first pass: VLANs depend on the state of the interface below
 	bool changed, found;
+	bool heir; // another interface has the name and can be used
 	bool seen[EGRESS_MAX];
 };
 
@@ -154,8 +161,10 @@ static void dump_take(struct dump *d, const struct nlmsghdr *h)
 		d->changed |= own_facts(d->w, &f);
 		return;
 	}
-	if (d->own_only)
+	if (d->own_only) {
+		d->heir |= (f.flags & USABLE) == USABLE && strcmp(f.name, d->w->name) == 0;
 		return;
+	}
 	if (own)
 		f.vlan = 0; // a VLAN interface that is itself the link sends untagged
 	else if (!f.is_vlan || f.foreign_parent || f.parent != d->w->ifindex)
@@ -212,6 +221,8 @@ static int table_refresh(struct egress_watch *w, bool *changed)
 		w->present = false;
 		w->up = false;
 	}
+	if (rc == 0)
+		w->replaced = !own.found && own.heir;
 	if (rc == 0)
 		rc = dump_links(&all);
 	if (rc)

@@ -3,6 +3,7 @@
 
 #include "shm/layout.h"
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,10 +17,12 @@ struct egress_watch {
 	uint8_t link;	      // index in the data plane's list of links
 	int fd;		      // rtnetlink, subscribed to link changes
 	bool stale;	      // something changed and was not read yet
+	char name[IFNAMSIZ];  // of the interface at the start
 	// Of the interface itself, as last seen.
 	bool present, enabled; // enabled: administratively up
 	bool up;	       // enabled and with carrier
 	bool ethernet;	       // frames have Ethernet headers
+	bool replaced;	       // not present, and another one that can be used has its name
 	uint8_t mac[6];
 	uint32_t mtu;
 };

@@ -34,6 +34,7 @@ struct link_stats {
 	uint64_t lost[DROP_LINK_COUNT];
 	uint32_t mtu;	   // IP packet bytes, 0 = does not apply
 	uint8_t down;	   // the interface is down or gone
+	uint8_t replaced;  // it is gone, and another one has its name: open the link again
 	uint8_t native;	   // xdp: the driver runs the steering program; dpdk: it wakes workers
 	uint8_t zero_copy; // raw links
 	uint8_t kernel;	   // the steering program relays itself

@@ -346,6 +346,7 @@ static void xdp_stats(const struct link *link, struct link_stats *out)
 	*out = (struct link_stats){
 	    .mtu = x->watch.mtu,
 	    .down = !x->watch.present || !x->watch.up,
+	    .replaced = x->watch.replaced,
 	    .native = x->program.native,
 	    .zero_copy = link->queue_count && link->queues[0]->umem->zero_copy,
 	    .kernel = x->cfg.kernel != NULL,

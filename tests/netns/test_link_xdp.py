@@ -26,10 +26,13 @@ class Cables:
         self.hosts = {}
         for number, name in enumerate("ab", 1):
             host = self.hosts[name] = lab.host(name)
-            lab.cable(self.relay_host, f"w{number}", host, "e")
-            lab.address(self.relay_host, f"w{number}", f"10.0.{number}.1/24")
-            lab.address(host, "e", f"10.0.{number}.2/24")
-            lab.route(host, "default", "via", f"10.0.{number}.1")
+            self.plug(host, number)
+
+    def plug(self, host, number):
+        self.lab.cable(self.relay_host, f"w{number}", host, "e")
+        self.lab.address(self.relay_host, f"w{number}", f"10.0.{number}.1/24")
+        self.lab.address(host, "e", f"10.0.{number}.2/24")
+        self.lab.route(host, "default", "via", f"10.0.{number}.1")
 
     def relay(self, *arguments, mode="engine"):
         for host in self.hosts.values() if mode == "kernel" else ():
@@ -91,6 +94,30 @@ def test_interface_goes_away(cables, mode):
     a.relay(102, b"to nowhere")
     a.relay(103, b"still here")
     assert again.delivered() == (101, b"still here")
+    assert relay.stop() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_interface_made_again(cables, mode):
+    """The link comes back on it by itself, and the nodes are still known."""
+    relay = cables.relay(mode=mode)
+    a, b = cables.nodes(relay)
+    before = relay.children()["fairway-dp"]
+    run("ip", "-n", cables.relay_host, "link", "delete", "w2")
+    cables.plug(cables.hosts["b"], 2)
+    if mode == "kernel":
+        receive_from_xdp(cables.hosts["b"], "e")
+
+    def attached():
+        return "xdp" in run("ip", "-n", cables.relay_host, "link", "show", "w2").stdout
+
+    eventually(attached)
+    assert relay.children()["fairway-dp"] != before
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    eventually(lambda: all(link["up"] for link in relay.ask("links")["links"]))
+    b.discover()
+    a.relay(102, b"over the new cable")
+    assert b.delivered() == (101, b"over the new cable")
     assert relay.stop() == 0
 
 

@@ -68,8 +68,10 @@ static double trial(struct rig *rig, uint32_t nodes, unsigned workers)
 	for (unsigned i = 0; i < workers; i++)
 		pthread_join(lanes[i].thread, NULL);
 	for (unsigned i = 0; i < workers; i++) {
+		const unsigned middle = TIMED / 2;
+
 		qsort(lanes[i].cost_ns, TIMED, sizeof(lanes[i].cost_ns[0]), compare);
-		rate += BATCH * 1e9 / (double)lanes[i].cost_ns[TIMED / 2];
+		rate += BATCH * 1e9 / (double)lanes[i].cost_ns[middle];
 	}
 	pthread_barrier_destroy(&start);
 	return rate;

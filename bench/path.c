@@ -110,10 +110,11 @@ static void lab_turn(struct lab *lab)
 // Median nanoseconds per datagram.
 static double lab_close(struct lab *lab)
 {
+	const size_t middle = lab->costs / 2;
 	double median;
 
 	qsort(lab->cost_ns, lab->costs, sizeof(lab->cost_ns[0]), compare);
-	median = (double)lab->cost_ns[lab->costs / 2] / BATCH;
+	median = (double)lab->cost_ns[middle] / BATCH;
 	rig_close(&lab->rig);
 	free(lab);
 	return median;

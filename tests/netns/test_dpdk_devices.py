@@ -3,6 +3,7 @@
 
 The generator verifies every payload, the order of each flow, duplicates and where a frame went.
 """
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def over_af_packet(pair):
 
 def over_af_xdp(pair):
     """With a program of ours: the driver's own takes CAP_SYS_ADMIN, which the relay does not have."""
-    program = BUILD / "bpf/redirect.bpf.o"
+    # where whom the relay serves as may read it, wherever the build is
+    program = shutil.copy(BUILD / "bpf/redirect.bpf.o", pair.folder.name)
     pair.cable()
     pair.tap()
     pair.generator_device = f"net_af_xdp0,iface=g,xdp_prog={program}"
@@ -112,7 +114,8 @@ def over_tap(pair):
     return relay
 
 
-DEVICES = {"memif": over_memif, "vhost": over_vhost, "af_packet": over_af_packet, "af_xdp": over_af_xdp, "tap": over_tap}
+DEVICES = {"memif": over_memif, "vhost": over_vhost, "af_packet": over_af_packet,
+           "af_xdp": over_af_xdp, "tap": over_tap}
 
 
 def dpdk_link(relay):

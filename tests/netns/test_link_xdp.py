@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import struct
+import urllib.request
 
 import pytest
 
@@ -137,8 +138,8 @@ def test_losses_in_the_rings_have_names(cables):
     eventually(lambda: lost(relay.ask("stats")["drops"]))
     assert lost({d["name"]: d["count"] for d in relay.ask("drops")["drops"]})
     assert next(link["drops"] for link in relay.ask("links")["links"] if link["name"] == "xdp:w1")
-    page = run("ip", "netns", "exec", cables.relay_host, "curl", "-s",
-               "http://127.0.0.1:9090/metrics").stdout
+    with inside(cables.relay_host):
+        page = urllib.request.urlopen("http://127.0.0.1:9090/metrics").read().decode()
     assert sum(int(n) for n in re.findall(r'reason="rx_(?:ring_full|no_buffer)"} (\d+)', page))
     assert relay.stop() == 0
 

@@ -91,6 +91,8 @@ static inline uint16_t ipv4_checksum(const uint8_t *header, size_t header_len);
 static inline uint64_t udp4_pseudo_sum(uint32_t src, uint32_t dst, uint16_t udp_len);
 static inline uint64_t udp6_pseudo_sum(
     const uint8_t src[16], const uint8_t dst[16], uint32_t udp_len);
+// That of a datagram that inet_udp_parse found in `data`.
+static inline uint64_t inet_udp_pseudo_sum(const uint8_t *data, const struct inet_udp *h);
 // pseudo plus the UDP header (checksum field zero) and payload: what belongs into the field.
 static inline uint16_t udp_checksum(uint64_t pseudo, const uint8_t *udp, size_t udp_len);
 // True when the checksum in the header is right. A zero field (no checksum) is for the caller.
@@ -214,6 +216,18 @@ static inline uint64_t udp6_pseudo_sum(
 	uint64_t sum = csum_add(csum_add(0, src, 16), dst, 16);
 
 	return sum + htobe32(udp_len) + htobe32(IP_PROTOCOL_UDP);
+}
+
+static inline uint64_t inet_udp_pseudo_sum(const uint8_t *data, const struct inet_udp *h)
+{
+	const uint8_t *ip = data + h->l3;
+	uint32_t src, dst;
+
+	if (h->version == 6)
+		return udp6_pseudo_sum(ip + IPV6_OFFSET_SRC, ip + IPV6_OFFSET_DST, h->udp_len);
+	memcpy(&src, ip + IPV4_OFFSET_SRC, sizeof(src));
+	memcpy(&dst, ip + IPV4_OFFSET_DST, sizeof(dst));
+	return udp4_pseudo_sum(src, dst, h->udp_len);
 }
 
 static inline uint16_t udp_checksum(uint64_t pseudo, const uint8_t *udp, size_t udp_len)

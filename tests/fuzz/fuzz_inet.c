@@ -18,21 +18,11 @@ static void rewrite(uint8_t *udp, size_t udp_len, uint64_t pseudo)
 
 static void headers(uint8_t *data, size_t len, const struct inet_udp *w)
 {
-	const uint8_t *ip = data + w->l3;
-	uint32_t src, dst;
-	uint64_t pseudo;
-
 	fuzz_check(w->l3 < w->l4 && w->payload == w->l4 + UDP_HEADER_SIZE);
 	fuzz_check(w->udp_len >= UDP_HEADER_SIZE && (size_t)w->l4 + w->udp_len <= len);
-	if (w->version == 4) {
-		memcpy(&src, ip + IPV4_OFFSET_SRC, sizeof(src));
-		memcpy(&dst, ip + IPV4_OFFSET_DST, sizeof(dst));
-		pseudo = udp4_pseudo_sum(src, dst, w->udp_len);
-		ipv4_checksum(ip, (size_t)w->l4 - w->l3);
-	} else {
-		pseudo = udp6_pseudo_sum(ip + IPV6_OFFSET_SRC, ip + IPV6_OFFSET_DST, w->udp_len);
-	}
-	rewrite(data + w->l4, w->udp_len, pseudo);
+	if (w->version == 4)
+		ipv4_checksum(data + w->l3, (size_t)w->l4 - w->l3);
+	rewrite(data + w->l4, w->udp_len, inet_udp_pseudo_sum(data, w));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -21,18 +21,6 @@ static const char *const sources[] = {"198.51.100.1:4001", "198.51.100.2:4002",
     "[2001:db8:1::3]:4003", "198.51.100.4:4004", "203.0.113.1:9001", "203.0.113.9:7",
     "198.51.100.1:9", "192.0.2.77:5"};
 
-static uint64_t frame_pseudo(const uint8_t *frame, const struct inet_udp *h)
-{
-	const uint8_t *ip = frame + h->l3;
-	uint32_t src, dst;
-
-	if (h->version == 6)
-		return udp6_pseudo_sum(ip + IPV6_OFFSET_SRC, ip + IPV6_OFFSET_DST, h->udp_len);
-	memcpy(&src, ip + IPV4_OFFSET_SRC, sizeof(src));
-	memcpy(&dst, ip + IPV4_OFFSET_DST, sizeof(dst));
-	return udp4_pseudo_sum(src, dst, h->udp_len);
-}
-
 static enum sum_state frame_sum(const uint8_t *frame, size_t len)
 {
 	struct inet_udp h;
@@ -41,7 +29,7 @@ static enum sum_state frame_sum(const uint8_t *frame, size_t len)
 
 	if (inet_udp_parse(frame, len, &h))
 		return SUM_NONE;
-	pseudo = frame_pseudo(frame, &h);
+	pseudo = inet_udp_pseudo_sum(frame, &h);
 	memcpy(&check, frame + h.l4 + UDP_OFFSET_CHECKSUM, sizeof(check));
 	if (check == 0)
 		return SUM_NONE;
@@ -61,7 +49,7 @@ static void frame_fix_sums(uint8_t *frame, size_t len)
 		check = ipv4_checksum(frame + h.l3, (size_t)h.l4 - h.l3);
 		memcpy(frame + h.l3 + IPV4_OFFSET_CHECKSUM, &check, sizeof(check));
 	}
-	check = udp_checksum(frame_pseudo(frame, &h), frame + h.l4, h.udp_len);
+	check = udp_checksum(inet_udp_pseudo_sum(frame, &h), frame + h.l4, h.udp_len);
 	memcpy(frame + h.l4 + UDP_OFFSET_CHECKSUM, &check, sizeof(check));
 }
 

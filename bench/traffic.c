@@ -2,6 +2,7 @@
 #include "bench/traffic.h"
 
 #include "base/clock.h"
+#include "pktgen/random.h"
 #include "wire/beacon.h"
 
 #include <err.h>
@@ -9,8 +10,7 @@
 
 uint32_t traffic_random(struct traffic *t)
 {
-	t->random = t->random * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(t->random >> 32);
+	return (uint32_t)(random_next(&t->random) >> 32);
 }
 
 static uint32_t node_random(struct traffic *t)

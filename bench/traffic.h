@@ -14,8 +14,8 @@ enum { TRAFFIC_FRAME = 64, TRAFFIC_NEXTHOP = 1 };
 struct traffic {
 	struct rig *rig;
 	unsigned worker;
-	uint32_t nodes; // sends among the first of them
-	uint64_t random;
+	uint32_t nodes;	 // sends among the first of them
+	uint64_t random; // not 0
 	uint64_t now_ns; // the worker's time: passes in its turns only, starts with the first
 };
 

@@ -13,7 +13,7 @@ enum exit_status {
 	EXIT_OK,
 	EXIT_FAILED,   // what failed is in the last line of the log
 	EXIT_USAGE,    // command line or configuration: trying again cannot help
-	EXIT_NO_RELAY, // no relay is running there (clients)
+	EXIT_NO_RELAY, // no relay is running there, or a part does not answer (clients)
 	EXIT_AGAIN,    // all is well, but it takes another start to go on (data plane)
 };
 

@@ -118,6 +118,7 @@ json_t *client_request(struct client *client, json_t *request, struct parse_erro
 	int rc = send_request(client, request, error);
 	json_t *answer, *result = NULL;
 
+	client->away = true;
 	json_decref(request);
 	if (rc)
 		return NULL;
@@ -130,6 +131,7 @@ json_t *client_request(struct client *client, json_t *request, struct parse_erro
 			    client->state, ADMIN_PATIENCE_MS / 1000);
 		return NULL;
 	}
+	client->away = json_is_true(json_object_get(answer, "again"));
 	if (json_is_true(json_object_get(answer, "ok"))) {
 		result = json_incref(json_object_get(answer, "result"));
 		if (!result)

@@ -34,5 +34,7 @@ extern struct config command_config;
 
 // Connects, asks once and closes. NULL: it has complained; *status is the exit status.
 json_t *ask(const struct command *self, json_t *request, int *status);
+// The exit status after a failed request.
+int failure_status(const struct client *client);
 // Prints as JSON, indented, and a newline. Takes `value` over.
 void print_json(json_t *value);

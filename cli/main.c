@@ -49,6 +49,11 @@ int read_line(const struct command *self, const struct config_command *shape, in
 	return rc;
 }
 
+int failure_status(const struct client *client)
+{
+	return client->away ? EXIT_NO_RELAY : EXIT_FAILED;
+}
+
 json_t *ask(const struct command *self, json_t *request, int *status)
 {
 	struct parse_error error;
@@ -63,7 +68,7 @@ json_t *ask(const struct command *self, json_t *request, int *status)
 	}
 	result = client_request(&client, request, &error);
 	client_close(&client);
-	*status = result ? EXIT_OK : EXIT_FAILED;
+	*status = result ? EXIT_OK : failure_status(&client);
 	if (!result)
 		complain(self, error.text);
 	return result;
@@ -104,7 +109,8 @@ static void print_help(FILE *to)
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(to, "  %-10s %s\n", c->name, c->summary);
 	fputs("\n\"fairway COMMAND --help\" lists the options of a command. Exit status: 0 done, 1 "
-	      "failed,\n2 wrong command line or configuration, 3 no relay is running there.\n",
+	      "failed,\n2 wrong command line or configuration, 3 no relay is running there, or a "
+	      "part of it\ndoes not answer.\n",
 	    to);
 }
 

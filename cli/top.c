@@ -258,7 +258,7 @@ static int watch(
 	sample_free(&w.before);
 	sample_free(&w.now);
 	link_totals_free(&w.links);
-	return rc ? EXIT_FAILED : EXIT_OK;
+	return rc ? failure_status(client) : EXIT_OK;
 }
 
 int run_top(const struct command *self, int argc, char **argv)

@@ -189,7 +189,7 @@ static int trace_relay(struct tracer *t)
 	struct parse_error error;
 	struct client client;
 	json_t *request, *result;
-	int status = EXIT_FAILED;
+	int status;
 
 	if (client_open(&client, command_config.state, &error)) {
 		complain(t->self, error.text);
@@ -203,6 +203,7 @@ static int trace_relay(struct tracer *t)
 		status = follow(t, &client);
 	} else {
 		complain(t->self, error.text);
+		status = failure_status(&client);
 	}
 	client_close(&client);
 	return status;

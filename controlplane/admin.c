@@ -46,7 +46,11 @@ static int send_json(int fd, const json_t *message)
 
 static json_t *error_answer(const struct admin_error *e)
 {
-	return json_pack("{s:b,s:s,s:s}", "ok", 0, "error", e->error, "hint", e->hint);
+	json_t *answer = json_pack("{s:b,s:s,s:s}", "ok", 0, "error", e->error, "hint", e->hint);
+
+	if (e->again)
+		json_object_set_new(answer, "again", json_true());
+	return answer;
 }
 
 static json_t *make_answer(struct admin_client *c, const char *text, size_t len)
@@ -183,7 +187,8 @@ void admin_stop(struct admin *a)
 {
 	while (a->clients)
 		client_drop(a->clients);
-	uv_close((uv_handle_t *)&a->poll, NULL);
+	if (a->loop)
+		uv_close((uv_handle_t *)&a->poll, NULL);
 	unlink(a->path);
 }
 

@@ -18,6 +18,7 @@ struct admin;
 struct admin_error {
 	char error[ADMIN_ERROR_MAX];
 	char hint[ADMIN_ERROR_MAX];
+	bool again; // the same request may succeed in a moment
 };
 
 struct admin_client {
@@ -39,14 +40,15 @@ struct admin {
 
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	uv_loop_t *loop;
+	uv_loop_t *loop; // NULL before admin_start()
 	uv_poll_t poll;
 	struct admin_client *clients;
 	unsigned count;
 };
 
 // Creates PATH with mode 0600, in the place of one that is left over. 0 or a negative errno.
-// Bind with privileges, start after they were given up; owner: who may use it beside root.
+// Bind with privileges, start after they were given up; owner: who may use it beside root. Who asks
+// in between waits.
 int admin_bind(struct admin *a, const char *path, uid_t owner, gid_t group);
 void admin_start(struct admin *a, uv_loop_t *loop);
 void admin_stop(struct admin *a);

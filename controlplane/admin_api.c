@@ -55,6 +55,7 @@ json_t *admin_fail(struct admin_error *err, const char *hint, const char *format
 
 static json_t *fail_detached(const struct cp *cp, struct admin_error *err)
 {
+	err->again = true;
 	return admin_fail(err,
 	    "start fairway-dp, or wait until it is back: it is tried every second",
 	    "no data plane is attached (%s)", cp->attach.path);

@@ -14,6 +14,7 @@ static void try_attach(uv_timer_t *timer);
 
 static void retry_later(struct attach *a)
 {
+	a->failed = true;
 	uv_timer_start(&a->retry, try_attach, a->retry_ms, 0);
 	a->retry_ms *= 2;
 	if (a->retry_ms > ATTACH_RETRY_MAX_MS)
@@ -201,11 +202,18 @@ static void try_attach(uv_timer_t *timer)
 void attach_start(struct attach *a)
 {
 	a->sock = -1;
-	a->up = a->given_up = false;
+	a->up = a->given_up = a->failed = false;
+	uv_update_time(a->loop);
+	a->started_ms = uv_now(a->loop);
 	a->retry_ms = ATTACH_RETRY_MIN_MS;
 	uv_timer_init(a->loop, &a->retry);
 	a->retry.data = a;
 	uv_timer_start(&a->retry, try_attach, 0, 0);
+}
+
+bool attach_is_pending(const struct attach *a)
+{
+	return !a->up && !a->failed && uv_now(a->loop) - a->started_ms < ATTACH_PATIENCE_MS;
 }
 
 void attach_stop(struct attach *a)

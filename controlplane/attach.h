@@ -11,7 +11,7 @@
 // The connection to fairway-dp: gets its memory and eventfds, notices when it goes, and tries again
 // until it is back. Main thread.
 
-enum { ATTACH_RETRY_MIN_MS = 100, ATTACH_RETRY_MAX_MS = 1000 };
+enum { ATTACH_RETRY_MIN_MS = 100, ATTACH_RETRY_MAX_MS = 1000, ATTACH_PATIENCE_MS = 2000 };
 
 // What is there while attached. Everything belongs to attach.c.
 struct attachment {
@@ -34,6 +34,8 @@ struct attach {
 
 	bool up;	      // memory is mapped
 	bool given_up;	      // refused
+	bool failed;	      // a try has
+	uint64_t started_ms;  // uv_now()
 	struct attachment at; // valid while up
 	int sock;
 	unsigned retry_ms;
@@ -43,5 +45,7 @@ struct attach {
 
 // Fill in loop, path, callbacks and ctx before. The first try follows at once.
 void attach_start(struct attach *a);
+// The first try is under way, for ATTACH_PATIENCE_MS at most: what it brings is worth waiting for.
+bool attach_is_pending(const struct attach *a);
 // Detaches for good.
 void attach_stop(struct attach *a);

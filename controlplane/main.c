@@ -39,13 +39,22 @@ static const char *const calls[] = {"socket", "connect", "openat", "newfstatat",
     "kill", "statx", "fdatasync", "access", "faccessat2", "readlink", "lstat", "stat", "fchmod",
     "fchown", "getcwd", NULL};
 
+// Whoever asks right after our start waits for the data plane that is there, as for us.
+static void serve_admin(struct cp *cp)
+{
+	if (!cp->admin.loop && !attach_is_pending(&cp->attach))
+		admin_start(&cp->admin, &cp->loop);
+}
+
 static int on_attached(void *ctx)
 {
 	struct cp *cp = ctx;
 	int rc = session_open(cp);
 
-	if (rc == 0)
+	if (rc == 0) {
+		serve_admin(cp);
 		notify_ready("serving");
+	}
 	return rc;
 }
 
@@ -76,6 +85,7 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct cp *cp = timer->data;
 
+	serve_admin(cp);
 	rtnl_tick(&cp->rtnl, clock_mono_ns());
 	embedded_tick(&cp->embedded, clock_mono_ns());
 	if (cp->attach.up)
@@ -204,7 +214,6 @@ static int run(struct cp *cp)
 		log_error("cannot start", kv("reason", (const char *)error.text));
 		return EXIT_FAILED;
 	}
-	admin_start(&cp->admin, &cp->loop);
 	rtnl_start(&cp->rtnl, &cp->loop);
 	if (privilege_filter(calls, &error) != 0) {
 		log_error("cannot start", kv("reason", (const char *)error.text));

@@ -22,7 +22,7 @@ BUILD = Path(os.environ.get("FAIRWAY_BUILD", ROOT / "build"))
 CLONE_NEWNET = 0x40000000
 DISCOVER, DISCOVER_REPLY, PUNCH_REQUEST, PUNCH_COMMAND, RELAY, DELIVER, SYNC = range(1, 8)
 DISCOVER_EX, DELIVER_DEST = 8, 9
-NO_RELAY = 3  # exit status of fairway: the control plane does not answer
+NO_RELAY = 3  # exit status of fairway: control plane or data plane do not answer
 
 
 def run(*command, check=True, timeout=30):
@@ -177,7 +177,7 @@ class Relay:
                        check=False)
             if done.returncode != NO_RELAY:
                 break
-            time.sleep(0.1)  # the control plane is starting again
+            time.sleep(0.1)  # a part of it is starting again
         if done.returncode:
             raise RuntimeError(f"fairway {' '.join(command)}: {done.stderr}")
         return json.loads(done.stdout)

@@ -156,6 +156,7 @@ static void test_what_cannot_be_answered(void **state)
 		assert_null(ask_or(cp, table[i].request, &err));
 		assert_non_null(strstr(err.error, table[i].error));
 		assert_true(err.hint[0]);
+		assert_false(err.again);
 	}
 	cp_free(cp);
 }
@@ -172,6 +173,7 @@ static void test_without_a_data_plane(void **state)
 	json_decref(r);
 	assert_null(ask_or(cp, "{\"request\":\"nodes\"}", &err));
 	assert_non_null(strstr(err.error, "/nowhere/dp.sock"));
+	assert_true(err.again);
 	cp_free(cp);
 }
 

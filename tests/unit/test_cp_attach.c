@@ -124,7 +124,9 @@ static void test_attaches_and_comes_back(void **state)
 
 	(void)state;
 	attach_start(&l->attach); // nobody is there yet
+	assert_true(attach_is_pending(&l->attach));
 	uv_run(&l->loop, UV_RUN_ONCE);
+	assert_false(attach_is_pending(&l->attach));
 	server_open(l);
 	greet(l, "{\"version\":1,\"workers\":2}", 4);
 	turns(l, &l->attached, 1);
@@ -176,8 +178,10 @@ static void test_session_that_cannot_open_is_tried_again(void **state)
 	server_open(l);
 	l->attach_result = -EBUSY;
 	attach_start(&l->attach);
+	assert_true(attach_is_pending(&l->attach));
 	greet(l, "{\"version\":1,\"workers\":2}", 4);
 	turns(l, &l->attached, 1);
+	assert_false(attach_is_pending(&l->attach));
 	l->attach_result = 0;
 	greet(l, "{\"version\":1,\"workers\":2}", 4);
 	turns(l, &l->attached, 2);

@@ -28,6 +28,7 @@ static json_t *on_answer(
 	(void)client;
 	if (json_object_get(request, "fail")) {
 		snprintf(err->error, sizeof(err->error), "as you wish");
+		err->again = json_is_true(json_object_get(request, "fail"));
 		return NULL;
 	}
 	text = malloc((size_t)size + 1);
@@ -114,7 +115,8 @@ static void test_answers(void **state)
 		const char *request, *answer;
 	} table[] = {
 	    {"{\"size\":3}", "{\"ok\":true,\"result\":{\"text\":\"xxx\"}}"},
-	    {"{\"fail\":1}", "as you wish"},
+	    {"{\"fail\":1}", "{\"ok\":false,\"error\":\"as you wish\",\"hint\":\"\"}"},
+	    {"{\"fail\":true}", "\"again\":true"},
 	    {"{\"size\":3", "no JSON object"},
 	    {"[1]", "no JSON object"},
 	    {"\xff\xfe", "no JSON object"},

@@ -164,6 +164,7 @@ static void take_greeting(struct attach *a)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct attach *a = poll->data;
+	ssize_t n;
 	char byte;
 
 	(void)events;
@@ -172,9 +173,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	// After the greeting the data plane says nothing: readable means that it has gone.
-	if (status == 0 && recv(a->sock, &byte, 1, MSG_DONTWAIT) > 0)
-		return;
-	if (status == 0 && (errno == EAGAIN || errno == EINTR))
+	n = status == 0 ? recv(a->sock, &byte, 1, MSG_DONTWAIT) : 0;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	log_warn(
 	    "data plane gone, waiting for it to come back", kv("socket", (const char *)a->path));

@@ -4,6 +4,7 @@
 #include "shm/fds.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -94,6 +95,7 @@ static void lab_close(struct lab *l)
 
 static void turn(struct lab *l)
 {
+	errno = EAGAIN; // whatever an earlier call left there
 	uv_run(&l->loop, UV_RUN_NOWAIT);
 	usleep(1000);
 }

@@ -14,10 +14,10 @@ static enum admission_verdict decide_proven(const struct admission_facts *f)
 {
 	enum admission_verdict v;
 
-	if (f->known && f->key_bound)
-		return f->key_matches ? ADMIT_LEARN : REFUSE_KEY;
 	if (f->identity == IDENTITY_SAME)
 		return !f->known && f->full ? REFUSE_FULL : ADMIT_LEARN_BIND;
+	if (f->known && f->key_bound)
+		return f->key_matches && f->identity != IDENTITY_OTHER ? ADMIT_LEARN : REFUSE_KEY;
 	if (f->identity != IDENTITY_NOT_ASKED)
 		return f->identity == IDENTITY_UNSAID ? REFUSE_UNPROVEN : REFUSE_KEY;
 	v = decide_unproven(f);
@@ -26,8 +26,12 @@ static enum admission_verdict decide_proven(const struct admission_facts *f)
 
 static enum admission_verdict decide_anchored(const struct admission_facts *f)
 {
-	if (f->proof == PROOF_SIGNED && f->known && f->key_bound && f->key_matches)
-		return ADMIT_LEARN;
+	if (f->proof == PROOF_SIGNED) {
+		enum admission_verdict v = decide_proven(f);
+
+		if (f->identity == IDENTITY_SAME || (f->key_bound && v == ADMIT_LEARN))
+			return v;
+	}
 	if (f->anchor == ANCHOR_ELSEWHERE)
 		return REFUSE_ANCHOR;
 	if (!f->known && f->full)
@@ -63,9 +67,13 @@ bool admission_challenges(const struct admission_facts *f)
 
 	if (f->proof == PROOF_STALE)
 		return !(stored && f->key_bound && f->key_matches);
-	if (f->proof == PROOF_KEY && f->policy == ADMISSION_SIGNED)
-		return f->known && f->key_bound ? !stored && f->key_matches : true;
-	return false;
+	if (f->proof != PROOF_KEY || f->policy != ADMISSION_SIGNED)
+		return false;
+	if (!f->known || !f->key_bound)
+		return true;
+	// another key than the bound one: it may be the node's new one
+	return f->key_matches ? !stored
+			      : f->identity == IDENTITY_SAME || f->identity == IDENTITY_UNSAID;
 }
 
 const char *admission_verdict_name(enum admission_verdict v)

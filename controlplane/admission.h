@@ -23,8 +23,9 @@ enum admission_policy { ADMISSION_OPEN, ADMISSION_ANCHORED, ADMISSION_SIGNED };
 // Where the registry says that the node is.
 enum admission_anchor { ANCHOR_NONE, ANCHOR_HERE, ANCHOR_ELSEWHERE };
 
-// Which key an existing registry knows for the node. Where one is asked, a signature counts with
-// that key only: at once, whoever had the id. What it has not said yet is not known.
+// Which key the registry knows for the node. Where one is asked, a signature counts with that key
+// only: at once, whoever had the id and whichever key was bound. While it has not said anything (it
+// may be away) a bound key goes on, also that of a node that has gone there.
 enum admission_identity {
 	IDENTITY_NOT_ASKED,
 	IDENTITY_UNSAID,

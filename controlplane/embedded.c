@@ -255,12 +255,20 @@ static enum admission_anchor anchor_elsewhere(
 enum admission_identity embedded_identity(struct embedded *e, uint32_t node, const uint8_t key[32])
 {
 	struct lookup found;
+	const struct dir_node *n;
 
-	if (!e->is_client)
-		return IDENTITY_NOT_ASKED;
+	if (!e->is_client) {
+		n = e->on ? directory_find(&e->registry.nodes, node) : NULL;
+		return !n			      ? IDENTITY_NOT_ASKED
+		       : memcmp(n->key, key, 32) == 0 ? IDENTITY_SAME
+						      : IDENTITY_OTHER;
+	}
 	switch (lookups_find(&e->lookup.lookups, node, seconds_now(), &found)) {
 	case LOOKUP_KNOWN:
-		return memcmp(found.key, key, 32) == 0 ? IDENTITY_SAME : IDENTITY_OTHER;
+		if (memcmp(found.key, key, 32) == 0)
+			return IDENTITY_SAME;
+		return lookups_doubt(&e->lookup.lookups, node, seconds_now()) ? IDENTITY_UNSAID
+									      : IDENTITY_OTHER;
 	case LOOKUP_ABSENT:
 		return IDENTITY_ABSENT;
 	default:

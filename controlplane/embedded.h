@@ -50,7 +50,8 @@ void embedded_stop(struct embedded *e);
 // Where a node's registry connection comes from, compared with the source of a datagram.
 enum admission_anchor embedded_anchor(
     struct embedded *e, uint32_t node, const struct endpoint *from);
-// Whether an existing registry knows this key for the node; IDENTITY_NOT_ASKED with our own.
+// Whether the registry knows this key for the node. IDENTITY_NOT_ASKED of ids that our own one has
+// not given out.
 enum admission_identity embedded_identity(struct embedded *e, uint32_t node, const uint8_t key[32]);
 // Every 100 ms.
 void embedded_tick(struct embedded *e, uint64_t now_ns);

@@ -237,8 +237,10 @@ int node_writer_bind(struct node_writer *w, uint32_t id, const uint8_t key[32])
 	if (!at || is_remote(*at))
 		return -ENOENT;
 	info = &w->table.info[node_entry_index(*at)];
-	if (info->has_key)
-		return -EEXIST;
+	if (info->has_key && memcmp(info->key, key, sizeof(info->key)) == 0)
+		return 0;
+	__atomic_store_n(&info->has_key, 0, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); // a kill leaves a whole key or none
 	memcpy(info->key, key, sizeof(info->key));
 	__atomic_store_n(&info->has_key, 1, __ATOMIC_RELEASE);
 	node_entry_store(at, node_entry_keyed(*at, true));

@@ -54,9 +54,9 @@ int node_writer_put(
     struct node_writer *w, uint32_t id, const struct node_route *route, uint32_t now_s);
 // 0 or -ENOENT.
 int node_writer_set_nexthop(struct node_writer *w, uint32_t id, uint16_t nexthop);
-// Binds a key to a local node that has none. Workers see NODE_KEYED when the key is there; a kill
-// in between leaves the node without a key, or the flag to node_writer_open(). 0, -ENOENT, or
-// -EEXIST: it has a key.
+// Binds a key to a local node, in the place of the one before. Workers see NODE_KEYED when a key is
+// there; a kill in between leaves the node without a key, or the flag to node_writer_open(). 0 or
+// -ENOENT.
 int node_writer_bind(struct node_writer *w, uint32_t id, const uint8_t key[32]);
 // 0, -ENOENT or -ENOMEM.
 int node_writer_remove(struct node_writer *w, uint32_t id);

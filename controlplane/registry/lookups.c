@@ -60,6 +60,11 @@ static struct lookup *place_for(struct lookups *l, uint32_t node, uint32_t now_s
 	return least;
 }
 
+static void ask_for(struct lookups *l, uint32_t node)
+{
+	l->waiting[(l->first + l->count++) % LOOKUP_WAITING_MAX] = node;
+}
+
 enum lookup_state lookups_find(struct lookups *l, uint32_t node, uint32_t now_s, struct lookup *out)
 {
 	struct lookup *e = entry_of(l, node);
@@ -75,8 +80,23 @@ enum lookup_state lookups_find(struct lookups *l, uint32_t node, uint32_t now_s,
 		e = place_for(l, node, now_s);
 	*e =
 	    (struct lookup){.node = node, .state = LOOKUP_ASKED, .until_s = now_s + LOOKUP_ASKED_S};
-	l->waiting[(l->first + l->count++) % LOOKUP_WAITING_MAX] = node;
+	ask_for(l, node);
 	return LOOKUP_ASKED;
+}
+
+bool lookups_doubt(struct lookups *l, uint32_t node, uint32_t now_s)
+{
+	struct lookup *e = entry_of(l, node);
+
+	if (!e || state_at(e, now_s) != LOOKUP_KNOWN)
+		return false;
+	if (e->doubted_s && now_s - e->doubted_s < LOOKUP_DOUBT_S)
+		return true;
+	if (now_s + LOOKUP_KNOWN_S - e->until_s < LOOKUP_DOUBT_S || l->count == LOOKUP_WAITING_MAX)
+		return false;
+	e->doubted_s = now_s;
+	ask_for(l, node);
+	return true;
 }
 
 uint32_t lookups_next(struct lookups *l)

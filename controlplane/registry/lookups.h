@@ -19,6 +19,7 @@ enum {
 	LOOKUP_KNOWN_S = 300,
 	LOOKUP_ABSENT_S = 60,
 	LOOKUP_ASKED_S = 5, // for an answer
+	LOOKUP_DOUBT_S = 5, // so old an answer may be doubted
 };
 
 enum lookup_state { LOOKUP_NONE, LOOKUP_ASKED, LOOKUP_ABSENT, LOOKUP_KNOWN };
@@ -26,8 +27,9 @@ enum lookup_state { LOOKUP_NONE, LOOKUP_ASKED, LOOKUP_ABSENT, LOOKUP_KNOWN };
 struct lookup {
 	uint32_t node;
 	uint32_t until_s;
-	uint8_t state; // enum lookup_state
-	bool has_at;   // the registry tells its endpoint, as of public nodes
+	uint32_t doubted_s; // when a known one was last asked again; 0 = not since its answer
+	uint8_t state;	    // enum lookup_state
+	bool has_at;	    // the registry tells its endpoint, as of public nodes
 	struct endpoint at;
 	uint8_t key[32];
 };
@@ -47,6 +49,11 @@ void lookups_close(struct lookups *l);
 // while nothing is, and then it is asked, if there is room.
 enum lookup_state lookups_find(
     struct lookups *l, uint32_t node, uint32_t now_s, struct lookup *out);
+
+// Somebody shows another key than the one that is known: the node may have changed it. True while a
+// newer answer is to come, of which at most one in LOOKUP_DOUBT_S is asked for; the known one
+// stays.
+bool lookups_doubt(struct lookups *l, uint32_t node, uint32_t now_s);
 
 // The node to ask for next, 0: none.
 uint32_t lookups_next(struct lookups *l);

@@ -118,6 +118,39 @@ def test_signed_admission_with_keys_of_a_registry(lab):
     assert relay.ask("status")["nodes"] == 1
 
 
+@pytest.mark.parametrize("where", ["embedded", "elsewhere"])
+def test_signed_admission_after_a_rotated_key(lab, where):
+    nets = Nets(lab, "cone")
+    serve = ["--listen", "10.0.0.1:9001", "--admission", "signed"]
+    if where == "elsewhere":
+        registered(nets, 0)
+        relay = Relay(lab, nets.relay_host, *serve, "--registry", "10.0.0.254:9000")
+    else:
+        relay = Relay(lab, nets.relay_host, *serve, "--registry", "embedded",
+                      "--registry-listen", "10.0.0.1:9000")
+    node, new = registry_client.Node(1), registry_client.Node(2)
+    with inside(nets.router):
+        client = registry_client.Client(
+            ("10.0.0.254" if where == "elsewhere" else "10.0.0.1", 9000))
+        node.register(client)
+    old_key = seeded(lab, nets, node.id, 1, "10.1.0.1")
+    new_key = seeded(lab, nets, node.id, 2, "10.2.0.1")
+
+    def proves(agent):
+        """Discovers, signed if it is challenged, until the relay has it where it is."""
+        nonce = agent.challenge()
+        if nonce:
+            agent.prove(nonce)
+        nodes = relay.ask("nodes")["nodes"]
+        return bool(nodes) and nodes[0]["endpoint"] == "%s:%d" % agent.socket.getsockname()
+    eventually(lambda: proves(old_key), timeout=60, every=0.5)
+    assert not proves(new_key)
+    node.ask(client, "rotate_key", f"rotate:{node.id}", node_id=node.id,
+             new_public_key=new.public_key)
+    eventually(lambda: proves(new_key), timeout=60, every=0.5)
+    assert not proves(old_key)
+
+
 def test_anchored_admission_at_a_registry(lab):
     nets = Nets(lab, "cone")
     _, (node,) = registered(nets, 1)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 // Facts as letters: K known, I same IP, P same port, B key bound, M the key shown is the bound one,
-// F full, H the registry says here, E elsewhere, s silent for longer than admission.silence; an
-// existing registry knows S the same key, O another, A no such node, U has not said yet.
+// F full, H the registry says here, E elsewhere, s silent for longer than admission.silence; the
+// registry knows S the same key, O another, A no such node, U has not said yet.
 struct fact {
 	enum admission_policy policy;
 	enum admission_proof proof;
@@ -86,7 +86,7 @@ static const struct fact table[] = {
     {SIGNED, PROOF_SIGNED, "KBI", REFUSE_KEY, false},
     {SIGNED, PROOF_SIGNED, "K", REFUSE_OCCUPIED, false},
     {SIGNED, PROOF_SIGNED, "Ks", ADMIT_LEARN_BIND, false},
-    // signed, and an existing registry knows the keys
+    // signed, and the registry knows the keys
     {SIGNED, PROOF_SIGNED, "S", ADMIT_LEARN_BIND, false},
     {SIGNED, PROOF_SIGNED, "FS", REFUSE_FULL, false},
     {SIGNED, PROOF_SIGNED, "KS", ADMIT_LEARN_BIND, false}, // whoever had the id
@@ -95,12 +95,27 @@ static const struct fact table[] = {
     {SIGNED, PROOF_SIGNED, "U", REFUSE_UNPROVEN, false},
     {SIGNED, PROOF_SIGNED, "KsU", REFUSE_UNPROVEN, false},
     {SIGNED, PROOF_SIGNED, "KBMU", ADMIT_LEARN, false}, // the registry may be away
-    {SIGNED, PROOF_SIGNED, "KBS", REFUSE_KEY, false},
+    {SIGNED, PROOF_SIGNED, "KBMS", ADMIT_LEARN_BIND, false},
+    {SIGNED, PROOF_SIGNED, "KBMA", ADMIT_LEARN, false},
+    {SIGNED, PROOF_SIGNED, "KBS", ADMIT_LEARN_BIND, false}, // rotated: the new key
+    {SIGNED, PROOF_SIGNED, "KBMO", REFUSE_KEY, false},	    // and the one before
+    {SIGNED, PROOF_SIGNED, "KBA", REFUSE_KEY, false},
+    {SIGNED, PROOF_SIGNED, "KBU", REFUSE_KEY, false},
     {SIGNED, PROOF_KEY, "S", REFUSE_UNPROVEN, true},
+    {SIGNED, PROOF_KEY, "KBS", REFUSE_KEY, true},
+    {SIGNED, PROOF_KEY, "KIPBS", ADMIT_REFRESH, true},
+    {SIGNED, PROOF_KEY, "KBU", REFUSE_KEY, true},
+    {SIGNED, PROOF_KEY, "KBO", REFUSE_KEY, false},
     {ANCHOR, PROOF_SIGNED, "U", ADMIT_LEARN, false},
     {ANCHOR, PROOF_SIGNED, "KO", REFUSE_OCCUPIED, false},
     {ANCHOR, PROOF_SIGNED, "KS", ADMIT_LEARN_BIND, false},
-    {ANCHOR, PROOF_SIGNED, "ES", REFUSE_ANCHOR, false},
+    {ANCHOR, PROOF_SIGNED, "ES", ADMIT_LEARN_BIND, false}, // a signature is better still
+    {ANCHOR, PROOF_SIGNED, "KBES", ADMIT_LEARN_BIND, false},
+    {ANCHOR, PROOF_SIGNED, "FES", REFUSE_FULL, false},
+    {ANCHOR, PROOF_SIGNED, "KBMEO", REFUSE_ANCHOR, false}, // signed with the key of before
+    {ANCHOR, PROOF_SIGNED, "KBMHO", ADMIT_LEARN, false},
+    {ANCHOR, PROOF_SIGNED, "EU", REFUSE_ANCHOR, false},
+    {ANCHOR, PROOF_SIGNED, "EA", REFUSE_ANCHOR, false},
 };
 
 static struct admission_facts facts_of(const struct fact *f)

@@ -90,6 +90,31 @@ static void one_question(void **state)
 	lookups_close(&l);
 }
 
+// Who shows another key than the known one makes it ask again, soon enough and not too often.
+static void doubt(void **state)
+{
+	struct lookup found;
+	struct lookups l;
+
+	(void)state;
+	setup(&l);
+	assert_false(lookups_doubt(&l, 7, 100));
+	known(&l, 7, 100);
+	assert_false(lookups_doubt(&l, 7, 104)); // it has just been said
+	assert_true(lookups_doubt(&l, 7, 105));
+	assert_true(lookups_doubt(&l, 7, 109));
+	assert_int_equal(lookups_find(&l, 7, 109, &found), LOOKUP_KNOWN); // until then
+	assert_int_equal(lookups_next(&l), 7);
+	assert_int_equal(lookups_next(&l), 0);
+	assert_true(lookups_doubt(&l, 7, 110)); // no answer came
+	assert_int_equal(lookups_next(&l), 7);
+	known(&l, 7, 111);
+	assert_false(lookups_doubt(&l, 7, 112));
+	assert_int_equal(lookups_find(&l, 7, 410, &found), LOOKUP_KNOWN);
+	assert_false(lookups_doubt(&l, 7, 411));
+	lookups_close(&l);
+}
+
 // Invented ids fill neither the memory nor the registry's time, and push nobody out.
 static void flood(void **state)
 {
@@ -121,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(answers),
 	    cmocka_unit_test(one_question),
+	    cmocka_unit_test(doubt),
 	    cmocka_unit_test(flood),
 	};
 

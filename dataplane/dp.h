@@ -24,7 +24,10 @@ enum dp_exit {
 	DP_EXIT_AGAIN = EXIT_AGAIN,
 };
 
-enum { COMPANION = 0 }; // place of the sock link in the list of links
+enum {
+	COMPANION = 0, // place of the sock link in the list of links
+	AWAITED_MAX = IFNAMSIZ + 4,
+};
 
 struct dp {
 	int argc; // the command line, to be read again on SIGHUP
@@ -36,6 +39,9 @@ struct dp {
 	struct kernel_memory kernel; // zero without a link that relays in the kernel
 	struct link *links[LINK_MAX];
 	unsigned link_count;
+	// "xdp:IFACE" whose interface was missing or down when they were to be opened
+	char awaited[CONFIG_LINK_MAX][AWAITED_MAX];
+	unsigned awaited_count;
 	struct worker *workers[WORKER_MAX];
 	int worker_events[WORKER_MAX];
 	unsigned worker_count;
@@ -55,9 +61,10 @@ void dp_links_reduce(struct dp *dp);
 unsigned dp_workers_wanted(const struct config *config);
 // Opens sock, then the others. Logs errors. 0 or enum dp_exit.
 int dp_links_open(struct dp *dp);
-// Follows addresses and interfaces. A link whose interface was made again, NULL if there is none:
-// to open it takes privileges, and so another start.
-const struct link *dp_links_maintain(struct dp *dp);
+// Follows addresses and interfaces. The name of a link that could be opened now, since its
+// interface was made again or is no longer missing or down; NULL if there is none. That takes
+// privileges, and so another start.
+const char *dp_links_maintain(struct dp *dp);
 void dp_links_close(struct dp *dp);
 // "198.51.100.1:9001 [2001:db8::1]:9001 on sock, xdp:eth0; 2 workers": what we serve.
 void dp_describe(const struct dp *dp, char *text, size_t size);

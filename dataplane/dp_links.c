@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { SOCK_WORKERS_MAX = 4 };
 
@@ -169,6 +172,7 @@ int dp_links_open(struct dp *dp)
 	for (uint32_t i = 0; i < dp->config.links.count; i++) {
 		const struct config_link *l = &dp->config.links.at[i];
 		char spec[sizeof(l->device) + 16];
+		int rc;
 
 		if (*l->device)
 			snprintf(spec, sizeof(spec), "%s", l->device);
@@ -176,9 +180,12 @@ int dp_links_open(struct dp *dp)
 			snprintf(spec, sizeof(spec), "%s:%u", l->ifname, l->queues);
 		else
 			snprintf(spec, sizeof(spec), "%s", l->ifname);
-		if (link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel) != 0 &&
-		    !dp->fall_back)
+		rc = link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel);
+		if (rc && !dp->fall_back)
 			return DP_EXIT_LINK;
+		if ((rc == -ENODEV || rc == -ENETDOWN) && !*l->device)
+			snprintf(
+			    dp->awaited[dp->awaited_count++], AWAITED_MAX, "xdp:%s", l->ifname);
 	}
 	return 0;
 }
@@ -219,19 +226,35 @@ static bool link_publish(const struct link *link, struct link_block *out)
 	return s.replaced;
 }
 
-const struct link *dp_links_maintain(struct dp *dp)
+static bool interface_is_up(const char *link)
+{
+	struct ifreq request = {.ifr_flags = 0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return false;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", link + strlen("xdp:"));
+	rc = ioctl(fd, SIOCGIFFLAGS, &request);
+	close(fd);
+	return rc == 0 && (request.ifr_flags & IFF_UP);
+}
+
+const char *dp_links_maintain(struct dp *dp)
 {
 	struct link_block *blocks = dp->memory.header->links;
-	const struct link *replaced = NULL;
+	const char *ready = NULL;
 
 	for (unsigned i = 0; i < dp->link_count; i++) {
 		dp->links[i]->ops->maintain(dp->links[i]);
 		if (link_publish(dp->links[i], &blocks[i]))
-			replaced = dp->links[i];
+			ready = dp->links[i]->name;
 	}
+	for (unsigned i = 0; i < dp->awaited_count && !ready; i++)
+		if (interface_is_up(dp->awaited[i]))
+			ready = dp->awaited[i];
 	for (unsigned i = dp->link_count; i < LINK_MAX; i++)
 		__atomic_store_n(&blocks[i].valid, 0, __ATOMIC_RELEASE);
-	return replaced;
+	return ready;
 }
 
 void dp_links_close(struct dp *dp)

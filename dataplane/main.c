@@ -243,13 +243,12 @@ static void status_tell(const struct dp *dp, char last[STATUS_MAX])
 	notify_status(text);
 }
 
-// Whether to start again for a link whose interface was made again.
-static bool start_again(const struct link *replaced, uint64_t since_ns)
+// Whether to start again for a link that could be opened now.
+static bool start_again(const char *link, uint64_t since_ns)
 {
-	if (!replaced || clock_mono_ns() - since_ns < AGAIN_AFTER_S * NS_PER_S)
+	if (!link || clock_mono_ns() - since_ns < AGAIN_AFTER_S * NS_PER_S)
 		return false;
-	log_info("the link's interface was made again; starting again to take it",
-	    kv("link", replaced->name));
+	log_info("the link's interface is there; starting again to take it", kv("link", link));
 	return true;
 }
 

@@ -98,6 +98,11 @@ def test_interface_goes_away(cables, mode):
     assert relay.stop() == 0
 
 
+def attached(cables, interface):
+    shown = run("ip", "-n", cables.relay_host, "link", "show", interface, check=False).stdout
+    return "xdp" in shown
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_interface_made_again(cables, mode):
     """The link comes back on it by itself, and the nodes are still known."""
@@ -108,17 +113,40 @@ def test_interface_made_again(cables, mode):
     cables.plug(cables.hosts["b"], 2)
     if mode == "kernel":
         receive_from_xdp(cables.hosts["b"], "e")
-
-    def attached():
-        return "xdp" in run("ip", "-n", cables.relay_host, "link", "show", "w2").stdout
-
-    eventually(attached)
+    eventually(lambda: attached(cables, "w2"))
     assert relay.children()["fairway-dp"] != before
     eventually(lambda: relay.ask("status")["nodes"] == 2)
     eventually(lambda: all(link["up"] for link in relay.ask("links")["links"]))
     b.discover()
     a.relay(102, b"over the new cable")
     assert b.delivered() == (101, b"over the new cable")
+    assert relay.stop() == 0
+
+
+def test_interface_gone_while_the_data_plane_starts(cables):
+    """Sock serves, says so, and the link is taken as soon as there is an interface."""
+    relay = cables.relay()
+    a, b = cables.nodes(relay)
+    run("ip", "-n", cables.relay_host, "link", "delete", "w2")
+    os.kill(relay.children()["fairway-dp"], signal.SIGKILL)
+    eventually(lambda: "link xdp:w2 is not open" in str(relay.ask("status")["warnings"]))
+    cables.plug(cables.hosts["b"], 2)
+    eventually(lambda: attached(cables, "w2"))
+    eventually(lambda: relay.ask("status")["warnings"] == [])
+    assert relay.ask("status")["nodes"] == 2
+    b.discover()
+    a.relay(102, b"over the new cable")
+    assert b.delivered() == (101, b"over the new cable")
+    assert relay.stop() == 0
+
+
+def test_interface_that_is_down_at_the_start(cables):
+    run("ip", "-n", cables.relay_host, "link", "set", "w2", "down")
+    relay = cables.relay()
+    assert "link xdp:w2 is not open" in str(relay.ask("status")["warnings"])
+    assert not attached(cables, "w2")
+    run("ip", "-n", cables.relay_host, "link", "set", "w2", "up")
+    eventually(lambda: attached(cables, "w2"))
     assert relay.stop() == 0
 
 

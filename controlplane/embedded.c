@@ -7,6 +7,7 @@
 #include "base/state.h"
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/import.h"
+#include "controlplane/registry/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -291,7 +292,7 @@ enum admission_anchor embedded_anchor(
 		return anchor_elsewhere(e, node, from);
 	if (!e->on)
 		return ANCHOR_NONE;
-	here = registry_is_from(&e->registry, node, from, &known);
+	here = place_is_from(&e->registry, node, from, &known);
 	return !known ? ANCHOR_NONE : here ? ANCHOR_HERE : ANCHOR_ELSEWHERE;
 }
 

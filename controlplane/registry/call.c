@@ -118,7 +118,7 @@ static void note_proof(struct registry *r, struct call *c)
 	if (c->conn)
 		c->conn->signer = n->id;
 	if (c->conn && c->conn->node == n->id) {
-		n->at = c->conn->at;
+		place_take(n, &c->conn->place);
 		c->conn->node = 0;
 		dirty = true;
 	}

@@ -3,6 +3,7 @@
 
 #include "controlplane/registry/field.h"
 #include "controlplane/registry/json_out.h"
+#include "controlplane/registry/place.h"
 #include "controlplane/registry/registry.h"
 #include "controlplane/registry/sig_cache.h"
 
@@ -63,7 +64,7 @@ struct call {
 // another address counts when the node proves its key on the same connection.
 struct anchor {
 	uint32_t node; // 0 = none
-	struct endpoint at;
+	struct place place;
 	uint32_t signer; // the node that has signed a request here, the last one; 0 = none
 };
 

@@ -18,32 +18,6 @@ enum {
 	EXPIRY_YEARS_MAX = 10,
 };
 
-// The address is the connection's, the port is what the node says; a list of digits that is no
-// port gives none, text that cannot be split gives the connection's own. A public address of the
-// other family is taken as it is: of a host whose connection is IPv6 and whose datagrams are IPv4,
-// or the reverse, this is all there is.
-static struct endpoint claim(const struct call *c, const char *listen)
-{
-	struct endpoint at = c->from, other;
-	const char *colon = strrchr(listen, ':');
-	const char *bracket = strchr(listen, ']');
-	char *end;
-	unsigned long port;
-
-	if (!*listen) {
-		at.port = 0;
-		return at;
-	}
-	if (!colon || (bracket && colon < bracket) || (!bracket && strchr(listen, ':') != colon))
-		return at;
-	if (endpoint_parse(listen, 0, &other) == 0 && other.port && endpoint_is_public(&other) &&
-	    endpoint_is_v4(&other) != endpoint_is_v4(&at))
-		return other;
-	port = strtoul(colon + 1, &end, 10);
-	at.port = colon[1] && !*end && port <= UINT16_MAX ? (uint16_t)port : 0;
-	return at;
-}
-
 static bool is_printable(const char *s)
 {
 	for (; *s; s++)
@@ -126,20 +100,23 @@ static struct dir_node *new_node(struct registry *r, struct call *c, const uint8
 // Where the node is. An address that is not the connection's, and another one of a live node, needs
 // proof: at once if the registration is signed, else with the next signed request on this
 // connection.
-static void place_node(struct call *c, struct dir_node *n, const struct endpoint *at)
+static void place_node(struct call *c, struct dir_node *n, const struct place *p)
 {
-	bool free = !n->live || !n->at.port || endpoint_same_addr(&n->at, at);
+	bool free = !n->live || !n->at.port || endpoint_same_addr(&n->at, &p->at);
+	bool plain = free && endpoint_same_addr(&p->at, &c->from);
 
-	if (!c->proven && !(free && endpoint_same_addr(at, &c->from))) {
-		if (!n->live)
-			n->at.port = 0;
-		if (c->conn) {
-			c->conn->node = n->id;
-			c->conn->at = *at;
-		}
-		return;
+	if (!c->proven && c->conn && (!plain || p->claim.port || n->claim)) {
+		c->conn->node = n->id;
+		c->conn->place = *p;
 	}
-	n->at = *at;
+	if (c->proven)
+		place_take(n, p);
+	else if (plain)
+		n->at = p->at;
+	else if (!n->live)
+		n->at.port = 0;
+	if (!c->proven && !plain)
+		return;
 	set_addr_list(&n->lan_addrs, field_json(c->in, "lan_addrs"), false);
 	set_addr_list(&n->endpoints, field_json(c->in, "endpoints"), true);
 }
@@ -178,7 +155,7 @@ static void do_register(struct registry *r, struct call *c)
 	const struct fleet_ticket ticket = {
 	    field_text(c->in, "identity_token"), field_text(c->in, "owner")};
 	const char *owner = fleet_owner(ticket.owner), *version = field_text(c->in, "version");
-	struct endpoint at = claim(c, field_text(c->in, "listen_addr"));
+	struct place place = place_read(&c->from, field_text(c->in, "listen_addr"));
 	uint8_t key[IDENTITY_KEY_SIZE];
 	struct dir_node *n;
 	bool known, live;
@@ -191,7 +168,7 @@ static void do_register(struct registry *r, struct call *c)
 	if (!n)
 		return;
 	live = n->live;
-	place_node(c, n, &at);
+	place_node(c, n, &place);
 	if (!live) {
 		n->public = n->task_exec = false;
 		directory_set_live(&r->nodes, n, true, c->t.now_s);
@@ -206,7 +183,7 @@ static void do_register(struct registry *r, struct call *c)
 		directory_set_version(&r->nodes, n, version);
 	if (!n->owner && strlen(owner) <= OWNER_LEN_MAX)
 		text_set(&n->owner, owner);
-	answer_register(c, n, &at);
+	answer_register(c, n, &place.at);
 	if (!live)
 		fleets_welcome(r, n, &ticket, c->t.unix_s);
 	name_node(r, c, n, !live || c->proven);
@@ -222,7 +199,7 @@ static void do_heartbeat(struct registry *r, struct call *c)
 {
 	struct dir_node *n = call_node(r, c, "node_id");
 	const char *listen = field_text(c->in, "listen_addr");
-	struct endpoint at;
+	struct place place;
 	char text[32];
 	time_t expires;
 	struct tm tm;
@@ -235,11 +212,9 @@ static void do_heartbeat(struct registry *r, struct call *c)
 		call_fail(c, "node %u: key expired at %s", n->id, text);
 		return;
 	}
-	at = claim(c, listen);
-	if (*listen && strlen(listen) <= CALL_ADDR_MAX && !endpoint_equal(&at, &n->at)) {
-		n->at = at;
+	place = place_read(&c->from, listen);
+	if (*listen && strlen(listen) <= CALL_ADDR_MAX && place_take(n, &place))
 		save_node(r, n);
-	}
 	out_int(&c->out, "time", c->t.unix_s);
 	if (n->expires && n->expires - c->t.unix_s < DAY_S)
 		out_bool(&c->out, "key_expiry_warning", true);

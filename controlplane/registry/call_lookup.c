@@ -74,18 +74,6 @@ static void check_resolve(struct registry *r, struct call *c)
 		call_fail(c, "resolve denied: requester node %u is not registered", requester);
 }
 
-// The port that the relay hears the node from is newer than the registered one, after a NAT has
-// chosen another; the address counts as registered.
-static struct endpoint current_endpoint(const struct registry *r, const struct dir_node *n)
-{
-	struct endpoint heard;
-
-	if (n->at.port && r->heard_at && r->heard_at(r->heard_ctx, n->id, &heard) &&
-	    endpoint_same_addr(&heard, &n->at))
-		return heard;
-	return n->at;
-}
-
 static void do_resolve(struct registry *r, struct call *c)
 {
 	const struct dir_node *n = call_node(r, c, "node_id");
@@ -103,7 +91,7 @@ static void do_resolve(struct registry *r, struct call *c)
 	}
 	since = n->rotated ? n->rotated : n->created;
 	out_int(&c->out, "node_id", n->id);
-	at = current_endpoint(r, n);
+	at = place_current(r, n);
 	out_endpoint(&c->out, "real_addr", &at);
 	out_text(&c->out, "public_key", key_text(key, n->key));
 	out_endpoints(&c->out, n->endpoints);

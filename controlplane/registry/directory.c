@@ -193,6 +193,7 @@ void directory_remove(struct directory *d, struct dir_node *n)
 	free(n->external_id);
 	free(n->lan_addrs);
 	free(n->endpoints);
+	free(n->claim);
 	free(n->networks);
 	n->id = 0;
 	d->count--;

@@ -37,6 +37,7 @@ struct dir_node {
 	char *tags;	     // "gpu,llm"
 	char *lan_addrs;     // one a line
 	char *endpoints;     // "network address", one a line
+	char *claim;	     // another address of its datagrams, place.h
 	const char *version; // shared between nodes, or NULL
 	uint16_t *networks;  // sorted, without the backbone
 	struct inbox *inbox; // or NULL

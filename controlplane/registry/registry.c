@@ -62,27 +62,6 @@ static void leave_unproven(struct registry *r, const struct dir_node *n)
 	}
 }
 
-bool registry_is_from(
-    const struct registry *r, uint32_t node, const struct endpoint *from, bool *known)
-{
-	static const uint8_t none[sizeof(from->addr)];
-	const struct dir_node *n = directory_live(&r->nodes, node);
-	struct endpoint anchor = {.port = 0};
-
-	*known = false;
-	if (!n)
-		return false;
-	memcpy(anchor.addr, n->anchor, sizeof(anchor.addr));
-	if (!memcmp(n->anchor, none, sizeof(none))) {
-		*known = n->at.port != 0;
-		return *known && endpoint_same_addr(&n->at, from);
-	}
-	*known = true;
-	return endpoint_same_addr(&anchor, from) ||
-	       (n->proven && n->at.port && endpoint_same_addr(&n->at, from) &&
-		   endpoint_is_v4(&n->at) != endpoint_is_v4(&anchor));
-}
-
 void registry_prove(struct registry *r, struct dir_node *n)
 {
 	leave_unproven(r, n);
@@ -94,6 +73,7 @@ void registry_let_go(struct registry *r, struct dir_node *n)
 	directory_set_live(&r->nodes, n, false, 0);
 	directory_set_hostname(&r->nodes, n, "");
 	n->at.port = 0;
+	text_set(&n->claim, NULL);
 	if (is_forgettable(n)) {
 		leave_unproven(r, n);
 		r->count[REGISTRY_FORGOTTEN]++;

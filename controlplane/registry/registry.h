@@ -99,11 +99,6 @@ int registry_attach(
 // Every 100 ms: lets silent nodes go, a bounded number of them.
 void registry_tick(struct registry *r, struct registry_time t);
 
-// May a datagram from this address speak for the node? From the address that its last signed
-// request came from, or the one of the other family that it has registered with proof; without any
-// signed request from where it registered. *known: the registry can tell.
-bool registry_is_from(
-    const struct registry *r, uint32_t node, const struct endpoint *from, bool *known);
 // A node has signed with its key: it does not count as unproven any more.
 void registry_prove(struct registry *r, struct dir_node *n);
 // A node goes: hostname and endpoint are freed, and who never proved its key is forgotten.

@@ -23,12 +23,12 @@ void save_node(struct registry *r, const struct dir_node *n)
 
 	store_put(r->store, STORE_NODE,
 	    "ibiiiiitttttttt"
-	    "iiiii",
+	    "iiiiit",
 	    (int64_t)n->id, n->key, sizeof(n->key), (int64_t)n->live, (int64_t)n->public,
 	    (int64_t)n->task_exec, (int64_t)n->proven, (int64_t)n->ratcheted,
 	    endpoint_text(&n->at, at, sizeof(at)), n->hostname, n->owner, n->external_id, n->tags,
 	    n->lan_addrs, n->endpoints, n->version, (int64_t)n->polo, (int64_t)n->rotations,
-	    n->created, n->rotated, n->expires);
+	    n->created, n->rotated, n->expires, n->claim);
 }
 
 void save_network(struct registry *r, const struct network *net)
@@ -117,6 +117,7 @@ static bool load_node(struct loading *l, const struct store_row *row)
 	       !directory_set_tags(d, n, row_text(row, 11)) &&
 	       !text_set(&n->lan_addrs, row_text(row, 12)) &&
 	       !text_set(&n->endpoints, row_text(row, 13)) &&
+	       !text_set(&n->claim, row_text(row, 20)) &&
 	       (!*row_text(row, 14) || !directory_set_version(d, n, row_text(row, 14)));
 }
 

@@ -14,9 +14,9 @@ const char *const store_statements[STORE_OP_COUNT] = {
     [STORE_NODE] =
 	("INSERT OR REPLACE INTO node(id,key,live,public,task_exec,proven,ratcheted,endpoint,"
 	 "hostname,owner,external_id,tags,lan_addrs,endpoints,version,polo,rotations,created,"
-	 "rotated,expires) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,"
-	 "?19,?20)"),
-    [STORE_NODE_GONE] = "UPDATE node SET live=0,hostname=NULL,endpoint=NULL WHERE id=?1",
+	 "rotated,expires,claim) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
+	 "?17,?18,?19,?20,?21)"),
+    [STORE_NODE_GONE] = "UPDATE node SET live=0,hostname=NULL,endpoint=NULL,claim=NULL WHERE id=?1",
     [STORE_NODE_FORGET] = "DELETE FROM node WHERE id=?1",
     [STORE_PAIR] = "INSERT OR REPLACE INTO pair(low,high,sides) VALUES(?1,?2,?3)",
     [STORE_PAIR_FORGET] = "DELETE FROM pair WHERE low=?1 AND high=?2",
@@ -40,7 +40,7 @@ const char *const store_selects[STORE_OP_COUNT] = {
     [STORE_META] = "SELECT name,value FROM meta",
     [STORE_NODE] =
 	("SELECT id,key,live,public,task_exec,proven,ratcheted,endpoint,hostname,owner,external_id,"
-	 "tags,lan_addrs,endpoints,version,polo,rotations,created,rotated,expires FROM node "
+	 "tags,lan_addrs,endpoints,version,polo,rotations,created,rotated,expires,claim FROM node "
 	 "ORDER BY id"),
     [STORE_PAIR] = "SELECT low,high,sides FROM pair",
     [STORE_NETWORK] = ("SELECT id,name,rule,enterprise,token,admin_token,max_members,ports,"
@@ -55,7 +55,7 @@ static const char schema[] =
     "CREATE TABLE node(id INTEGER PRIMARY KEY,key BLOB NOT NULL,live INT,public INT,task_exec INT,"
     "proven INT,ratcheted INT,endpoint TEXT,hostname TEXT,owner TEXT,external_id TEXT,tags TEXT,"
     "lan_addrs TEXT,endpoints TEXT,version TEXT,polo INT,rotations INT,created INT,rotated INT,"
-    "expires INT);"
+    "expires INT,claim TEXT);"
     "CREATE TABLE pair(low INT,high INT,sides INT,PRIMARY KEY(low,high)) WITHOUT ROWID;"
     "CREATE TABLE network(id INTEGER PRIMARY KEY,name TEXT NOT NULL,rule INT,enterprise INT,"
     "token TEXT,admin_token TEXT,max_members INT,ports TEXT,description TEXT,rules TEXT,"
@@ -71,6 +71,7 @@ static const char schema[] =
 static const char *const migrations[STORE_SCHEMA + 1] = {
     [2] = "ALTER TABLE network ADD COLUMN pre_roles TEXT;"
 	  "ALTER TABLE network ADD COLUMN synced INT;",
+    [3] = "ALTER TABLE node ADD COLUMN claim TEXT;",
 };
 
 static int pragma_int(sqlite3 *db, const char *name, int *value)

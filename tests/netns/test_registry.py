@@ -158,6 +158,23 @@ def test_anchored_admission(up):
     assert endpoint_of(up, node.id) == "%s:%d" % own
 
 
+def test_anchored_admission_of_two_uplinks(up):
+    """Its connection comes from another address than its datagrams, which it says in vain to Go's."""
+    node = Node(1)
+    client = Client(REGISTRY)
+    node.register(client, listen_addr="127.0.0.3:4000")
+    assert node.resolve(client, node)["real_addr"] == "127.0.0.1:4000"
+    for _ in range(2):
+        discover("127.0.0.2", node.id)  # a thief, first
+        own = "%s:%d" % discover("127.0.0.3", node.id)
+        assert endpoint_of(up, node.id) == own
+        assert node.resolve(client, node)["real_addr"] == own
+        up.stop()  # the whole relay: it knows no endpoints then
+        up.start()
+        client = Client(REGISTRY)
+        node.own(client, "heartbeat")
+
+
 def test_refusals(up):
     client = Client(REGISTRY)
     with pytest.raises(Refused, match="invalid admin token"):

@@ -226,78 +226,6 @@ static void test_unproven(void **state)
 	lab_node(l, 5);
 }
 
-static bool is_from(struct lab *l, uint32_t node, const char *text)
-{
-	struct endpoint at;
-	bool known;
-
-	assert_int_equal(endpoint_parse(text, 1, &at), 0);
-	return registry_is_from(&l->registry, node, &at, &known) && known;
-}
-
-// Its connection is IPv6, its datagrams are IPv4: they count once the key is proven.
-static void test_two_families(void **state)
-{
-	struct lab *l = *state;
-	struct lab_node n;
-	uint8_t seed[IDENTITY_SEED_SIZE] = {0};
-	char key[KEY_TEXT_MAX];
-
-	memset(seed, 1, sizeof(seed));
-	identity_derive(seed, n.key, n.secret);
-	key_text(key, n.key);
-	endpoint_parse("[2001:db8::7]:50000", 0, &l->from);
-	lab_expect(l, "{'node_id':1,'observed_addr':'198.51.100.9:4000'}",
-	    "{'type':'register','listen_addr':'198.51.100.9:4000','public_key':'%s'}", key);
-	assert_false(is_from(l, 1, "198.51.100.9"));
-	assert_int_equal(directory_find(&l->registry.nodes, 1)->at.port, 0);
-	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
-	    lab_sign(&n, "heartbeat:1"));
-	assert_true(is_from(l, 1, "198.51.100.9") && is_from(l, 1, "2001:db8::7"));
-	assert_false(is_from(l, 1, "198.51.100.8") || is_from(l, 1, "2001:db8::8"));
-	lab_expect(l, "{'real_addr':'198.51.100.9:4000'}",
-	    "{'type':'resolve','requester_id':1,'node_id':1,'signature':'%s'}",
-	    lab_sign(&n, "resolve:1:1"));
-	// somebody else claims as much without the key
-	endpoint_parse("[2001:db8::66]:1", 0, &l->from);
-	l->conn = (struct anchor){0};
-	lab_expect(l, "{'node_id':1}",
-	    "{'type':'register','listen_addr':'203.0.113.66:1','public_key':'%s'}", key);
-	assert_true(is_from(l, 1, "198.51.100.9"));
-	assert_false(is_from(l, 1, "203.0.113.66") || is_from(l, 1, "2001:db8::66"));
-	// no address of a site, and no other address of the same family
-	endpoint_parse("[2001:db8::7]:50000", 0, &l->from);
-	lab_expect(l, "{'observed_addr':'[2001:db8::7]:4000'}",
-	    "{'type':'register','listen_addr':'10.0.0.9:4000','public_key':'%s'}", key);
-	lab_expect(l, "{'observed_addr':'[2001:db8::7]:4000'}",
-	    "{'type':'register','listen_addr':'[2001:db8::9]:4000','public_key':'%s'}", key);
-}
-
-static bool heard(void *ctx, uint32_t node, struct endpoint *at)
-{
-	*at = *(struct endpoint *)ctx;
-	return node == 1;
-}
-
-// The relay knows the port that a NAT has chosen since, but not another address.
-static void test_heard(void **state)
-{
-	struct lab *l = *state;
-	struct lab_node a = lab_node(l, 1);
-	struct endpoint at;
-
-	l->registry.heard_at = heard;
-	l->registry.heard_ctx = &at;
-	endpoint_parse("198.51.100.7:777", 0, &at);
-	lab_expect(l, "{'real_addr':'198.51.100.7:777'}",
-	    "{'type':'resolve','requester_id':1,'node_id':1,'signature':'%s'}",
-	    lab_sign(&a, "resolve:1:1"));
-	endpoint_parse("198.51.100.8:777", 0, &at);
-	lab_expect(l, "{'real_addr':'198.51.100.7:4000'}",
-	    "{'type':'resolve','requester_id':1,'node_id':1,'signature':'%s'}",
-	    lab_sign(&a, "resolve:1:1"));
-}
-
 // Go's way with fields: what is missing or mistyped is zero, numbers are doubles.
 static void test_fields(void **state)
 {
@@ -388,8 +316,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_profile, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_rotate, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_unproven, lab_open, lab_close),
-	    cmocka_unit_test_setup_teardown(test_two_families, lab_open, lab_close),
-	    cmocka_unit_test_setup_teardown(test_heard, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_fields, lab_open, lab_close),
 	};
 

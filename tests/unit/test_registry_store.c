@@ -153,7 +153,8 @@ static void test_older_files_are_migrated(void **state)
 	    "{'type':'create_network','node_id':1,'name':'corp','admin_token':'adm'}");
 	close_registry(l);
 	write_database("ALTER TABLE network DROP COLUMN pre_roles;"
-		       "ALTER TABLE network DROP COLUMN synced;PRAGMA user_version=1");
+		       "ALTER TABLE network DROP COLUMN synced;"
+		       "ALTER TABLE node DROP COLUMN claim;PRAGMA user_version=1");
 	attach(l);
 	lab_expect(
 	    l, "{'role':'owner'}", "{'type':'get_member_role','network_id':1,'target_node_id':1}");
@@ -168,7 +169,7 @@ static void test_older_files_are_migrated(void **state)
 	// a step that fails leaves the file as it was
 	write_database("PRAGMA user_version=1");
 	assert_int_equal(registry_attach(&l->registry, path, l->t, &error), -EIO);
-	assert_non_null(strstr(error.text, "from schema 1 to 2: duplicate column name"));
+	assert_non_null(strstr(error.text, "from schema 1 to 3: duplicate column name"));
 }
 
 // Also behind many entries of other networks.

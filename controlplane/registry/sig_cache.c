@@ -17,7 +17,8 @@ int sig_cache_init(struct sig_cache *c, uint32_t entries)
 	*c = (struct sig_cache){.set_mask = sets - 1};
 	// calloc: pages are only there once they are written
 	c->tags = calloc(sets, SIG_CACHE_WAYS * sizeof(*c->tags));
-	if (!c->tags)
+	c->written = calloc(sets / SIG_CACHE_PAGE, sizeof(*c->written));
+	if (!c->tags || !c->written)
 		return -ENOMEM;
 	identity_random(c->secret, sizeof(c->secret));
 	return 0;
@@ -26,6 +27,7 @@ int sig_cache_init(struct sig_cache *c, uint32_t entries)
 void sig_cache_free(struct sig_cache *c)
 {
 	free(c->tags);
+	free(c->written);
 }
 
 struct sig_tag sig_cache_tag(const struct sig_cache *c, const uint8_t key[IDENTITY_KEY_SIZE],
@@ -44,16 +46,17 @@ struct sig_tag sig_cache_tag(const struct sig_cache *c, const uint8_t key[IDENTI
 	return t;
 }
 
-static uint64_t *tag_set(const struct sig_cache *c, struct sig_tag t)
+static uint64_t set_of(const struct sig_cache *c, struct sig_tag t)
 {
-	return c->tags + (t.set & c->set_mask) * SIG_CACHE_WAYS;
+	return t.set & c->set_mask;
 }
 
 bool sig_cache_has(struct sig_cache *c, struct sig_tag t)
 {
-	const uint64_t *set = tag_set(c, t);
+	const uint64_t *set = c->tags + set_of(c, t) * SIG_CACHE_WAYS;
+	bool any = c->written[set_of(c, t) / SIG_CACHE_PAGE];
 
-	for (int i = 0; i < SIG_CACHE_WAYS; i++)
+	for (int i = 0; any && i < SIG_CACHE_WAYS; i++)
 		if (set[i] == t.tag) {
 			c->hits++;
 			return true;
@@ -64,8 +67,9 @@ bool sig_cache_has(struct sig_cache *c, struct sig_tag t)
 
 void sig_cache_add(struct sig_cache *c, struct sig_tag t)
 {
-	uint64_t *set = tag_set(c, t);
+	uint64_t *set = c->tags + set_of(c, t) * SIG_CACHE_WAYS;
 
+	c->written[set_of(c, t) / SIG_CACHE_PAGE] = true;
 	memmove(set + 1, set, (SIG_CACHE_WAYS - 1) * sizeof(*set));
 	set[0] = t.tag;
 }

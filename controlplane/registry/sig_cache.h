@@ -14,11 +14,13 @@
 // probability 2^-61 a try. Fixed size, memory is touched as it fills. One thread.
 enum {
 	SIG_CACHE_WAYS = 8,
-	SIG_TEXT_LEN = 88, // base64 of a signature, which is hashed as it comes
+	SIG_CACHE_PAGE = 64, // sets
+	SIG_TEXT_LEN = 88,   // base64 of a signature, which is hashed as it comes
 };
 
 struct sig_cache {
 	uint64_t *tags; // sets of SIG_CACHE_WAYS
+	bool *written;	// by SIG_CACHE_PAGE sets: read before, memory would be mapped twice
 	uint32_t set_mask;
 	uint8_t secret[16];
 	uint64_t hits, misses;

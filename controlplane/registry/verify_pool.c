@@ -5,10 +5,10 @@
 
 // Signatures on libuv's thread pool, first come, first verified. Eight at once cost little more
 // than one (identity.h), so while some are at work others wait until they are eight, but no longer
-// than that work takes. The pool has as many batches as threads at most: its other users wait for
-// one.
+// than that work takes. When many wait each batch is more of them: handing one over and back costs
+// two wake-ups. The pool has as many batches as threads at most: its other users wait for one.
 
-enum { VERIFY_BATCH = 8, VERIFY_AT_WORK = 4 };
+enum { VERIFY_LEAST = 8, VERIFY_MOST = 64, VERIFY_AT_WORK = 4 };
 
 struct signature_batch {
 	uv_work_t work;
@@ -61,7 +61,7 @@ void verify_ahead(struct connection *c, const uint8_t *json, size_t len)
 static void run(uv_work_t *work)
 {
 	const struct signature_batch *b = work->data;
-	struct identity_check checks[VERIFY_BATCH];
+	struct identity_check checks[VERIFY_MOST];
 	size_t count = 0;
 
 	for (const struct signature_job *j = b->jobs; j; j = j->next)
@@ -130,16 +130,25 @@ static void done(uv_work_t *work, int status)
 	free(b);
 }
 
+// What waits, shared among the threads in whole eights.
+static uint32_t batch_size(const struct server *s)
+{
+	uint32_t share = s->queued / VERIFY_AT_WORK / VERIFY_LEAST * VERIFY_LEAST;
+
+	return share < VERIFY_LEAST ? VERIFY_LEAST : share > VERIFY_MOST ? VERIFY_MOST : share;
+}
+
 void verify_submit(struct server *s)
 {
 	while (s->jobs && s->at_work < VERIFY_AT_WORK &&
-	       (s->at_work == 0 || s->queued >= VERIFY_BATCH)) {
+	       (s->at_work == 0 || s->queued >= VERIFY_LEAST)) {
+		uint32_t room = batch_size(s);
 		struct signature_batch *b = malloc(sizeof(*b));
 		struct signature_job **last = &s->jobs;
 
 		if (!b)
 			return; // at the end of the next turn
-		for (int i = 0; i < VERIFY_BATCH && *last; i++, s->queued--)
+		for (; room && *last; room--, s->queued--)
 			last = &(*last)->next;
 		*b = (struct signature_batch){.server = s, .jobs = s->jobs};
 		s->jobs = *last;

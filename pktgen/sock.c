@@ -28,6 +28,7 @@ enum {
 struct sock {
 	int *fds;
 	int epoll;
+	uint32_t train_max; // bytes of the longest datagram that trains are made of
 	struct mmsghdr in[RECEIVE_BUFFERS];
 	struct iovec in_iov[RECEIVE_BUFFERS];
 	char in_control[RECEIVE_BUFFERS][CMSG_SPACE(sizeof(int))];
@@ -109,8 +110,11 @@ static int sock_open(struct backend *b, const struct options *o, char *error)
 
 	b->priv = s;
 	b->sockets = o->sockets < o->nodes ? o->sockets : o->nodes;
-	if (!s)
+	if (!s) {
+		snprintf(error, BACKEND_ERROR_MAX, "not enough memory");
 		return -ENOMEM;
+	}
+	s->train_max = MESSAGE_MAX;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->fds = malloc(b->sockets * sizeof(*s->fds));
 	for (uint32_t i = 0; s->fds && i < b->sockets; i++)
@@ -132,13 +136,12 @@ static int sock_open(struct backend *b, const struct options *o, char *error)
 }
 
 // Length of the run of equal sizes at the front that one send can carry (the last may be shorter).
-static unsigned train_length(const struct message *m, unsigned n)
+static unsigned train_length(const struct sock *s, const struct message *m, unsigned n)
 {
 	size_t total = m[0].len;
-	unsigned run = 1;
+	unsigned run = 1, most = m[0].len > s->train_max ? 1 : SEGMENTS_MAX;
 
-	while (run < n && run < SEGMENTS_MAX && m[run].len <= m[0].len &&
-	       total + m[run].len <= SUPER_MAX) {
+	while (run < n && run < most && m[run].len <= m[0].len && total + m[run].len <= SUPER_MAX) {
 		total += m[run].len;
 		if (m[run++].len < m[0].len)
 			break;
@@ -159,9 +162,14 @@ static void set_segment(struct msghdr *h, char *control, uint16_t size)
 	memcpy(CMSG_DATA(c), &size, sizeof(size));
 }
 
-static unsigned sock_send(struct backend *b, const struct message *m, unsigned n)
+// The kernel fragments a datagram that the device cannot carry whole, but cuts no such train.
+static bool train_is_refused(int error)
 {
-	struct sock *s = b->priv;
+	return error == EINVAL || error == EMSGSIZE || error == EIO;
+}
+
+static unsigned trains_send(struct sock *s, const struct message *m, unsigned n)
+{
 	struct mmsghdr out[BATCH];
 	struct iovec iov[BATCH];
 	char control[BATCH][CMSG_SPACE(sizeof(uint16_t))];
@@ -170,7 +178,7 @@ static unsigned sock_send(struct backend *b, const struct message *m, unsigned n
 
 	memset(control, 0, sizeof(control));
 	for (; i < n; count++) {
-		unsigned run = train_length(m + i, n - i);
+		unsigned run = train_length(s, m + i, n - i);
 
 		first_of[count] = i;
 		out[count] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov[i], .msg_iovlen = run}};
@@ -181,7 +189,18 @@ static unsigned sock_send(struct backend *b, const struct message *m, unsigned n
 	}
 	first_of[count] = n;
 	sent = sendmmsg(s->fds[m->place], out, count, 0);
+	if (sent < 0 && out[0].msg_hdr.msg_iovlen > 1 && train_is_refused(errno))
+		s->train_max = m->len - 1;
 	return sent < 0 ? 0 : first_of[sent];
+}
+
+static unsigned sock_send(struct backend *b, const struct message *m, unsigned n)
+{
+	struct sock *s = b->priv;
+	uint32_t train_max = s->train_max;
+	unsigned sent = trains_send(s, m, n);
+
+	return s->train_max == train_max ? sent : trains_send(s, m, n);
 }
 
 static uint16_t segment_size(struct msghdr *h)

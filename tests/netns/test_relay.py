@@ -9,9 +9,10 @@ import zlib
 
 import pytest
 
+from load import Load
 from netlab import (DELIVER, DELIVER_DEST, DISCOVER_EX, PUNCH_COMMAND, PUNCH_REQUEST, RELAY, Node,
                     assert_unprivileged, eventually, process_status, run)
-from topology import BEACON6, LINKS, Nets, start_relay
+from topology import BEACON, BEACON6, LINKS, Nets, start_relay
 
 
 def drops(relay):
@@ -100,6 +101,16 @@ def test_frames_larger_than_the_mtu(lab, link, size):
     frame = os.urandom(size)
     a.relay(102, frame)
     assert b.delivered() == (101, frame)
+
+
+def test_the_generator_sends_frames_larger_than_the_mtu(lab):
+    """The kernel refuses trains of them; singly it cuts them into fragments."""
+    nets = Nets(lab)
+    start_relay(nets, "sock", "--police-source-rate", "0")
+    found = Load(lab, nets.router, "relay", BEACON, nodes=16, sockets=1, size=4166, rate=20000,
+                 seconds=0.5, **{"from": "10.0.0.254"}).result()
+    assert found["sent"] > found["refused"]
+    assert found["received"] > 0
 
 
 @pytest.mark.parametrize("link", LINKS)

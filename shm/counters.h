@@ -33,7 +33,8 @@
 	X(NOT_UDP, not_udp, "frame without an IPv4 or IPv6 UDP datagram for us")                   \
 	X(TRUNCATED, truncated, "headers or lengths disagree with the bytes received")             \
 	X(IP_CHECKSUM, ip_checksum, "IPv4 header checksum wrong")                                  \
-	X(UDP_CHECKSUM, udp_checksum, "UDP checksum absent where IPv6 demands one")                \
+	X(UDP_CHECKSUM, udp_checksum,                                                              \
+	    "UDP checksum absent over IPv6, or wrong in a message for the relay itself")           \
 	X(EMPTY, empty, "UDP datagram without payload")                                            \
 	X(UNKNOWN_TYPE, unknown_type, "first byte is no message that a relay answers")             \
 	X(TUNNEL_FRAME, tunnel_frame,                                                              \

@@ -296,6 +296,53 @@ static void messages(void **state)
 	}
 }
 
+// A flipped bit behind a frame's UDP header: the relay checks what it acts on itself and leaves a
+// relayed payload to who receives it. Without a checksum there is nothing to check.
+static void damaged_payloads(void **state)
+{
+	static const struct {
+		const char *what, *from, *to;
+		uint8_t bytes[14];
+		uint8_t no_checksum;
+		enum drop drop;
+	} facts[] = {
+	    {"discover", "198.51.100.1:4001", "192.0.2.1:9001", {1, 0, 0, 0, 7}, 0,
+		DROP_UDP_CHECKSUM},
+	    {"discover over IPv6", SIX, TO_SIX, {1, 0, 0, 0, 7}, 0, DROP_UDP_CHECKSUM},
+	    {"punch", "198.51.100.1:4001", "192.0.2.1:9001", {3, 0, 0, 0, 1, 0, 0, 0, 2}, 0,
+		DROP_UDP_CHECKSUM},
+	    {"sync", "198.51.100.1:4001", "192.0.2.1:9001", {7, 0, 0, 0, 9, 0, 1}, 0,
+		DROP_UDP_CHECKSUM},
+	    {"relay", "198.51.100.1:4001", "192.0.2.1:9001", {5, 0, 0, 0, 1, 0, 0, 0, 2}, 0,
+		DROP_NONE},
+	    {"no checksum", "198.51.100.1:4001", "192.0.2.1:9001", {1, 0, 0, 0, 7}, 1, DROP_NONE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct frame_spec spec = {.ttl = 9, .no_checksum = facts[i].no_checksum};
+		uint8_t frame[128];
+		int n;
+
+		spec.from = lab_endpoint(facts[i].from);
+		spec.to = lab_endpoint(facts[i].to);
+		n = frame_build(frame, sizeof(frame), &spec, facts[i].bytes, 14);
+		assert_true(n > 0);
+		for (int flip = 0; flip < 2; flip++) {
+			enum drop want = flip ? facts[i].drop : DROP_NONE;
+			const struct dgram *d;
+
+			frame[n - 1] ^= (uint8_t)(flip << 5);
+			lab_begin(&lab, LAB_RAW);
+			d = lab_frame(&lab, frame, (size_t)n);
+			stage_classify(&lab.b, &lab.env);
+			if (d->drop != want)
+				fail_msg("%s, %s: drop %s", facts[i].what,
+				    flip ? "damaged" : "whole", drop_names[d->drop]);
+		}
+	}
+}
+
 // Frames that a parser must survive: every truncation and random bytes of a good frame.
 static void random_frames(void **state)
 {
@@ -336,6 +383,7 @@ int main(void)
 	    cmocka_unit_test(frames_v6),
 	    cmocka_unit_test(addresses),
 	    cmocka_unit_test(messages),
+	    cmocka_unit_test(damaged_payloads),
 	    cmocka_unit_test(random_frames),
 	};
 

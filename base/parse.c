@@ -104,7 +104,8 @@ int parse_uint(
 	int rc = scan_digits(&c, &v);
 
 	if (rc == -EINVAL || *c) {
-		parse_error_set(error, "\"%s\" is no whole number", text);
+		parse_error_set(error, "\"%s\" is no whole number from %llu to %llu", text,
+		    (unsigned long long)min, (unsigned long long)max);
 		return -EINVAL;
 	}
 	rc = check_range(text, rc, v, (struct range){min, max, format_uint}, error);

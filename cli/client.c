@@ -12,8 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static void fail_connect(const char *state, int rc, struct parse_error *error)
+static void fail_connect(struct client *client, int rc, struct parse_error *error)
 {
+	const char *state = client->state;
+
+	client->away = rc == -ENOENT || rc == -ECONNREFUSED || rc == -EAGAIN;
 	if (rc == -EACCES)
 		parse_error_set(error,
 		    "the relay with state directory %s belongs to another user: run this as root "
@@ -54,7 +57,7 @@ int client_open(struct client *client, const char *state, struct parse_error *er
 	client->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&at, sizeof(at))) {
 		rc = -errno;
-		fail_connect(state, rc, error);
+		fail_connect(client, rc, error);
 		client_close(client);
 	}
 	return rc;

@@ -12,7 +12,7 @@ enum { ADMIN_MESSAGE_MAX = 64 << 10, ADMIN_PATIENCE_MS = 5000 };
 struct client {
 	int fd; // -1 = not connected
 	const char *state;
-	bool away; // the last request failed because a part of the relay does not answer
+	bool away; // nobody there, or a part of the relay does not answer: trying later may help
 };
 
 // Returns 0 or a negative errno with a text that says what to do.

@@ -4,6 +4,8 @@
 #include "cli/client.h"
 #include "config/config.h"
 
+#include <stdbool.h>
+
 // A subcommand. `run` gets argv from its own name on and returns an exit status (base/state.h).
 struct command {
 	const char *name;
@@ -22,6 +24,8 @@ int run_config(const struct command *self, int argc, char **argv);
 int run_reload(const struct command *self, int argc, char **argv);
 int run_version(const struct command *self, int argc, char **argv);
 
+enum { LIMIT_DEFAULT = 100 }; // entries of a list that is shown
+
 // Prints "fairway NAME: text" to standard error, each line of `text` so.
 void complain(const struct command *self, const char *text);
 
@@ -32,9 +36,17 @@ int read_line(const struct command *self, const struct config_command *shape, in
 // The configuration that read_line() filled.
 extern struct config command_config;
 
+// A number that an option `name` gave; nothing happens without `text`. False: it has complained.
+bool read_number(
+    const struct command *self, const char *name, const char *text, uint64_t min, uint64_t *value);
+
 // Connects, asks once and closes. NULL: it has complained; *status is the exit status.
 json_t *ask(const struct command *self, json_t *request, int *status);
-// The exit status after a failed request.
+// Entries of the list `name` of the answers to `request` (taken over), page by page as if they had
+// been one answer: at most `limit`, 0 = all, those behind `after` if that is not NULL.
+json_t *ask_pages(const struct command *self, json_t *request, const char *name, uint64_t limit,
+    const char *after, int *status);
+// The exit status after a failure to connect or to be answered.
 int failure_status(const struct client *client);
 // Prints as JSON, indented, and a newline. Takes `value` over.
 void print_json(json_t *value);

@@ -18,7 +18,7 @@ static void print_text(const struct config_line *line)
 		else
 			snprintf(where, sizeof(where), "%s",
 			    origin->from == CONFIG_FROM_ARGUMENT ? "command line" : "default");
-		printf("%-20s %-28s # %s\n", k->name,
+		printf("%-27s %-28s # %s\n", k->name,
 		    config_format(value, sizeof(value), &command_config, k), where);
 	}
 	printf("ok: %s\n", line->file ? line->file : "no file named: these are the defaults");

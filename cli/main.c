@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/registry.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,12 +30,10 @@ struct config command_config;
 
 void complain(const struct command *self, const char *text)
 {
-	while (*text) {
-		int len = (int)strcspn(text, "\n");
+	char name[32];
 
-		fprintf(stderr, "fairway %s: %.*s\n", self->name, len, text);
-		text += len + (text[len] == '\n');
-	}
+	snprintf(name, sizeof(name), "fairway %s", self->name);
+	config_complain(name, text);
 }
 
 int read_line(const struct command *self, const struct config_command *shape, int argc, char **argv,
@@ -47,6 +46,18 @@ int read_line(const struct command *self, const struct config_command *shape, in
 		complain(self, errors.text);
 	*status = rc < 0 ? EXIT_USAGE : EXIT_OK;
 	return rc;
+}
+
+bool read_number(
+    const struct command *self, const char *name, const char *text, uint64_t min, uint64_t *value)
+{
+	struct parse_error error, named;
+
+	if (!text || !parse_uint(text, min, UINT32_MAX, value, &error))
+		return true;
+	parse_error_set(&named, "--%s: %s", name, error.text);
+	complain(self, named.text);
+	return false;
 }
 
 int failure_status(const struct client *client)
@@ -63,7 +74,7 @@ json_t *ask(const struct command *self, json_t *request, int *status)
 	if (client_open(&client, command_config.state, &error)) {
 		json_decref(request);
 		complain(self, error.text);
-		*status = EXIT_NO_RELAY;
+		*status = failure_status(&client);
 		return NULL;
 	}
 	result = client_request(&client, request, &error);
@@ -127,6 +138,26 @@ static int unknown(const char *name)
 	return EXIT_USAGE;
 }
 
+// Output that did not arrive is a failure.
+static int finish(int status)
+{
+	int rc = fflush(stdout);
+
+	if (!rc && !ferror(stdout))
+		return status;
+	fprintf(stderr, "fairway: cannot write the output%s%s\n", rc ? ": " : "",
+	    rc ? strerrordesc_np(errno) : "");
+	return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
+static int run(int argc, char **argv)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, argv[1]))
+			return c->run(c, argc - 1, argv + 1);
+	return unknown(argv[1]);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -135,12 +166,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_help(stdout);
-		return EXIT_OK;
+		return finish(EXIT_OK);
 	}
 	if (!strcmp(argv[1], "--version"))
 		argv[1] = (char *)"version";
-	for (const struct command *c = commands; c->name; c++)
-		if (!strcmp(c->name, argv[1]))
-			return c->run(c, argc - 1, argv + 1);
-	return unknown(argv[1]);
+	// a relay whose "ready" nobody read has served all the same
+	return strcmp(argv[1], "up") ? finish(run(argc, argv)) : run(argc, argv);
 }

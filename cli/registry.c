@@ -17,16 +17,22 @@
 
 // fairway registry SUBCOMMAND, fairway networks, fairway find.
 
-enum { LIMIT_DEFAULT = 100, TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
+enum { TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
 
 static const char *json_flag, *limit_text, *after_text, *network_text, *node_text, *store_text,
     *lines_flag;
 
-static const struct config_option options[] = {
-    {"json", NULL, "print the relay's answer as JSON", &json_flag},
-    {"limit", "N", "at most so many (default 100)", &limit_text},
-    {"after", "KEY", "go on behind this one", &after_text},
-    {"network", "ID", "find: only members of this network", &network_text},
+// clang-format off
+#define LIST_OPTIONS \
+	{"json", NULL, "print the relay's answer as JSON", &json_flag}, \
+	{"limit", "N", "at most so many; 0: all (default 100)", &limit_text}, \
+	{"after", "KEY", "go on behind this one", &after_text}
+// clang-format on
+
+static const struct config_option list_options[] = {LIST_OPTIONS, {0}};
+static const struct config_option find_options[] = {
+    LIST_OPTIONS, {"network", "ID", "only members of this network", &network_text}, {0}};
+static const struct config_option options[] = {LIST_OPTIONS,
     {"lines", NULL, "audit: the whole log as JSON lines, newest first", &lines_flag},
     {"node", "ID", "trust: only of this node", &node_text},
     {"store", "FILE", "import: the new store, if not the default one", &store_text}, {0}};
@@ -81,27 +87,22 @@ static void join_tags(json_t *list)
 	}
 }
 
-// A number of an option; false when it has complained.
 static bool add_number(
     const struct command *self, json_t *request, const char *name, const char *text)
 {
-	struct parse_error error;
-	uint64_t value;
+	uint64_t value = 0;
 
-	if (!text)
-		return true;
-	if (parse_uint(text, 1, UINT32_MAX, &value, &error)) {
-		complain(self, error.text);
+	if (!read_number(self, name, text, 1, &value))
 		return false;
-	}
-	json_object_set_new(request, name, json_integer((json_int_t)value));
+	if (text)
+		json_object_set_new(request, name, json_integer((json_int_t)value));
 	return true;
 }
 
-static int show_list(
-    const struct command *self, const struct list *list, const struct config_line *line, int first)
+static int show_list(const struct command *self, const struct list *list,
+    const struct config_line *line, int first, uint64_t limit)
 {
-	json_t *request = json_pack("{s:s,s:i}", "request", list->request, "limit", LIMIT_DEFAULT);
+	json_t *request = json_pack("{s:s}", "request", list->request);
 	json_t *tags = json_array(), *result;
 	const char *next;
 	int status = EXIT_USAGE;
@@ -109,15 +110,12 @@ static int show_list(
 	for (int i = first; i < line->operand_count; i++)
 		json_array_append_new(tags, json_string(line->operands[i]));
 	json_object_set_new(request, "tags", tags);
-	if (after_text)
-		json_object_set_new(request, "after", json_string(after_text));
-	if (!add_number(self, request, "limit", limit_text) ||
-	    !add_number(self, request, "network", network_text) ||
+	if (!add_number(self, request, "network", network_text) ||
 	    !add_number(self, request, "node", node_text)) {
 		json_decref(request);
 		return status;
 	}
-	result = ask(self, request, &status);
+	result = ask_pages(self, request, list->member, limit, after_text, &status);
 	if (!result)
 		return status;
 	if (json_flag) {
@@ -224,7 +222,8 @@ static int fail_file(const struct command *self, const char *path)
 {
 	char text[PATH_MAX + 128];
 
-	snprintf(text, sizeof(text), "%s: %s", path, strerror(errno));
+	snprintf(text, sizeof(text), "%s: %s%s", path, strerrordesc_np(errno),
+	    errno == EEXIST ? ": nothing is overwritten, name another" : "");
 	complain(self, text);
 	return EXIT_FAILED;
 }
@@ -339,12 +338,12 @@ static const struct list *find_list(const char *name)
 	return NULL;
 }
 
-int show_tagged(const struct command *self, const char *tag, bool json)
+int show_tagged(const struct command *self, const char *tag, uint64_t limit, bool json)
 {
 	const struct config_line line = {.operand_count = 1, .operands = {(char *)tag}};
 
 	json_flag = json ? "" : NULL;
-	return show_list(self, find_list("find"), &line, 0);
+	return show_list(self, find_list("find"), &line, 0, limit);
 }
 
 // `fairway networks` and `fairway find TAG...`
@@ -354,7 +353,8 @@ int run_registry_list(const struct command *self, int argc, char **argv)
 	const struct config_command shape = {.name = name,
 	    .summary = self->summary,
 	    .operands = strcmp(self->name, "find") ? NULL : "TAG...",
-	    .options = options};
+	    .options = strcmp(self->name, "find") ? list_options : find_options};
+	uint64_t limit = LIMIT_DEFAULT;
 	struct config_line line;
 	int status;
 
@@ -365,7 +365,9 @@ int run_registry_list(const struct command *self, int argc, char **argv)
 		complain(self, "name what is looked for: fairway find TAG... [--network ID]");
 		return EXIT_USAGE;
 	}
-	return show_list(self, find_list(self->name), &line, 0);
+	if (!read_number(self, "limit", limit_text, 0, &limit))
+		return EXIT_USAGE;
+	return show_list(self, find_list(self->name), &line, 0, limit);
 }
 
 int run_registry(const struct command *self, int argc, char **argv)
@@ -375,11 +377,14 @@ int run_registry(const struct command *self, int argc, char **argv)
 	    .operands = "status|nodes|networks|trust|audit|backup FILE|token FILE|import FILE",
 	    .options = options};
 	struct config_line line;
+	uint64_t limit = LIMIT_DEFAULT;
 	const char *what;
 	int status;
 
 	if (read_line(self, &shape, argc, argv, &line, &status))
 		return status;
+	if (!read_number(self, "limit", limit_text, 0, &limit))
+		return EXIT_USAGE;
 	what = line.operand_count ? line.operands[0] : "status";
 	if (line.operand_count == 2 && !strcmp(what, "backup"))
 		return make_backup(self, line.operands[1]);
@@ -392,9 +397,8 @@ int run_registry(const struct command *self, int argc, char **argv)
 	if (line.operand_count == 1 && lines_flag && !strcmp(what, "audit"))
 		return write_lines(self);
 	if (line.operand_count == 1 && find_list(what) && strcmp(what, "find") != 0)
-		return show_list(self, find_list(what), &line, 1);
-	complain(self,
-	    "write fairway registry status, nodes, networks, trust, audit, backup FILE or "
-	    "token FILE");
+		return show_list(self, find_list(what), &line, 1, limit);
+	complain(self, "write fairway registry status, nodes, networks, trust, audit, backup FILE, "
+		       "token FILE or import FILE");
 	return EXIT_USAGE;
 }

@@ -47,6 +47,14 @@ void screen_close(void)
 		return;
 }
 
+static bool can_draw(void)
+{
+	const char *kind = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && kind && *kind &&
+	       strcmp(kind, "dumb") != 0;
+}
+
 void screen_open(struct screen *screen, bool draws)
 {
 	struct sigaction end = {.sa_handler = on_signal}, fatal = {.sa_handler = on_fatal};
@@ -58,8 +66,7 @@ void screen_open(struct screen *screen, bool draws)
 	sigaction(SIGINT, &end, NULL);
 	sigaction(SIGTERM, &end, NULL);
 	sigaction(SIGHUP, &end, NULL);
-	if (!draws || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO) ||
-	    tcgetattr(STDIN_FILENO, &before))
+	if (!draws || !can_draw() || tcgetattr(STDIN_FILENO, &before))
 		return;
 	screen->terminal = taken = true;
 	sigaction(SIGWINCH, &end, NULL);

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// The terminal as a screen that is drawn anew each time, with ANSI sequences. Not a terminal: the
-// lines are printed one after the other.
+// The terminal as a screen that is drawn anew each time, with ANSI sequences. Not a terminal, or a
+// dumb one (TERM): the lines are printed one after the other.
 
 struct screen {
 	bool terminal;

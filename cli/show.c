@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAGE = 200, LIMIT_DEFAULT = 100 };
-
 static const char *json_flag, *all_flag, *remote_flag, *limit_text, *after_text, *tag_text;
 
 #define JSON_OPTION                                                          \
@@ -76,47 +74,18 @@ static const struct view *find_view(const char *name)
 	return NULL;
 }
 
-static json_t *make_request(const struct view *view, uint64_t limit, const char *after)
+static json_t *make_request(const struct view *view)
 {
 	json_t *request = json_pack("{s:s}", "request", view->name);
 
-	if (view->options == page_options || view->options == node_list_options) {
-		json_object_set_new(request, "limit", json_integer((json_int_t)limit));
-		if (after)
-			json_object_set_new(request, "after", json_string(after));
-	}
 	if (remote_flag)
 		json_object_set_new(request, "remote", json_true());
 	return request;
 }
 
-// All pages up to `limit` entries (0 = all), as if the relay had answered at once.
-static json_t *ask_pages(
-    const struct command *self, const struct view *view, uint64_t limit, int *status)
+static bool is_paged(const struct view *view)
 {
-	uint64_t first = limit && limit < PAGE ? limit : PAGE;
-	json_t *whole = ask(self, make_request(view, first, after_text), status);
-	json_t *list = json_object_get(whole, view->list);
-
-	while (whole) {
-		const char *next = member_text(whole, "next", NULL);
-		uint64_t room = limit ? limit - json_array_size(list) : PAGE;
-		json_t *page;
-
-		if (!next || (limit && json_array_size(list) >= limit))
-			break;
-		page = ask(self, make_request(view, room < PAGE ? room : PAGE, next), status);
-		if (!page) {
-			json_decref(whole);
-			return NULL;
-		}
-		json_array_extend(list, json_object_get(page, view->list));
-		json_object_del(whole, "next");
-		if (json_object_get(page, "next"))
-			json_object_set(whole, "next", json_object_get(page, "next"));
-		json_decref(page);
-	}
-	return whole;
+	return view->options == page_options || view->options == node_list_options;
 }
 
 // Drops that did not happen say nothing.
@@ -154,7 +123,6 @@ int run_show(const struct command *self, int argc, char **argv)
 	const struct config_command shape = {
 	    .name = name, .summary = self->summary, .options = view->options};
 	struct config_line line;
-	struct parse_error error;
 	uint64_t limit = LIMIT_DEFAULT;
 	json_t *result;
 	int status;
@@ -162,14 +130,13 @@ int run_show(const struct command *self, int argc, char **argv)
 	snprintf(name, sizeof(name), "fairway %s", self->name);
 	if (read_line(self, &shape, argc, argv, &line, &status))
 		return status;
-	if (limit_text && parse_uint(limit_text, 0, UINT32_MAX, &limit, &error)) {
-		fprintf(stderr, "%s: --limit: %s\n", name, error.text);
+	if (!read_number(self, "limit", limit_text, 0, &limit))
 		return EXIT_USAGE;
-	}
 	if (tag_text)
-		return show_tagged(self, tag_text, json_flag != NULL);
-	result = view->list ? ask_pages(self, view, limit, &status)
-			    : ask(self, make_request(view, 0, NULL), &status);
+		return show_tagged(self, tag_text, limit, json_flag != NULL);
+	result = is_paged(view)
+		     ? ask_pages(self, make_request(view), view->list, limit, after_text, &status)
+		     : ask(self, make_request(view), &status);
 	if (!result)
 		return status;
 	if (json_flag) {

@@ -265,21 +265,23 @@ int run_top(const struct command *self, int argc, char **argv)
 {
 	uint64_t interval_ns = INTERVAL_MS * NS_PER_MS, count = 0;
 	struct config_line line;
-	struct parse_error error;
+	struct parse_error error, named;
 	struct client client;
 	int status;
 
 	if (read_line(self, &top_shape, argc, argv, &line, &status))
 		return status;
-	if ((interval_text && parse_duration(interval_text, 100 * NS_PER_MS, 3600 * NS_PER_S,
-				  &interval_ns, &error)) ||
-	    (count_text && parse_uint(count_text, 1, UINT32_MAX, &count, &error))) {
-		complain(self, error.text);
+	if (interval_text &&
+	    parse_duration(interval_text, 100 * NS_PER_MS, 3600 * NS_PER_S, &interval_ns, &error)) {
+		parse_error_set(&named, "--interval: %s", error.text);
+		complain(self, named.text);
 		return EXIT_USAGE;
 	}
+	if (!read_number(self, "count", count_text, 1, &count))
+		return EXIT_USAGE;
 	if (client_open(&client, command_config.state, &error)) {
 		complain(self, error.text);
-		return EXIT_NO_RELAY;
+		return failure_status(&client);
 	}
 	status = watch(self, &client, interval_ns, count);
 	client_close(&client);

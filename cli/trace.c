@@ -161,27 +161,12 @@ static int follow(struct tracer *t, struct client *client)
 	return rc ? EXIT_FAILED : EXIT_OK;
 }
 
-static int read_numbers(struct tracer *t)
+static bool read_numbers(struct tracer *t)
 {
-	const struct {
-		const char *option, *text;
-		uint64_t min, *value;
-	} numbers[] = {
-	    {"--node", node_text, 1, &t->node},
-	    {"--sample", sample_text, 1, &t->sample},
-	    {"--count", count_text, 1, &t->count},
-	    {"--seconds", seconds_text, 1, &t->seconds},
-	};
-	struct parse_error error;
-
-	for (int i = 0; i < 4; i++) {
-		if (!numbers[i].text || !parse_uint(numbers[i].text, numbers[i].min, UINT32_MAX,
-					    numbers[i].value, &error))
-			continue;
-		fprintf(stderr, "fairway trace: %s: %s\n", numbers[i].option, error.text);
-		return -EINVAL;
-	}
-	return 0;
+	return read_number(t->self, "node", node_text, 1, &t->node) &&
+	       read_number(t->self, "sample", sample_text, 1, &t->sample) &&
+	       read_number(t->self, "count", count_text, 1, &t->count) &&
+	       read_number(t->self, "seconds", seconds_text, 1, &t->seconds);
 }
 
 static int trace_relay(struct tracer *t)
@@ -193,7 +178,7 @@ static int trace_relay(struct tracer *t)
 
 	if (client_open(&client, command_config.state, &error)) {
 		complain(t->self, error.text);
-		return EXIT_NO_RELAY;
+		return failure_status(&client);
 	}
 	request = json_pack("{s:s,s:I,s:I,s:b}", "request", "trace", "node", (json_int_t)t->node,
 	    "sample", (json_int_t)t->sample, "drops", drops_flag != NULL);
@@ -218,7 +203,7 @@ int run_trace(const struct command *self, int argc, char **argv)
 
 	if (read_line(self, &trace_shape, argc, argv, &line, &status))
 		return status;
-	if (read_numbers(&t))
+	if (!read_numbers(&t))
 		return EXIT_USAGE;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);

@@ -73,6 +73,16 @@ static void default_store(struct config *config)
 		    "%s/.local/state/fairway/registry.db", home);
 }
 
+void config_complain(const char *program, const char *text)
+{
+	while (*text) {
+		int len = (int)strcspn(text, "\n");
+
+		fprintf(stderr, "%s: %.*s\n", program, len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
 void config_defaults(struct config *config)
 {
 	memset(config, 0, sizeof(*config));

@@ -181,6 +181,8 @@ struct config_errors {
 	unsigned count;
 };
 
+// Prints "PROGRAM: line" to standard error for each line of `text`.
+void config_complain(const char *program, const char *text);
 void config_error_add(struct config_errors *errors, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

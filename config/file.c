@@ -12,7 +12,8 @@ enum { FILE_SIZE_MAX = 1 << 20 };
 struct reader {
 	struct config *config;
 	struct config_errors *errors;
-	const char *name;
+	const char *name, *text;
+	size_t len;
 	yaml_document_t document;
 };
 
@@ -77,6 +78,8 @@ static void set_key(struct reader *r, const struct config_key *key, const yaml_n
 		set_scalar(r, key, value);
 	} else if (value->type == YAML_SEQUENCE_NODE && config_is_list(key)) {
 		set_list(r, key, value);
+	} else if (config_is_list(key)) {
+		fail(r, value, "%s is a list of plain values: write them as [A, B]", key->name);
 	} else {
 		fail(r, value, "%s is a single value: write it behind the colon", key->name);
 	}
@@ -134,18 +137,37 @@ static void read_mapping(struct reader *r, const char *group, const yaml_node_t 
 	}
 }
 
+// Bytes that are no text: the parser knows only their offset.
+static void fail_bytes(struct reader *r, const char *problem, size_t offset)
+{
+	size_t line = 1, column = 1;
+
+	for (size_t i = 0; i < offset && i < r->len; i++) {
+		column = r->text[i] == '\n' ? 1 : column + 1;
+		line += r->text[i] == '\n';
+	}
+	config_error_add(r->errors, "%s:%zu:%zu: %s: save the file as UTF-8 text", r->name, line,
+	    column, problem);
+}
+
 static void fail_syntax(struct reader *r, const yaml_parser_t *parser)
 {
 	const char *problem = parser->problem ? parser->problem : "this is no YAML";
+	const char *hint = "check indentation and colons";
 	size_t line = parser->problem_mark.line + 1, column = parser->problem_mark.column + 1;
 
+	if (parser->error == YAML_READER_ERROR) {
+		fail_bytes(r, problem, parser->problem_offset);
+		return;
+	}
+	if (strstr(problem, "cannot start any token") && memchr(r->text, '\t', r->len))
+		hint = "indent with blanks, YAML takes no tabs";
 	if (parser->context)
-		config_error_add(r->errors,
-		    "%s:%zu:%zu: %s, %s (line %zu): check indentation and colons", r->name, line,
-		    column, problem, parser->context, parser->context_mark.line + 1);
+		config_error_add(r->errors, "%s:%zu:%zu: %s, %s (line %zu): %s", r->name, line,
+		    column, problem, parser->context, parser->context_mark.line + 1, hint);
 	else
-		config_error_add(r->errors, "%s:%zu:%zu: %s: check indentation and colons", r->name,
-		    line, column, problem);
+		config_error_add(
+		    r->errors, "%s:%zu:%zu: %s: %s", r->name, line, column, problem, hint);
 }
 
 static void read_document(struct reader *r, yaml_parser_t *parser)
@@ -177,7 +199,8 @@ static void read_document(struct reader *r, yaml_parser_t *parser)
 int config_read_text(struct config *config, const char *name, const char *text, size_t len,
     struct config_errors *errors)
 {
-	struct reader r = {.config = config, .errors = errors, .name = name};
+	struct reader r = {
+	    .config = config, .errors = errors, .name = name, .text = text, .len = len};
 	unsigned before = errors->count;
 	yaml_parser_t parser;
 

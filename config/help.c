@@ -39,7 +39,8 @@ static void add_wrapped(struct page *p, size_t column, const char *text)
 	while (*text) {
 		size_t word = strcspn(text, " ");
 
-		if (column + word > WIDTH) {
+		if (column > COLUMN && column + word > WIDTH) {
+			p->len--; // the blank before
 			add(p, "\n%*s", COLUMN, "");
 			column = COLUMN;
 		}
@@ -52,6 +53,29 @@ static void add_wrapped(struct page *p, size_t column, const char *text)
 			column++, add(p, " ");
 	}
 	add(p, "\n");
+}
+
+static const char *choices(const struct config_key *key)
+{
+	static char text[64];
+	size_t len = 0;
+
+	for (int i = 0; key->choices[i] && len < sizeof(text); i++)
+		len += (size_t)snprintf(
+		    text + len, sizeof(text) - len, "%s%s", i ? "|" : "", key->choices[i]);
+	return text;
+}
+
+static const char *text_name(const char *key)
+{
+	static const char *const names[][2] = {{"state", "DIR"}, {"http-listen", "ADDR:PORT"},
+	    {"dpdk.eal", "ARGS"}, {"registry-store", "FILE"}, {"registry-fleets", "FILE"},
+	    {"registry-admin-token-file", "FILE"}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i][0], key))
+			return names[i][1];
+	return "NAME";
 }
 
 static const char *argument_name(const struct config_key *key)
@@ -74,11 +98,9 @@ static const char *argument_name(const struct config_key *key)
 	case CONFIG_PORTS:
 		return "FIRST-LAST";
 	case CONFIG_TEXT:
-		if (strstr(key->name, "file") || strstr(key->name, "store"))
-			return "FILE";
-		return strcmp(key->name, "state") ? "NAME" : "DIR";
+		return text_name(key->name);
 	case CONFIG_CHOICE:
-		return "WORD";
+		return choices(key);
 	default:
 		return "N";
 	}

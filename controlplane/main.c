@@ -247,7 +247,7 @@ int main(int argc, char **argv)
 	if (rc == 1)
 		return EXIT_OK;
 	if (rc < 0) {
-		fprintf(stderr, "%s\n", errors.text);
+		config_complain(command.name, errors.text);
 		return EXIT_USAGE;
 	}
 	log_setup("fairway-cp", cp.config.log.level, cp.config.log.format);

@@ -63,7 +63,7 @@ static int options_read(struct config *config, bool *falls_back, int argc, char 
 		rc = -EINVAL;
 	}
 	if (rc < 0)
-		fprintf(stderr, "%s\n", errors.text);
+		config_complain(command.name, errors.text);
 	*falls_back = fall_back != NULL;
 	return rc;
 }

@@ -19,13 +19,13 @@ static void numbers(void **state)
 	    {"0", 1, UINT64_MAX, -ERANGE, 0, "\"0\" is out of range: at least 1"},
 	    {"18446744073709551616", 0, 9, -ERANGE, 0,
 		"\"18446744073709551616\" is out of range: 0 to 9"},
-	    {"", 0, 9, -EINVAL, 0, "\"\" is no whole number"},
-	    {"-1", 0, 9, -EINVAL, 0, "\"-1\" is no whole number"},
-	    {"+1", 0, 9, -EINVAL, 0, "\"+1\" is no whole number"},
-	    {" 1", 0, 9, -EINVAL, 0, "\" 1\" is no whole number"},
-	    {"1x", 0, 9, -EINVAL, 0, "\"1x\" is no whole number"},
-	    {"0x1", 0, 9, -EINVAL, 0, "\"0x1\" is no whole number"},
-	    {"1.5", 0, 9, -EINVAL, 0, "\"1.5\" is no whole number"},
+	    {"", 0, 9, -EINVAL, 0, "\"\" is no whole number from 0 to 9"},
+	    {"-1", 0, 9, -EINVAL, 0, "\"-1\" is no whole number from 0 to 9"},
+	    {"+1", 0, 9, -EINVAL, 0, "\"+1\" is no whole number from 0 to 9"},
+	    {" 1", 0, 9, -EINVAL, 0, "\" 1\" is no whole number from 0 to 9"},
+	    {"1x", 0, 9, -EINVAL, 0, "\"1x\" is no whole number from 0 to 9"},
+	    {"0x1", 0, 9, -EINVAL, 0, "\"0x1\" is no whole number from 0 to 9"},
+	    {"1.5", 0, 9, -EINVAL, 0, "\"1.5\" is no whole number from 0 to 9"},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {

@@ -43,7 +43,7 @@ static void wrong_lines(void **state)
 	    {"up extra", EXIT_USAGE,
 		"fairway up: \"extra\" is not expected: \"fairway up --help\" says what is\n"},
 	    {"up --workers x --ttl 0", EXIT_USAGE,
-		"fairway up: --workers: \"x\" is no whole number\n"
+		"fairway up: --workers: \"x\" is no whole number from 0 to 64\n"
 		"fairway up: --ttl: \"0\" is out of range: 1 to 255\n"},
 	    {"up --registry etcd", EXIT_USAGE,
 		"fairway up: --registry: \"etcd\" is no registry: write none, "
@@ -52,7 +52,14 @@ static void wrong_lines(void **state)
 		"fairway up: there is no option --json: \"fairway up --help\" lists them\n"},
 	    {"status --jsn", EXIT_USAGE,
 		"fairway status: there is no option --jsn: did you mean --json?\n"},
-	    {"nodes --limit x", EXIT_USAGE, "fairway nodes: --limit: \"x\" is no whole number\n"},
+	    {"nodes --limit x", EXIT_USAGE,
+		"fairway nodes: --limit: \"x\" is no whole number from 0 to 4294967295\n"},
+	    {"registry nodes --limit -1", EXIT_USAGE,
+		"fairway registry: --limit: \"-1\" is no whole number from 0 to 4294967295\n"},
+	    {"find x --network 0", EXIT_USAGE,
+		"fairway find: --network: \"0\" is out of range: 1 to 4294967295\n"},
+	    {"networks --store x", EXIT_USAGE,
+		"fairway networks: there is no option --store: did you mean --state?\n"},
 	    {"node", EXIT_USAGE,
 		"fairway node: name one node: fairway node ID (\"fairway nodes\" lists them)\n"},
 	    {"node 0", EXIT_USAGE, "fairway node: \"0\" is out of range: 1 to 4294967295\n"},
@@ -61,7 +68,11 @@ static void wrong_lines(void **state)
 	    {"trace --sample 0", EXIT_USAGE,
 		"fairway trace: --sample: \"0\" is out of range: 1 to 4294967295\n"},
 	    {"top --interval 1", EXIT_USAGE,
-		"fairway top: \"1\" is no duration: write a number with us, ms, s, m, h or d\n"},
+		"fairway top: --interval: \"1\" is no duration: write a number with us, ms, s, m, "
+		"h or "
+		"d\n"},
+	    {"top --count 0", EXIT_USAGE,
+		"fairway top: --count: \"0\" is out of range: 1 to 4294967295\n"},
 	    {"config", EXIT_USAGE, "fairway config: write: fairway config check [FILE]\n"},
 	    {"config check /no/such", EXIT_USAGE,
 		"fairway config: /no/such: cannot open the configuration: No such file or "
@@ -71,6 +82,9 @@ static void wrong_lines(void **state)
 		"fairway up: link xdp:no-such-if: there is no interface \"no-such-if\": \"ip "
 		"link\" lists "
 		"them\n"},
+	    {"status --state /etc/passwd", EXIT_FAILED,
+		"fairway status: cannot reach the relay with state directory /etc/passwd: Not a "
+		"directory\n"},
 	    {"up --listen 203.0.113.7:9001 --state /tmp/fw-cli-args", EXIT_FAILED,
 		"fairway up: 203.0.113.7:9001: no interface of this machine has the address: \"ip "
 		"addr\" "
@@ -132,6 +146,9 @@ static void every_command_has_help(void **state)
 		if (strcmp(names[i], "up") != 0)
 			assert_non_null(strstr(output, "--json"));
 	}
+	assert_int_equal(run("up --help"), EXIT_OK);
+	assert_null(strstr(output, " \n"));
+	assert_non_null(strstr(output, "--log-format logfmt|json"));
 	assert_int_equal(run(""), EXIT_USAGE);
 }
 
@@ -154,6 +171,18 @@ static void versions(void **state)
 	assert_string_equal(output, VERSION_JSON);
 }
 
+static void lost_output_is_a_failure(void **state)
+{
+	static const char *const commands[] = {"version", "--help", "config check --json"};
+	char arguments[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		snprintf(arguments, sizeof(arguments), "%s >/dev/full", commands[i]);
+		assert_int_equal(run(arguments), EXIT_FAILED);
+	}
+}
+
 static void configurations(void **state)
 {
 	char path[] = "/tmp/fw-args-XXXXXX", arguments[128], expected[256];
@@ -171,7 +200,7 @@ static void configurations(void **state)
 	assert_int_equal(ftruncate(fd, 7), 0);
 	close(fd);
 	assert_int_equal(run(arguments), EXIT_OK);
-	snprintf(expected, sizeof(expected), "%-20s %-28s # %s:1\n", "ttl", "9", path);
+	snprintf(expected, sizeof(expected), "%-27s %-28s # %s:1\n", "ttl", "9", path);
 	assert_non_null(strstr(output, expected));
 	snprintf(arguments, sizeof(arguments), "config check --json --ttl 8 --config %s", path);
 	assert_int_equal(run(arguments), EXIT_OK);
@@ -186,6 +215,7 @@ int main(void)
 	    cmocka_unit_test(no_relay),
 	    cmocka_unit_test(every_command_has_help),
 	    cmocka_unit_test(versions),
+	    cmocka_unit_test(lost_output_is_a_failure),
 	    cmocka_unit_test(configurations),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,8 +37,8 @@ static void wrong_lines(void **state)
 	static const struct {
 		const char *text, *error;
 	} facts[] = {
-	    {"--workers x", "--workers: \"x\" is no whole number"},
-	    {"--workers=x", "--workers: \"x\" is no whole number"},
+	    {"--workers x", "--workers: \"x\" is no whole number from 0 to 64"},
+	    {"--workers=x", "--workers: \"x\" is no whole number from 0 to 64"},
 	    {"--wrkers 3", "there is no option --wrkers: did you mean --workers?"},
 	    {"--frobnicate", "there is no option --frobnicate: \"prog --help\" lists them"},
 	    {"--workers", "--workers needs a value: \"prog --help\" says which"},
@@ -54,7 +54,7 @@ static void wrong_lines(void **state)
 	    {"--registry nats", "--registry: \"nats\" is no registry: write none, "
 				"embedded or ADDR:PORT"},
 	    {"--listen 9001", "--listen: \"9001\" names no port: write IP:PORT, IPv6 as [IP]:PORT"},
-	    {"--workers x --ttl 0", "--workers: \"x\" is no whole number\n"
+	    {"--workers x --ttl 0", "--workers: \"x\" is no whole number from 0 to 64\n"
 				    "--ttl: \"0\" is out of range: 1 to 255"},
 	    {"--xdp-frames 3000",
 		"--xdp-frames: 3000 is no power of two: write 4096, 8192 or 16384"},

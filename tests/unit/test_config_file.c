@@ -37,10 +37,10 @@ static void wrong_files(void **state)
 	} facts[] = {
 	    // values
 	    {"workers: 900\n", "f.yaml:1:10: workers: \"900\" is out of range: 0 to 64"},
-	    {"\n\nworkers: two\n", "f.yaml:3:10: workers: \"two\" is no whole number"},
+	    {"\n\nworkers: two\n", "f.yaml:3:10: workers: \"two\" is no whole number from 0 to 64"},
 	    {"ttl: 0\n", "f.yaml:1:6: ttl: \"0\" is out of range: 1 to 255"},
-	    {"police:\n  source-rate: many\n",
-		"f.yaml:2:16: police.source-rate: \"many\" is no whole number"},
+	    {"police:\n  source-rate: many\n", "f.yaml:2:16: police.source-rate: \"many\" is no "
+					       "whole number from 0 to 4294967295"},
 	    {"admission: {ttl: 10}\n", "f.yaml:1:18: admission.ttl: \"10\" is no duration: write a "
 				       "number with us, ms, s, m, h or "
 				       "d"},
@@ -105,7 +105,8 @@ static void wrong_files(void **state)
 	    {"workers:\n", "f.yaml:1:9: workers has no value: write one, or remove the key for its "
 			   "default"},
 	    {"workers: [1]\n", "f.yaml:1:10: workers is a single value: write it behind the colon"},
-	    {"listen: {a: b}\n", "f.yaml:1:9: listen is a single value: write it behind the colon"},
+	    {"listen: {a: b}\n",
+		"f.yaml:1:9: listen is a list of plain values: write them as [A, B]"},
 	    {"police: 5\n", "f.yaml:1:9: police is a group of keys: indent them below it"},
 	    {"[a]: b\n", "f.yaml:1:1: a key must be a plain word"},
 	    // files
@@ -115,7 +116,11 @@ static void wrong_files(void **state)
 		"f.yaml:3:1: a second document starts here: keep everything in one"},
 	    {"police:\n\tttl: 9\n",
 		"f.yaml:2:1: found character that cannot start any token, while "
-		"scanning for the next token (line 2): check indentation and colons"},
+		"scanning for the next token (line 2): indent with blanks, YAML takes no tabs"},
+	    {"ttl: 9\nuser: \xc3\x28\n",
+		"f.yaml:2:8: invalid trailing UTF-8 octet: save the file as UTF-8 text"},
+	    {"ttl: \x01\n", "f.yaml:1:6: control characters are not allowed: save the file as "
+			    "UTF-8 text"},
 	    {"a: [1\n",
 		"f.yaml:2:1: did not find expected ',' or ']', while parsing a flow sequence (line "
 		"1): check indentation and colons"},
@@ -144,7 +149,7 @@ static void all_errors_are_told(void **state)
 {
 	(void)state;
 	assert_string_equal(read_text("workers: x\npolice:\n  sorce-rate: 1\nttl: 999\n"),
-	    "f.yaml:1:10: workers: \"x\" is no whole number\n"
+	    "f.yaml:1:10: workers: \"x\" is no whole number from 0 to 64\n"
 	    "f.yaml:3:3: there is no key \"police.sorce-rate\": did you mean "
 	    "\"police.source-rate\"?\n"
 	    "f.yaml:4:6: ttl: \"999\" is out of range: 1 to 255");

@@ -167,16 +167,19 @@ static void sock_maintain(struct link *link)
 		    &sock->epoch, sock->epoch + 1 ? sock->epoch + 1 : 1, __ATOMIC_RELAXED);
 }
 
-static uint64_t socket_drops(const struct sock_socket *s)
+static uint64_t socket_drops(struct sock_socket *s)
 {
-	uint32_t info[SK_MEMINFO_VARS] = {0};
+	uint32_t info[SK_MEMINFO_VARS];
 	socklen_t len = sizeof(info);
 
-	getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &len);
-	return info[SK_MEMINFO_DROPS];
+	if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0) {
+		s->drops += info[SK_MEMINFO_DROPS] - s->drops_seen;
+		s->drops_seen = info[SK_MEMINFO_DROPS];
+	}
+	return s->drops;
 }
 
-static void queue_stats_add(const struct link_queue *q, struct link_stats *out)
+static void queue_stats_add(struct link_queue *q, struct link_stats *out)
 {
 	const uint64_t *from = (const uint64_t *)&q->stats;
 	uint64_t *to = (uint64_t *)out;
@@ -189,7 +192,7 @@ static void queue_stats_add(const struct link_queue *q, struct link_stats *out)
 
 static void sock_stats(const struct link *link, struct link_stats *out)
 {
-	const struct sock_link *sock = link->priv;
+	struct sock_link *sock = link->priv;
 
 	*out = (struct link_stats){0};
 	for (unsigned i = 0; i < sock->queue_count; i++)

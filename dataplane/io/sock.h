@@ -56,6 +56,10 @@ struct sock_socket {
 	// the kernel would deliver the trains in its queue without saying how to cut them.
 	uint8_t gro;
 	uint16_t messages, repeats; // since the last decision; as the one before: source and size
+	// Main thread: datagrams that the receive buffer had no room for, and the kernel's count of
+	// them when last looked at, which wraps.
+	uint64_t drops;
+	uint32_t drops_seen;
 };
 
 union sock_name {

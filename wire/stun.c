@@ -103,8 +103,8 @@ static int attribute_parse(
 			return -EINVAL;
 		out->error_code = (uint16_t)((value[2] & 7) * 100 + value[3]);
 		return 0;
-	case STUN_UNKNOWN_ATTRIBUTES:
-		for (size_t i = 0; i + 2 <= len; i += 2)
+	case STUN_UNKNOWN_ATTRIBUTES: // of a request: known, and not expected there
+		for (size_t i = 0; i + 2 <= len && out->type == STUN_BINDING_ERROR; i += 2)
 			unknown_add(out, load_be16(value + i));
 		return 0;
 	default:

@@ -141,6 +141,7 @@ static void attributes(void **state)
 	    {"0003 0004 00000006", 0, 1},	    // CHANGE-REQUEST, of RFC 5780
 	    {"7fff 0000 7ffe 0000", 0, 2},	    //
 	    {"8fff 0000", 0, 0},		    // unknown, optional
+	    {"000a 0004 7fff 7ffe", 0, 0},	    // UNKNOWN-ATTRIBUTES, of error responses
 	    {"0008 0000 7fff 0000", 0, 0},	    // behind MESSAGE-INTEGRITY: ignored
 	    {"001c 0000 7fff 0000", 0, 0},	    // behind MESSAGE-INTEGRITY-SHA256: ignored
 	    {"0020 0008 0001 a147 e112a643", 0, 0}, //

@@ -159,6 +159,7 @@ int state_lock(const char *path, const char *name, struct parse_error *error)
 		return -EBUSY;
 	}
 	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	errno = ENOSPC; // what a short write means
 	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)n, 0) != n) {
 		rc = -errno;
 		parse_error_set(error, "cannot write %s: %s", file, strerrordesc_np(-rc));

@@ -47,15 +47,15 @@ static __attribute__((noinline)) void envelope_open(
 	    __atomic_load_n(&env->nexthops[d->nexthop % NEXTHOP_MAX], __ATOMIC_RELAXED);
 	const struct egress *egress = &env->egress[(nexthop >> 48 & 0xff) % EGRESS_MAX];
 	const struct local *from = &env->locals[d->out_local % LOCAL_MAX];
+	const uint8_t link = egress->link % LINK_MAX;
 	bool usable = d->nexthop && (nexthop >> 56 & 1) &&
-		      __atomic_load_n(&egress->valid, __ATOMIC_ACQUIRE) &&
-		      env->links[egress->link % LINK_MAX].raw &&
+		      __atomic_load_n(&egress->valid, __ATOMIC_ACQUIRE) && env->links[link].raw &&
 		      __atomic_load_n(&from->valid, __ATOMIC_ACQUIRE) &&
 		      endpoint_is_v4(&from->at) == v4 && !endpoint_is_unspecified(&from->at);
 
 	e->key = envelope_key(d, v4);
 	e->ttl = env->set.ttl - 1 < 255 ? (uint8_t)env->set.ttl : TTL_DEFAULT;
-	e->link = egress->link;
+	e->link = link;
 	e->mtu = usable ? egress->mtu : 0;
 	e->from = &from->at;
 	e->udp_sum = htobe16(IP_PROTOCOL_UDP) + htobe16(from->at.port);

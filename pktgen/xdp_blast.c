@@ -162,7 +162,10 @@ static int interrupt_at(uint64_t end_ns, timer_t *timer)
 	sigaction(SIGALRM, &action, NULL);
 	if (timer_create(CLOCK_MONOTONIC, &event, timer))
 		return -errno;
-	return timer_settime(*timer, TIMER_ABSTIME, &when, NULL) ? -errno : 0;
+	if (timer_settime(*timer, TIMER_ABSTIME, &when, NULL) == 0)
+		return 0;
+	timer_delete(*timer);
+	return -EINVAL;
 }
 
 // One system call for the whole trial: each call allocates its pages anew and waits for the last
@@ -185,6 +188,8 @@ int xdp_blast(struct backend *b, const struct pace *p, uint64_t window_ns)
 	out->pace = (uint64_t)(p->rate * (1ULL << 30) / NS_PER_S);
 	in->flow_count = x->o->flows;
 	failed = interrupt_at(p->end_ns, &timer);
+	if (failed)
+		return failed;
 	while (!failed && clock_mono_ns() < p->end_ns)
 		failed =
 		    bpf_prog_test_run_opts(bpf_program__fd(x->live.generate->progs.generate), &run);

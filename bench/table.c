@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cost of a node look-up in bulk, beside a bare open-addressing table with 64-byte slots and the
-// same prefetching, in one run. Both lie in huge pages where the kernel has some.
+// same prefetching, in one run; and beside the same with ids for which its hash has no collisions,
+// so that each look-up reads one line and every branch is foreseen: less than that no table can
+// do. All lie in huge pages where the kernel has some.
 #include "dataplane/table/lookup.h"
+#include "pktgen/random.h"
 #include "shm/node_writer.h"
 #include "shm/pages.h"
 
@@ -85,28 +88,20 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static uint64_t random_next(uint64_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 7;
-	return *s ^= *s << 17;
-}
-
+// What is asked for, in random order.
 struct run {
-	const struct node_table *table;
-	const struct bare_table *bare;
-	const uint32_t *asked; // ids in random order
-	uint32_t count;	       // a multiple of BULK
+	const uint32_t *asked;
+	uint32_t count; // a multiple of BULK
 };
 
-static double time_ours(const struct run *r)
+static double time_ours(const struct node_table *table, const struct run *r)
 {
 	static struct node_lookup l;
 	double start = now_s();
 	unsigned found = 0;
 
 	for (uint32_t i = 0; i < r->count; i += BULK) {
-		node_lookup_run(r->table, r->asked + i, BULK, &l);
+		node_lookup_run(table, r->asked + i, BULK, &l);
 		for (unsigned k = 0; k < BULK; k++)
 			found += node_lookup_found(&l, k);
 	}
@@ -115,14 +110,14 @@ static double time_ours(const struct run *r)
 	return (now_s() - start) / r->count * 1e9;
 }
 
-static double time_bare(const struct run *r)
+static double time_bare(const struct bare_table *bare, const struct run *r)
 {
 	static struct node_entry out[BULK];
 	double start = now_s();
 	unsigned found = 0;
 
 	for (uint32_t i = 0; i < r->count; i += BULK)
-		found += bare_run(r->bare, r->asked + i, BULK, out);
+		found += bare_run(bare, r->asked + i, BULK, out);
 	if (found != r->count)
 		errx(1, "found %u of %u", found, r->count);
 	return (now_s() - start) / r->count * 1e9;
@@ -161,6 +156,80 @@ static void fill(struct node_writer *w, const uint32_t *ids, uint32_t nodes)
 	node_writer_close(&again);
 }
 
+// Random ids, each once.
+static void ids_random(uint32_t *ids, uint32_t nodes, uint64_t *seed)
+{
+	// Odd multiples and shifts can be undone: different numbers stay different.
+	uint32_t a = (uint32_t)random_next(seed) | 1, b = (uint32_t)random_next(seed) | 1;
+
+	for (uint32_t i = 0; i < nodes; i++) {
+		uint32_t h = (i + 1) * a;
+
+		h = (h ^ h >> 16) * b;
+		ids[i] = h ^ h >> 15;
+	}
+}
+
+// In steps of the golden ratio, as bare_hash has it: every id gets a slot of its own.
+static void ids_spread(uint32_t *ids, uint32_t nodes)
+{
+	for (uint32_t i = 0; i < nodes; i++)
+		ids[i] = (i + 1) * 2654435761U;
+}
+
+struct questions {
+	uint32_t *ids, *asked;
+	struct bare_table bare;
+};
+
+static void questions_make(struct questions *q, uint32_t nodes, uint64_t seed)
+{
+	q->ids = malloc(nodes * sizeof(*q->ids));
+	q->asked = malloc(ROUND * WINDOWS * sizeof(*q->asked));
+	if (!q->ids || !q->asked)
+		errx(1, "out of memory");
+	if (seed)
+		ids_random(q->ids, nodes, &seed);
+	else
+		ids_spread(q->ids, nodes);
+	seed |= 1;
+	for (uint32_t i = 0; i < ROUND * WINDOWS; i++)
+		q->asked[i] = q->ids[(random_next(&seed) >> 32) % nodes];
+	bare_make(&q->bare, q->ids, nodes);
+}
+
+static void questions_free(struct questions *q)
+{
+	munmap(q->bare.slots, q->bare.bytes);
+	free(q->ids);
+	free(q->asked);
+}
+
+static struct run questions_of(const struct questions *q, int turn)
+{
+	return (struct run){q->asked + turn % WINDOWS * ROUND, ROUND};
+}
+
+static void rounds(
+    const struct node_table *t, const struct questions *q, const struct questions *spread)
+{
+	double ours[ROUNDS], bare[ROUNDS], line[ROUNDS], ratio[ROUNDS], to_line[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct run r = questions_of(q, 2 * i), again = questions_of(q, 2 * i + 1);
+		struct run other = questions_of(spread, i);
+
+		ours[i] = time_ours(t, &r);
+		bare[i] = time_bare(&q->bare, &again);
+		line[i] = time_bare(&spread->bare, &other);
+		ratio[i] = ours[i] / bare[i];
+		to_line[i] = ours[i] / line[i];
+	}
+	printf("\"lookup_ns\": %.2f, \"bare_ns\": %.2f, \"ratio\": %.2f,\n"
+	       "\"no_collisions_ns\": %.2f, \"ratio_no_collisions\": %.2f}\n",
+	    median(ours), median(bare), median(ratio), median(line), median(to_line));
+}
+
 static void measure(uint32_t nodes)
 {
 	struct memory_config cfg = {.node_capacity = nodes,
@@ -169,43 +238,24 @@ static void measure(uint32_t nodes)
 	    .inject_size = 4096,
 	    .trace_size = 4096,
 	    .huge_pages = true};
-	uint32_t *ids = malloc(nodes * sizeof(*ids)), count = ROUND * WINDOWS;
-	uint32_t *asked = malloc(count * sizeof(*asked));
-	double ours[ROUNDS], bare_ns[ROUNDS], ratio[ROUNDS];
-	uint64_t seed = 88172645463325252ULL;
+	struct questions q, spread;
 	struct memory_error why;
 	struct node_writer w;
-	struct bare_table bare;
 	struct memory m;
 
-	if (!ids || !asked)
-		errx(1, "out of memory");
-	for (uint32_t i = 0; i < nodes; i++)
-		ids[i] = (i + 1) * 2654435761U;
-	for (uint32_t i = 0; i < count; i++)
-		asked[i] = ids[random_next(&seed) % nodes];
 	if (memory_create(&m, &cfg, &why))
 		errx(1, "%s", why.text);
 	if (node_writer_open(&w, &m))
 		errx(1, "cannot open the node table");
+	questions_make(&q, nodes, 88172645463325252ULL);
+	questions_make(&spread, nodes, 0);
 	printf("{\"nodes\": %u,\n", nodes);
-	fill(&w, ids, nodes);
-	bare_make(&bare, ids, nodes);
-	for (int i = 0; i < ROUNDS; i++) {
-		struct run r = {&m.nodes, &bare, asked + 2 * i % WINDOWS * ROUND, ROUND};
-
-		ours[i] = time_ours(&r);
-		r.asked = asked + (2 * i + 1) % WINDOWS * ROUND;
-		bare_ns[i] = time_bare(&r);
-		ratio[i] = ours[i] / bare_ns[i];
-	}
-	printf("\"lookup_ns\": %.2f, \"bare_ns\": %.2f, \"ratio\": %.2f}\n", median(ours),
-	    median(bare_ns), median(ratio));
-	munmap(bare.slots, bare.bytes);
+	fill(&w, q.ids, nodes);
+	rounds(&m.nodes, &q, &spread);
+	questions_free(&q);
+	questions_free(&spread);
 	node_writer_close(&w);
 	memory_unmap(&m);
-	free(ids);
-	free(asked);
 }
 
 int main(int argc, char **argv)

@@ -22,8 +22,8 @@ static void table_plan(struct node_table_header *h, uint32_t capacity, uint64_t 
 	memset(h, 0, sizeof(*h));
 	h->capacity = capacity;
 	h->index_max = capacity + NODE_INDEX_SLACK;
-	// The table grows at 1.5 nodes a bucket; the rest is for when overflow buckets run out.
-	h->bucket_max = capacity < BUCKETS_INITIAL ? BUCKETS_INITIAL : capacity;
+	// The table grows at one node a bucket; the rest is for when overflow buckets run out.
+	h->bucket_max = capacity + capacity / 4 + BUCKETS_INITIAL;
 	h->overflow_max = capacity / 4 + BUCKETS_INITIAL;
 	h->v6_max = capacity + capacity / 8 + NODE_INDEX_SLACK;
 	h->buckets = at;

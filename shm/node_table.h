@@ -37,6 +37,11 @@ struct node_bucket {
 
 static_assert(sizeof(struct node_bucket) == 64, "one cache line");
 static_assert(offsetof(struct node_bucket, entries) % 16 == 0, "entries are atomic words");
+// From an entry's offset in the line to that of its mark.
+enum { NODE_SEEN_STEP = sizeof(struct node_entry) / sizeof(uint32_t) };
+static_assert(
+    offsetof(struct node_bucket, entries) == NODE_SEEN_STEP * offsetof(struct node_bucket, seen),
+    "entries and their marks begin at offsets of one ratio");
 
 // At the start of the nodes region; sizes are counts of elements. Writer of the first part: dp when
 // the memory is new. Offsets in bytes from the start of the region, multiples of 4096.
@@ -124,24 +129,15 @@ static inline uint32_t node_state_buckets(const struct node_table *t, uint64_t s
 	return n - 1 < t->bucket_max ? n : 1;
 }
 
-// Looks through one bucket; out is written in any case and zero when the id is not there. Without
-// branches, because which entry it is cannot be predicted. An entry that is being moved within the
-// bucket is there twice for a moment, with the same bits.
-static inline bool node_bucket_find(
-    const struct node_bucket *b, uint32_t id, struct node_entry *out)
+// Where in a bucket an id would be: its entry if it has one. Without branches, because which entry
+// it is cannot be predicted. An entry that is being moved within the bucket is there twice for a
+// moment, with the same bits.
+static inline struct node_entry *node_bucket_slot(struct node_bucket *b, uint32_t id)
 {
-	const __m128i wanted = _mm_set1_epi32((int)id);
-	const volatile __m128i *at = (const volatile __m128i *)b->entries;
-	__m128i e0 = at[0], e1 = at[1], e2 = at[2];
-	__m128i m0 = _mm_shuffle_epi32(_mm_cmpeq_epi32(e0, wanted), 0);
-	__m128i m1 = _mm_shuffle_epi32(_mm_cmpeq_epi32(e1, wanted), 0);
-	__m128i m2 = _mm_shuffle_epi32(_mm_cmpeq_epi32(e2, wanted), 0);
-	__m128i r = _mm_or_si128(_mm_and_si128(e0, m0), _mm_and_si128(e1, m1));
+	struct node_entry *at = &b->entries[0];
 
-	r = _mm_or_si128(r, _mm_and_si128(e2, m2));
-	_mm_store_si128((__m128i *)out, r);
-	__atomic_signal_fence(__ATOMIC_ACQUIRE);
-	return _mm_cvtsi128_si32(r) != 0;
+	at = node_entry_id(b->entries[1]) == id ? &b->entries[1] : at;
+	return node_entry_id(b->entries[2]) == id ? &b->entries[2] : at;
 }
 
 // Index of the next bucket of a chain, 0 at its end; within the table whatever the word says.
@@ -153,7 +149,7 @@ static inline uint32_t node_bucket_overflow(const struct node_table *t, const st
 }
 
 // The next bucket of a chain, NULL at its end.
-static inline const struct node_bucket *node_bucket_next(
+static inline struct node_bucket *node_bucket_next(
     const struct node_table *t, const struct node_bucket *b)
 {
 	uint32_t next = node_bucket_overflow(t, b);
@@ -163,12 +159,14 @@ static inline const struct node_bucket *node_bucket_next(
 
 // One look at one state: true when found.
 static inline bool node_chain_find(
-    const struct node_table *t, const struct node_bucket *b, uint32_t id, struct node_entry *out)
+    const struct node_table *t, struct node_bucket *b, uint32_t id, struct node_entry *out)
 {
 	for (unsigned i = 0; i <= CHAIN_MAX && b; i++, b = node_bucket_next(t, b)) {
-		if (node_bucket_find(b, id, out))
+		*out = node_entry_load(node_bucket_slot(b, id));
+		if (node_entry_id(*out) == id)
 			return true;
 	}
+	*out = (struct node_entry){0};
 	return false;
 }
 
@@ -192,13 +190,13 @@ static inline bool node_table_find(const struct node_table *t, uint32_t id, stru
 	return false;
 }
 
-// Worker: whether a sign of life of a node whose entry it found in the bucket is the first in this
-// span (seconds of CLOCK_MONOTONIC / SEEN_SPAN_S). When the entry has moved since, or moves now,
-// another's mark is read or set: a sign of life that comes a span late.
-static inline bool node_bucket_unseen(struct node_bucket *b, uint32_t id, uint32_t span)
+// Worker: whether a sign of life of the node whose entry it found there is the first in this span
+// (seconds of CLOCK_MONOTONIC / SEEN_SPAN_S). When the entry has moved since, another's mark is
+// read or set: a sign of life that comes a span late.
+static inline bool node_entry_unseen(struct node_entry *entry, uint32_t span)
 {
-	unsigned second = (uint32_t)b->entries[1].w[0] == id;
-	uint32_t *at = &b->seen[(uint32_t)b->entries[2].w[0] == id ? 2 : second];
+	uintptr_t in = (uintptr_t)entry % sizeof(struct node_bucket);
+	uint32_t *at = (uint32_t *)((uintptr_t)entry - in + in / NODE_SEEN_STEP);
 
 	if (__atomic_load_n(at, __ATOMIC_RELAXED) == span)
 		return false;

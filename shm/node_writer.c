@@ -198,7 +198,7 @@ static int node_insert(
 	}
 	mirror_put(w, e);
 	count_change(w, 1, (flags & NODE_REMOTE) != 0);
-	if (2ULL * w->node_count > 3ULL * (uint32_t)node_table_state(t))
+	if (w->node_count > (uint32_t)node_table_state(t))
 		node_table_split(w);
 	return 1;
 }

@@ -31,7 +31,7 @@ static enum drop relay_from_elsewhere(struct dgram *d, const struct stage_env *e
 	return known ? DROP_SENDER_ADDRESS : DROP_SENDER_UNKNOWN;
 }
 
-static enum drop relay_sender(struct dgram *d, struct stage_env *env, struct node_bucket *at,
+static enum drop relay_sender(struct dgram *d, struct stage_env *env, struct node_entry *at,
     struct node_entry e, uint64_t now_ns, uint32_t span)
 {
 	uint32_t index = node_entry_index(e);
@@ -44,7 +44,7 @@ static enum drop relay_sender(struct dgram *d, struct stage_env *env, struct nod
 	// After the check: a spoofer cannot spend the node's tokens or keep it alive.
 	if (!police_sender(&env->police, index, now_ns))
 		return DROP_POLICE_SENDER;
-	if (match == MATCH_ENDPOINT && node_bucket_unseen(at, d->sender, span))
+	if (match == MATCH_ENDPOINT && node_entry_unseen(at, span))
 		node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
 	return DROP_NONE;
 }

@@ -13,7 +13,7 @@ enum { LOOKUP_MAX = 128 }; // sender and destination of a burst
 
 struct node_lookup {
 	struct node_entry entries[LOOKUP_MAX]; // by position in ids; node id 0: not found
-	struct node_bucket *at[LOOKUP_MAX];    // where it was found
+	struct node_entry *at[LOOKUP_MAX];     // where it was found, or somewhere in the table
 };
 
 // Looks up ids[0..n-1], n <= LOOKUP_MAX; id 0 is never found. No allocation, bounded loops. Between

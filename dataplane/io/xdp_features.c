@@ -16,7 +16,13 @@
 #include <unistd.h>
 
 // linux/netdev.h, which Linux 6.3 brought.
-enum { NETDEV_DEV_GET = 1, NETDEV_IFINDEX = 1, NETDEV_XDP_FEATURES = 3, NETDEV_NDO_XMIT = 1 << 2 };
+enum {
+	NETDEV_DEV_GET = 1,
+	NETDEV_IFINDEX = 1,
+	NETDEV_XDP_FEATURES = 3,
+	NETDEV_NDO_XMIT = 1 << 2,
+	NETDEV_ZERO_COPY = 1 << 3,
+};
 
 // A request has one attribute, and the kernel ignores what is behind its length.
 struct request {
@@ -127,8 +133,9 @@ static bool is_veth(const char *ifname)
 struct xdp_features xdp_features_read(const char *ifname, uint32_t ifindex)
 {
 	bool veth = is_veth(ifname);
-	uint64_t bits = veth ? 0 : NETDEV_NDO_XMIT;
+	uint64_t bits = veth ? 0 : NETDEV_NDO_XMIT | NETDEV_ZERO_COPY;
 
 	features_query(ifindex, &bits);
-	return (struct xdp_features){.tx = !veth, .redirect = bits & NETDEV_NDO_XMIT};
+	return (struct xdp_features){
+	    .tx = !veth, .redirect = bits & NETDEV_NDO_XMIT, .zero_copy = bits & NETDEV_ZERO_COPY};
 }

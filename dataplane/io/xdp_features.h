@@ -4,11 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// What an interface can do with frames that an XDP program sends. Main thread.
+// What an interface can do with XDP programs and sockets. Main thread.
 
 struct xdp_features {
-	bool tx;       // XDP_TX, of frames that came in there
-	bool redirect; // XDP_REDIRECT, also of its own
+	bool tx;	// XDP_TX, of frames that came in there
+	bool redirect;	// XDP_REDIRECT, also of its own
+	bool zero_copy; // AF_XDP without copies; true also where the kernel does not say
 };
 
 // Asks the kernel (netdev generic netlink, Linux 6.3 and later). An older kernel does not say: a

@@ -7,7 +7,19 @@
 
 static inline uint64_t frame_base(const struct xdp_umem *u, uint64_t address)
 {
-	return address & ~(uint64_t)(u->frame_size - 1);
+	return address & u->base_mask;
+}
+
+static inline uint8_t *frame_at(const struct xdp_umem *u, uint64_t address)
+{
+	return u->area + xsk_umem__add_offset_to_addr(address);
+}
+
+static inline uint64_t address_of(const struct xdp_umem *u, const struct dgram *d)
+{
+	uint64_t offset = (uint64_t)(d->l2 - u->area) - d->handle;
+
+	return d->handle + (offset << u->shift);
 }
 
 static inline void count_add(uint64_t *counter, uint64_t n)
@@ -89,12 +101,14 @@ static unsigned socket_rx(struct link_queue *q, struct xdp_socket *s, struct dgr
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xdp_desc *desc = xsk_ring_cons__rx_desc(&s->rx, at + i);
 
-		d[i].l2 = u->area + desc->addr;
+		d[i].l2 = frame_at(u, desc->addr);
 		d[i].len = desc->len;
 		d[i].handle = frame_base(u, desc->addr);
 		d[i].link = q->link;
 		bytes += desc->len;
 		__builtin_prefetch(d[i].l2);
+		if (!u->zero_copy) // the kernel reads what it sends
+			__builtin_prefetch(d[i].l2 + CACHE_LINE);
 	}
 	xsk_ring_cons__release(&s->rx, n);
 	s->rx_held -= n;
@@ -162,7 +176,7 @@ unsigned xdp_tx(struct link_queue *q, struct dgram **d, unsigned n)
 
 	if (room && xsk_ring_prod__reserve(&s->tx, room, &at) == room) {
 		for (unsigned i = 0; i < room; i++) {
-			tx_put(s, at + i, d[i]->l2 - u->area, d[i]->len);
+			tx_put(s, at + i, address_of(u, d[i]), d[i]->len);
 			bytes += d[i]->len;
 		}
 		tx_done(q, s, room, bytes);

@@ -16,6 +16,7 @@
 
 enum {
 	HUGE_PAGE = 2 << 20,
+	PAGE = 4096,
 	SEND_BUFFER = 8 << 20, // bytes that copy mode may have under way in the kernel
 	VLAN_TAGS = 8,	       // bytes of two tags
 	FRAMES_MIN = 512,      // of one socket: enough for a burst in each direction
@@ -31,15 +32,38 @@ static void umem_free(struct xdp_umem *u)
 	free(u);
 }
 
-static struct xdp_umem *umem_allocate(uint32_t frame_count, uint32_t frame_size)
+// Whether frames will be copied between the buffers and the driver; when in doubt no.
+static bool copies_surely(const struct xdp_link *x)
+{
+	return !x->program.native || x->cfg.zero_copy == 2 ||
+	       !xdp_features_read(x->ifname, x->ifindex).zero_copy;
+}
+
+static void layout_choose(struct xdp_umem *u, uint32_t mtu, bool copies)
+{
+	bool small = mtu + ETH_HLEN + VLAN_TAGS <= XDP_FRAME_MAX(XDP_FRAME_SMALL);
+
+	u->frame_size = small ? XDP_FRAME_SMALL : XDP_FRAME_LARGE;
+	if (copies) {
+		u->stride = u->frame_size | CACHE_LINE;
+		u->shift = XSK_UNALIGNED_BUF_OFFSET_SHIFT;
+		u->base_mask = XSK_UNALIGNED_BUF_ADDR_MASK;
+	} else {
+		u->stride = small ? XDP_FRAME_SMALL : PAGE;
+		u->base_mask = ~(uint64_t)(u->stride - 1);
+	}
+}
+
+static struct xdp_umem *umem_allocate(uint32_t frame_count, const struct xdp_link *x)
 {
 	struct xdp_umem *u = calloc(1, sizeof(*u));
-	size_t size = ((size_t)frame_count * frame_size + HUGE_PAGE - 1) & -(size_t)HUGE_PAGE;
+	size_t size;
 
 	if (!u)
 		return NULL;
+	layout_choose(u, x->watch.mtu, copies_surely(x));
+	size = ((size_t)frame_count * u->stride + HUGE_PAGE - 1) & -(size_t)HUGE_PAGE;
 	u->frame_count = u->free_count = frame_count;
-	u->frame_size = frame_size;
 	u->area_size = size;
 	u->free = calloc(frame_count, sizeof(*u->free));
 	u->area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -51,7 +75,7 @@ static struct xdp_umem *umem_allocate(uint32_t frame_count, uint32_t frame_size)
 	}
 	madvise(u->area, size, MADV_HUGEPAGE); // fewer TLB misses where the kernel has them
 	for (uint32_t i = 0; i < frame_count; i++)
-		u->free[i] = (uint64_t)(frame_count - 1 - i) * frame_size;
+		u->free[i] = (uint64_t)(frame_count - 1 - i) * u->stride;
 	return u;
 }
 
@@ -60,7 +84,8 @@ static int umem_register(struct xdp_umem *u, struct xdp_socket *first, struct li
 	struct xsk_umem_config cfg = {
 	    .fill_size = XDP_RING_SIZE,
 	    .comp_size = XDP_RING_SIZE,
-	    .frame_size = u->frame_size,
+	    .frame_size = u->stride,
+	    .flags = u->shift ? XDP_UMEM_UNALIGNED_CHUNK_FLAG : 0,
 	};
 	int rc =
 	    xsk_umem__create(&u->umem, u->area, u->area_size, &first->fill, &first->comp, &cfg);
@@ -134,7 +159,9 @@ static void tune(struct xdp_socket *s, const struct xdp_link *x)
 // Shares the buffers among the sockets: no socket can take what another needs to receive.
 static void divide(struct xdp_umem *u)
 {
-	uint32_t share;
+	// A device holds buffers beside those in the rings. In copy mode a frame that finds no
+	// buffer costs less than one that is copied and then finds the rx ring full.
+	uint32_t share, most = u->zero_copy ? 2 * XDP_RING_SIZE : XDP_RING_SIZE;
 
 	if (u->socket_count == 0)
 		return;
@@ -144,8 +171,8 @@ static void divide(struct xdp_umem *u)
 
 		s->tx_limit = share / 3 < XDP_RING_SIZE ? share / 3 : XDP_RING_SIZE;
 		s->rx_limit = share - s->tx_limit;
-		if (s->rx_limit > 2 * XDP_RING_SIZE)
-			s->rx_limit = 2 * XDP_RING_SIZE;
+		if (s->rx_limit > most)
+			s->rx_limit = most;
 	}
 }
 
@@ -183,13 +210,6 @@ static int socket_bind(
 	return 0;
 }
 
-static uint32_t frame_size_for(uint32_t mtu)
-{
-	bool fits = mtu + ETH_HLEN + VLAN_TAGS <= XDP_FRAME_MAX(XDP_FRAME_SMALL);
-
-	return fits ? XDP_FRAME_SMALL : XDP_FRAME_LARGE;
-}
-
 int xdp_socket_open(
     struct xdp_socket *s, struct xdp_umem **umem, const struct xdp_link *x, struct link_error *err)
 {
@@ -202,7 +222,7 @@ int xdp_socket_open(
 		    "xdp.frames %u is too few for %u queues of a worker: %u a queue at least",
 		    u->frame_count, u->socket_count + 1, FRAMES_MIN);
 	if (!u) {
-		u = umem_allocate(x->cfg.frame_count, frame_size_for(x->watch.mtu));
+		u = umem_allocate(x->cfg.frame_count, x);
 		if (!u)
 			return xdp_fail(err, -ENOMEM,
 			    "no memory for %u packet buffers (xdp.frames)", x->cfg.frame_count);

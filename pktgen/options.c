@@ -36,6 +36,9 @@ static const char usage_text[] =
     "  --rate N             datagrams a second, 0: as fast as possible (10000)\n"
     "  --seconds S          time of sending (5)\n"
     "  --sockets N          UDP sockets the nodes are spread over, sock link (16)\n"
+    "  --window N           relay, latency: at most N frames on their way, 0: no bound (0); not "
+    "with\n"
+    "                       relay on an xdp link\n"
     "  --loss SHARE         ndr: accepted loss (0.001)\n"
     "  --trial SECONDS      ndr: time of one trial (2)\n"
     "  --kind KIND          garbage: random, discover (new node ids), spoofed (relays with\n"
@@ -71,6 +74,7 @@ enum option_id {
 	O_SECONDS,
 	O_REGISTER_RATE,
 	O_SOCKETS,
+	O_WINDOW,
 	O_LOSS,
 	O_TRIAL,
 	O_KIND,
@@ -98,6 +102,7 @@ static const struct option long_options[] = {
     {"seconds", required_argument, NULL, O_SECONDS},
     {"register-rate", required_argument, NULL, O_REGISTER_RATE},
     {"sockets", required_argument, NULL, O_SOCKETS},
+    {"window", required_argument, NULL, O_WINDOW},
     {"loss", required_argument, NULL, O_LOSS},
     {"trial", required_argument, NULL, O_TRIAL},
     {"kind", required_argument, NULL, O_KIND},
@@ -212,6 +217,9 @@ static void parse_one(struct options *o, int id, const char *option, const char 
 		break;
 	case O_SOCKETS:
 		o->sockets = integer(option, value, 1, SOCKETS_MAX);
+		break;
+	case O_WINDOW:
+		o->window = integer(option, value, 0, UINT32_MAX);
 		break;
 	case O_SEED:
 		o->seed = integer(option, value, 0, UINT32_MAX);

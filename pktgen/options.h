@@ -26,6 +26,7 @@ struct options {
 	uint32_t size;	      // frame bytes inside the relay message
 	uint32_t train;	      // consecutive datagrams of one flow
 	uint32_t sockets;     // sock: how many the nodes are spread over
+	uint32_t window;      // relay, latency: frames on their way at most, 0 = no bound
 	double rate;	      // datagrams per second, 0 = as fast as possible
 	double register_rate; // Discovers per second before relay, latency and ndr
 	double seconds;	      // of sending

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
+#include "pktgen/credit.h"
 #include "pktgen/pace.h"
 #include "pktgen/run.h"
 #include "wire/beacon.h"
@@ -8,8 +9,9 @@
 
 enum {
 	RECEIVE_MAX = 1024,
-	ROUNDS = 3, // a reply names no node, so a round with missing replies is repeated whole
-	DRAIN_NS = 300000000,
+	ROUNDS = 5, // a reply names no node, so a round with missing replies is repeated whole
+	DRAIN_NS = 1000000000,
+	ASKED_MAX = 4096, // replies that are missing at a time: a relay learns them one by one
 };
 
 static void count_replies(struct registration *r, struct backend *b, int timeout_ms)
@@ -49,6 +51,8 @@ static unsigned send_some(
 
 static void register_all(struct registration *r, const struct options *o, struct backend *b)
 {
+	struct credit credit = {.size = ASKED_MAX};
+	uint64_t before = r->answered;
 	struct pace pace;
 
 	pace_start(&pace, o->mode == MODE_REGISTER ? o->rate : o->register_rate, 3600);
@@ -62,6 +66,9 @@ static void register_all(struct registration *r, const struct options *o, struct
 				return;
 			pace.sent += send_some(o, b, place, &k, want);
 			count_replies(r, b, 0);
+			while (
+			    !credit_left(&credit, pace.sent, r->answered - before, clock_mono_ns()))
+				count_replies(r, b, 1);
 		}
 	}
 	r->sent += pace.sent;

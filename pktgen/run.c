@@ -2,6 +2,7 @@
 #include "pktgen/run.h"
 
 #include "base/clock.h"
+#include "pktgen/credit.h"
 #include "pktgen/pace.h"
 #include "pktgen/trial.h"
 #include "wire/beacon.h"
@@ -11,19 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { RECEIVE_MAX = 1024 }; // messages taken at once
 
-// What the two threads of a trial share. `sending` and `sent_so_far` are the only fields both
-// touch.
+// What the two threads of a trial share. `sending`, `sent_so_far` and `received_so_far` are the
+// only fields both touch.
 struct session {
 	struct trial *trial;
 	struct traffic *traffic;
 	struct backend *backend;
 	struct pace pace;
+	struct credit credit;
 	const char *label; // NULL: no progress
 	atomic_bool sending;
-	atomic_uint_fast64_t sent_so_far;
+	atomic_uint_fast64_t sent_so_far, received_so_far;
 	uint8_t *buffers;   // BATCH messages to send
 	struct message *in; // RECEIVE_MAX; it and what follows is the receiver's
 	uint64_t heard_ns, stopped_ns, shown_ns;
@@ -53,11 +56,15 @@ static void receive_batch(struct session *s, const struct message *m, unsigned n
 	}
 }
 
-// Nothing more is expected: all frames are there, or none came for a while.
-static bool is_drained(const struct trial *t, uint64_t now, uint64_t last, uint64_t stopped)
+// Nothing more is expected: all frames are there, or none came for a while. Who bounds what is on
+// its way has time.
+static bool is_drained(const struct session *s, uint64_t now)
 {
-	return (t->check.received >= t->sent && now > last) || now - last > DRAIN_MS * NS_PER_MS ||
-	       now - stopped > DRAIN_MAX_MS * NS_PER_MS;
+	uint64_t silence_ms = s->credit.size ? DRAIN_MAX_MS : DRAIN_MS;
+
+	return (s->trial->check.received >= s->trial->sent && now > s->heard_ns) ||
+	       now - s->heard_ns > silence_ms * NS_PER_MS ||
+	       now - s->stopped_ns > DRAIN_MAX_MS * NS_PER_MS;
 }
 
 // Takes what has come. False when sending is over and nothing more is expected.
@@ -68,6 +75,8 @@ static bool receive_turn(struct session *s, int timeout_ms)
 
 	if (n) {
 		receive_batch(s, s->in, n);
+		atomic_store_explicit(
+		    &s->received_so_far, s->trial->check.received, memory_order_relaxed);
 		s->heard_ns = now;
 	}
 	if (!s->stopped_ns && !atomic_load(&s->sending))
@@ -77,7 +86,7 @@ static bool receive_turn(struct session *s, int timeout_ms)
 		    s->trial->check.received);
 		s->shown_ns = now;
 	}
-	return !s->stopped_ns || !is_drained(s->trial, now, s->heard_ns, s->stopped_ns);
+	return !s->stopped_ns || !is_drained(s, now);
 }
 
 static void *receiver(void *arg)
@@ -147,6 +156,12 @@ static void send_batch(struct session *s, uint32_t place, unsigned want)
 	atomic_store_explicit(&s->sent_so_far, s->pace.sent, memory_order_relaxed);
 }
 
+static bool may_send(struct session *s, uint64_t now)
+{
+	return credit_left(&s->credit, s->pace.sent,
+	    atomic_load_explicit(&s->received_so_far, memory_order_relaxed), now);
+}
+
 // Where input wakes nobody one thread does both, without waiting for either.
 static void send_polled(struct session *s, unsigned batch)
 {
@@ -155,11 +170,13 @@ static void send_polled(struct session *s, unsigned batch)
 	while ((now = clock_mono_ns()) < s->pace.end_ns) {
 		unsigned want = pace_due(&s->pace, batch, now);
 
-		if (want)
+		if (want && may_send(s, now))
 			send_batch(s, 0, want);
 		receive_turn(s, 0);
 	}
 }
+
+static const struct timespec credit_pause = {.tv_nsec = 100000};
 
 static void send_trial(struct session *s)
 {
@@ -172,6 +189,8 @@ static void send_trial(struct session *s)
 	if (s->backend->polled)
 		send_polled(s, batch);
 	while ((want = pace_next(&s->pace, batch))) {
+		while (!may_send(s, clock_mono_ns()))
+			nanosleep(&credit_pause, NULL);
 		send_batch(s, place, want);
 		place = (place + 1) % s->backend->sockets;
 	}
@@ -208,7 +227,11 @@ static int trial_polled(struct session *s)
 int trial_relay(
     struct trial *t, struct traffic *traffic, struct backend *b, const char *label, char *error)
 {
-	struct session s = {.trial = t, .traffic = traffic, .backend = b, .label = label};
+	struct session s = {.trial = t,
+	    .traffic = traffic,
+	    .backend = b,
+	    .label = label,
+	    .credit.size = traffic->o->window};
 	int failed = -ENOMEM;
 
 	if (b->ops->blast && traffic->o->mode != MODE_LATENCY)

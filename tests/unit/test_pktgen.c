@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
+#include "pktgen/credit.h"
 #include "pktgen/histogram.h"
 #include "pktgen/traffic.h"
 #include "pktgen/windows.h"
@@ -145,6 +147,36 @@ static void windows_count_by_the_time_of_sending(void **state)
 	assert_int_equal(windows_count(&w, 3600), WINDOWS_MAX);
 }
 
+static void credit_comes_back_with_what_arrives(void **state)
+{
+	static const struct {
+		uint64_t sent, received, ms;
+		bool left;
+	} table[] = {
+	    {0, 0, 0, true},
+	    {9, 0, 1, true},
+	    {10, 0, 2, false},
+	    {10, 0, 1000, false},
+	    {10, 1, 1500, true},
+	    {11, 1, 1501, false},
+	    {11, 1, 2499, false},
+	    {11, 1, 2501, true}, // nothing was heard for a second: ten are lost
+	    {21, 1, 2502, false},
+	    {21, 11, 2503, true}, // no, they were late
+	    {40, 11, 2504, false},
+	};
+	struct credit bounded = {.size = 10}, unbounded = {.size = 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		uint64_t now = (1 + table[i].ms) * NS_PER_MS;
+
+		assert_int_equal(
+		    credit_left(&bounded, table[i].sent, table[i].received, now), table[i].left);
+		assert_true(credit_left(&unbounded, table[i].sent, table[i].received, now));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +185,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_was_sent_is_recognised, setup, teardown),
 	    cmocka_unit_test_setup_teardown(every_fault_has_its_count, setup, teardown),
 	    cmocka_unit_test(quantiles_are_within_the_resolution),
+	    cmocka_unit_test(credit_comes_back_with_what_arrives),
 	    cmocka_unit_test(windows_count_by_the_time_of_sending),
 	};
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from netlab import Lab
+from netlab import Lab, Process
 
 
 def pytest_collection_modifyitems(items):
@@ -16,6 +16,20 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """A failure shows what the programs said that the test had started."""
+    report = (yield).get_result()
+    if report.failed:
+        report.sections += [(f"{process.name}, pid {process.pid}", process.output()[-20000:])
+                            for process in Process.started]
+
+
+@pytest.fixture(autouse=True)
+def programs():
+    Process.started.clear()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 
-from netlab import BUILD
+from netlab import BUILD, PATIENCE
 
 
 class Load:
@@ -20,7 +20,7 @@ class Load:
                                   "--quiet", "--json", self.json,
                                   *words], host)
 
-    def result(self, timeout=60):
+    def result(self, timeout=2 * PATIENCE):
         status = self.process.process.wait(timeout)
         with open(self.json, encoding="ascii") as file:
             text = file.read()

@@ -22,10 +22,11 @@ BUILD = Path(os.environ.get("FAIRWAY_BUILD", ROOT / "build"))
 CLONE_NEWNET = 0x40000000
 DISCOVER, DISCOVER_REPLY, PUNCH_REQUEST, PUNCH_COMMAND, RELAY, DELIVER, SYNC = range(1, 8)
 DISCOVER_EX, DELIVER_DEST = 8, 9
+PATIENCE = 60  # seconds until what has to happen counts as missing, on a machine that is busy
 NO_RELAY = 3  # exit status of fairway: control plane or data plane do not answer
 
 
-def run(*command, check=True, timeout=30):
+def run(*command, check=True, timeout=PATIENCE):
     """Runs a command to its end; a failure carries what it printed."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout)
     if check and done.returncode:
@@ -51,6 +52,8 @@ def inside(namespace):
 class Process:
     """A started program; what it prints goes to a file that failures quote."""
 
+    started = []  # by the test that runs
+
     def __init__(self, command, namespace=None, env=None):
         self.log = tempfile.NamedTemporaryFile("w+", prefix="fairway-test-", suffix=".log")
         line = [str(c) for c in command]
@@ -59,11 +62,21 @@ class Process:
         self.process = subprocess.Popen(line, stdout=self.log, stderr=subprocess.STDOUT,
                                         env={**os.environ, **(env or {})})
         self.pid = self.process.pid
+        self.name = Path(command[0]).name
+        Process.started.append(self)
+
+    def wait_for(self, line):
+        """Until it prints a line that begins so."""
+        def said():
+            output = self.output()
+            assert self.process.poll() is None, f"{self.name} has ended:\n{output}"
+            return f"\n{line}" in f"\n{output}"
+        eventually(said, every=0.02)
 
     def output(self):
         return Path(self.log.name).read_text(errors="replace")
 
-    def stop(self, sig=signal.SIGTERM, timeout=10):
+    def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
         """Returns the exit status; a process that does not stop in time is killed."""
         if self.process.poll() is None:
             self.process.send_signal(sig)
@@ -139,7 +152,7 @@ class Lab:
     def socket(self, host, family=socket.AF_INET, bind=None):
         with inside(host):
             made = socket.socket(family, socket.SOCK_DGRAM)
-            made.settimeout(3)
+            made.settimeout(PATIENCE)
             if bind:
                 made.bind(bind)
         self.sockets.append(made)
@@ -158,24 +171,21 @@ class Lab:
 class Relay:
     """`fairway up` on a host of the lab."""
 
-    def __init__(self, lab, host, *arguments, ready=15, through=()):
+    def __init__(self, lab, host, *arguments, through=()):
         self.lab, self.host = lab, host
         self.state = tempfile.TemporaryDirectory(prefix="fairway-state-")
         os.chmod(self.state.name, 0o755)
         self.process = lab.spawn([*through, BUILD / "fairway", "up", "--state", self.state.name,
                                   *arguments], host)
-        deadline = time.monotonic() + ready
-        while "\nready " not in "\n" + self.process.output():
-            if self.process.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"relay not ready:\n{self.process.output()}")
-            time.sleep(0.02)
+        self.process.wait_for("ready ")
 
     def ask(self, *command):
         """The JSON that a `fairway` command prints."""
-        for _ in range(100):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             done = run(BUILD / "fairway", *command, "--json", "--state", self.state.name,
                        check=False)
-            if done.returncode != NO_RELAY:
+            if done.returncode != NO_RELAY or time.monotonic() > deadline:
                 break
             time.sleep(0.1)  # a part of it is starting again
         if done.returncode:
@@ -205,14 +215,23 @@ class Node:
     def send(self, *parts):
         self.socket.sendto(b"".join(parts), self.beacon)
 
-    def receive(self, timeout=3):
+    def receive(self, timeout=PATIENCE):
         self.socket.settimeout(timeout)
         return self.socket.recv(65535)
 
-    def silent(self, timeout=0.3):
-        return not select.select([self.socket], [], [], timeout)[0]
+    def hears(self, timeout=0.3):
+        """Whether a datagram is there, or comes in time."""
+        return bool(select.select([self.socket], [], [], timeout)[0])
 
-    def discover(self, kind=DISCOVER, timeout=8):
+    def silent(self, timeout=0.3):
+        """True when nothing comes but answers to Discovers that were repeated."""
+        deadline = time.monotonic() + timeout
+        while self.hears(max(0, deadline - time.monotonic())):
+            if self.receive()[0] != DISCOVER_REPLY:
+                return False
+        return True
+
+    def discover(self, kind=DISCOVER, timeout=PATIENCE):
         """Registers, as often as it takes; returns the address and port that the beacon saw.
 
         The first answers may be lost while the kernels resolve neighbours and install routes.
@@ -234,7 +253,18 @@ class Node:
     def relay(self, dest, frame):
         self.send(struct.pack(">BII", RELAY, self.node, dest), frame)
 
-    def expect(self, kind, timeout=3):
+    def reaches(self, other, timeout=0.5):
+        """Whether a frame gets to the other node; earlier ones that came late are skipped."""
+        frame = os.urandom(8)
+        self.relay(other.node, frame)
+        deadline = time.monotonic() + timeout
+        with contextlib.suppress(TimeoutError):
+            while other.delivered(deadline - time.monotonic()) != (self.node, frame):
+                pass
+            return True
+        return False
+
+    def expect(self, kind, timeout=PATIENCE):
         """The next datagram of that type, without its type byte; others are skipped."""
         deadline = time.monotonic() + timeout
         while True:
@@ -242,7 +272,7 @@ class Node:
             if datagram[0] == kind:
                 return datagram[1:]
 
-    def delivered(self, timeout=3):
+    def delivered(self, timeout=PATIENCE):
         """(sender, frame) of the next RelayDeliver."""
         body = self.expect(DELIVER, timeout)
         return struct.unpack(">I", body[:4])[0], body[4:]
@@ -269,7 +299,7 @@ def assert_unprivileged(pid):
     assert status["Seccomp"] == ("0" if sanitized() else "2")
 
 
-def eventually(check, timeout=10, every=0.05):
+def eventually(check, timeout=PATIENCE, every=0.05):
     """Waits until check() is true and returns its value."""
     deadline = time.monotonic() + timeout
     while True:

@@ -24,7 +24,7 @@ def frame(request):
 
 
 class Client:
-    def __init__(self, address, timeout=10, source=""):
+    def __init__(self, address, timeout=60, source=""):
         self.sock = socket.create_connection(address, timeout, (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""

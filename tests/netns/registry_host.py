@@ -3,46 +3,46 @@
 import random
 import signal
 import socket
-import subprocess
 
 import pytest
 
-from netlab import BUILD
+from netlab import BUILD, Process
 
 HOST = BUILD / "tests" / "registry_host"
 
 
-def free_port():
-    """Below those that the kernel gives to clients: it has to be free after a restart, too."""
-    for port in random.sample(range(20000, 32000), 100):
-        with socket.socket() as sock:
-            try:
+def is_free(port):
+    try:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(type=kind) as sock:
                 sock.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError("no free port")
+        return True
+    except OSError:
+        return False
+
+
+def free_ports(count=1):
+    """The first of so many, below those that the kernel gives to clients: they have to be free
+    after a restart, too."""
+    return next(port for port in random.sample(range(20000, 32000), 1000)
+                if all(is_free(port + i) for i in range(count)))
 
 
 class Registry:
     def __init__(self, folder):
         self.store = str(folder / "registry.db")
-        self.address = ("127.0.0.1", free_port())
+        self.address = ("127.0.0.1", free_ports())
         self.process = None
 
     def command(self):
         return [HOST, "%s:%d" % self.address, self.store, "adm"]
 
     def start(self):
-        self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
+        self.process = Process(self.command())
+        self.process.wait_for("ready")
 
     def kill(self, number=signal.SIGKILL):
-        self.process.send_signal(number)
-        self.process.wait(10)
-        self.process.stdout.close()
-        self.process.stderr.close()
+        self.process.stop(number)
 
 
 @pytest.fixture
@@ -50,5 +50,4 @@ def registry(tmp_path):
     r = Registry(tmp_path)
     r.start()
     yield r
-    if r.process.poll() is None:
-        r.kill()
+    r.kill()

@@ -2,16 +2,15 @@
 """`fairway up` with the embedded registry on loopback, for tests: the fixture `up`."""
 import json
 import os
-import signal
-import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from netlab import BUILD
+from netlab import BUILD, Process, run
+from registry_host import free_ports
 
-BASE = 30000 + os.getpid() % 20000
+BASE = free_ports(3)
 REGISTRY, BEACON, HTTP = ("127.0.0.1", BASE), ("127.0.0.1", BASE + 1), BASE + 2
 
 
@@ -20,7 +19,6 @@ class Up:
         self.state = folder / "state"
         self.token = folder / "token"
         self.token.write_text("adm\n")
-        self.log = open(folder / "log", "a")
         self.command = [
             BUILD / "fairway", "up", "--state", self.state, "--listen", "%s:%d" % BEACON,
             "--registry", "embedded", "--registry-listen", "%s:%d" % REGISTRY,
@@ -28,19 +26,14 @@ class Up:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log,
-                                        text=True)
-        assert self.process.stdout.readline().startswith("ready"), open(self.log.name).read()
+        self.process = Process(self.command)
+        self.process.wait_for("ready ")
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0
+        assert self.process.stop() == 0
 
     def ask(self, *command):
-        done = subprocess.run([BUILD / "fairway", *command, "--json", "--state", self.state],
-                              capture_output=True, text=True, timeout=20)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return json.loads(run(BUILD / "fairway", *command, "--json", "--state", self.state).stdout)
 
 
 @pytest.fixture
@@ -50,5 +43,4 @@ def up(request):
         os.chmod(folder, 0o755)
         relay = Up(Path(folder), *getattr(request, "param", []))
         yield relay
-        if relay.process.poll() is None:
-            relay.stop()
+        relay.stop()

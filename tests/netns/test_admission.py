@@ -4,12 +4,11 @@ import ctypes
 import ctypes.util
 import socket
 import struct
-import time
 
 import pytest
 
 import registry_client
-from netlab import Node, Relay, eventually, inside
+from netlab import DISCOVER_REPLY, PATIENCE, Node, Relay, eventually, inside
 from topology import BEACON, BEACON6, LINKS, Nets, start_relay
 
 sodium = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
@@ -23,22 +22,27 @@ class Agent(Node):
         self.key, self.secret = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
         sodium.crypto_sign_seed_keypair(self.key, self.secret, bytes([seed]) * 32)
 
-    def challenge(self, padded=37):
-        """The nonce, None when only the plain answer comes."""
+    def challenge(self, padded=37, timeout=PATIENCE):
+        """The nonce, which comes behind the plain answer."""
+        self.discover()  # resolves neighbours on the way
         self.send((struct.pack(">BI", 1, self.node) + self.key.raw).ljust(padded, b"\0"))
-        self.expect(2)
-        if self.silent():
-            return None
-        body = self.expect(2)
-        assert body[-20:-16] == b"FWC1"
+        body = self.expect(DISCOVER_REPLY)
+        while body[-20:-16] != b"FWC1":
+            body = self.expect(DISCOVER_REPLY, timeout)
         return body[-16:]
+
+    def is_challenged(self):
+        try:
+            return bool(self.challenge(timeout=0.3))
+        except TimeoutError:
+            return False
 
     def prove(self, nonce):
         text = b"fairway-discover:" + struct.pack(">I", self.node) + nonce
         signature = ctypes.create_string_buffer(64)
         sodium.crypto_sign_detached(signature, None, text, ctypes.c_ulonglong(len(text)), self.secret)
         self.send(struct.pack(">BI", 1, self.node), self.key.raw, nonce, signature.raw)
-        self.expect(2)
+        self.expect(DISCOVER_REPLY)
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -61,8 +65,8 @@ def test_signed_admission(lab, link):
     assert endpoint() is None
     a.prove(nonce)
     eventually(lambda: endpoint() == port(a))
-    assert a.challenge() is None
-    assert thief.challenge() is None
+    assert not a.is_challenged()
+    assert not thief.is_challenged()
     thief.prove(nonce)
     assert endpoint() == port(a)
     moved.prove(moved.challenge())
@@ -94,27 +98,25 @@ def test_signed_admission_with_keys_of_a_registry(lab):
     registry, (first, second) = registered(nets, 2)
     relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--admission", "signed",
                   "--registry", "10.0.0.254:9000")
-    agents = {"right": seeded(lab, nets, first, 1, "10.1.0.1"),
-              "another's key": seeded(lab, nets, second, 3, "10.2.0.1"),
-              "unknown there": seeded(lab, nets, 4711, 4, "10.2.0.1")}
 
-    def prove(agent):
-        nonce = agent.challenge()
-        time.sleep(0.5)  # in which the registry is asked
-        agent.prove(nonce)
+    def judged(agent):
+        agent.prove(agent.challenge())
+        control = relay.ask("stats")["control"]
+        return control["nodes_new"], control["refused_key"]
 
-    for agent in agents.values():
-        prove(agent)
-    nodes = relay.ask("nodes")["nodes"]
-    assert [node["node"] for node in nodes] == [first]
-    control = relay.ask("stats")["control"]
-    assert (control["signatures_good"], control["refused_key"]) == (3, 2)
+    # as often as it takes until the registry has answered the relay
+    for agent, verdict in ((seeded(lab, nets, first, 1, "10.1.0.1"), (1, 0)),
+                           (seeded(lab, nets, second, 3, "10.2.0.1"), (1, 1)),  # another's key
+                           (seeded(lab, nets, 4711, 4, "10.2.0.1"), (1, 2))):  # unknown there
+        eventually(lambda: judged(agent) == verdict)  # noqa: B023
+    assert [node["node"] for node in relay.ask("nodes")["nodes"]] == [first]
     # who has the key that the registry knows takes the id over from anywhere; nobody else does
     registry.stop()
     moved = seeded(lab, nets, first, 1, "10.2.0.1")
-    prove(moved)
+    moved.prove(moved.challenge())
     assert relay.ask("nodes")["nodes"][0]["endpoint"] == "%s:%d" % moved.socket.getsockname()
-    prove(seeded(lab, nets, 4712, 5, "10.2.0.1"))
+    unsaid = seeded(lab, nets, 4712, 5, "10.2.0.1")
+    unsaid.prove(unsaid.challenge())
     assert relay.ask("status")["nodes"] == 1
 
 
@@ -166,13 +168,13 @@ def test_anchored_admission_at_a_registry(lab):
     eventually(endpoint, every=0.5)
     thief.discover()
     assert endpoint()
-    assert relay.ask("stats")["control"]["refused_anchor"] == 1
+    assert relay.ask("stats")["control"]["refused_anchor"] >= 1
 
 
 def test_signed_admission_ipv6(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "xdp", "--admission", "signed")
     agent = Agent(lab, nets.router, 601, BEACON6, 1, family=socket.AF_INET6)
-    assert agent.challenge() is None  # the challenge would be larger than the request
+    assert not agent.is_challenged()  # the challenge would be larger than the request
     agent.prove(agent.challenge(60))
     eventually(lambda: relay.ask("status")["nodes"] == 1)

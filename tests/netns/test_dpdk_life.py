@@ -32,7 +32,7 @@ def test_an_interface_goes_down_and_comes_back(lab):
     set_link(pair, "up")
     lab.route(pair.relay_host, "198.18.0.0/15", "via", "10.0.0.2")  # the kernel has forgotten it
     eventually(lambda: dpdk_link(relay)["up"])
-    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    eventually(lambda: takes_the_link(pair, relay))
     assert relay.stop() == 0
 
 
@@ -44,7 +44,7 @@ def test_the_other_end_goes_down_and_comes_back(lab):
     eventually(lambda: not dpdk_link(relay)["up"])
     run("ip", "-n", pair.generator, "link", "set", "g", "up")
     eventually(lambda: dpdk_link(relay)["up"])
-    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    eventually(lambda: takes_the_link(pair, relay))
 
 
 def test_an_interface_is_taken_away(lab):
@@ -73,7 +73,7 @@ def test_the_other_process_ends_and_another_comes(lab):
     assert dpdk_link(relay)["up"]
     load.process.stop(9)
     eventually(lambda: not dpdk_link(relay)["up"])
-    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    eventually(lambda: takes_the_link(pair, relay))
 
 
 def telemetry(path, request):
@@ -92,7 +92,7 @@ def test_telemetry_agrees_with_our_counters(lab):
     relay = pair.relay("net_af_packet0,iface=w", "--dpdk-eal=--telemetry --file-prefix "
                        + Path(pair.folder.name).name)
     assert_whole(pair.load("relay"))
-    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    eventually(lambda: takes_the_link(pair, relay))
     found = [one for one in Path("/").glob("*/dpdk/*/dpdk_telemetry.v2")
              if one.parent.name == Path(pair.folder.name).name]
 
@@ -109,7 +109,7 @@ def test_flows_are_spread_over_queues_and_keep_their_order(lab):
     relay = over_two_queues(pair)
     assert dpdk_link(relay)["queues"] == 2
     assert_whole(pair.load("relay"))
-    eventually(lambda: takes_the_link(pair, relay), timeout=20)
+    eventually(lambda: takes_the_link(pair, relay))
     load = pair.start_load("relay", seconds=5, no_register=True)
     busy = lambda: [one["rx_datagrams"] > 0 for one in relay.ask("top", "--count", "1")["workers"]]
     eventually(lambda: busy() == [True, True])

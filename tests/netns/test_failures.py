@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import signal
 import time
 
@@ -16,9 +17,9 @@ OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
 
 
 def load(nets, **options):
-    """Traffic among nodes on the router's host."""
-    return Load(nets.lab, nets.router, "relay", BEACON, **{"from": "10.0.0.254", "nodes": 64,
-                                                          "rate": 1000, "seconds": 5, **options})
+    """Traffic among nodes on the router's host, which does not outrun a slow machine."""
+    return Load(nets.lab, nets.router, "relay", BEACON, **{
+        "from": "10.0.0.254", "nodes": 64, "rate": 1000, "seconds": 5, "window": 200, **options})
 
 
 def xdp_attached(nets):
@@ -26,12 +27,14 @@ def xdp_attached(nets):
     return bool(re.search(r"\bxdp\w*\b", shown))
 
 
+def bound(lab, host):
+    with contextlib.suppress(OSError):
+        return lab.socket(host, bind=BEACON)
+    return None
+
+
 def registered(relay, count):
-    def enough():
-        with contextlib.suppress(RuntimeError):  # a control plane that is just starting
-            return relay.ask("status")["nodes"] >= count
-        return False
-    return eventually(enough)
+    return eventually(lambda: relay.ask("status")["nodes"] >= count)
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -68,11 +71,7 @@ def test_killed_data_plane_comes_back_and_nodes_stay_known(lab, link):
     killed = relay.children()["fairway-dp"]
     os.kill(killed, signal.SIGKILL)
     eventually(lambda: relay.children().get("fairway-dp", killed) != killed)
-
-    def exchanged():
-        a.relay(102, b"again")
-        return not b.silent(0.1) and b.delivered() == (101, b"again")
-    eventually(exchanged)
+    eventually(lambda: a.reaches(b))
     registered(relay, 2)
 
 
@@ -85,9 +84,14 @@ def test_sigkill_of_everything_leaves_the_interface_as_it_was(lab, link):
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: not xdp_attached(nets))
     eventually(lambda: not relay.children())
-    other = lab.socket(nets.relay_host, bind=BEACON)
+    # a process that has ended holds its ports a moment longer
+    other = eventually(lambda: bound(lab, nets.relay_host))
     sender = lab.socket(nets.router)
-    sender.sendto(b"to the kernel", BEACON)
+
+    def arrives():
+        sender.sendto(b"to the kernel", BEACON)
+        return select.select([other], [], [], 1)[0]
+    eventually(arrives)
     assert other.recv(100) == b"to the kernel"
 
 
@@ -134,12 +138,8 @@ def test_interface_down_and_up(lab, link):
     run("ip", "-n", nets.relay_host, "link", "set", "w", "up")
     run("ip", "-n", nets.relay_host, "address", "replace", "fd00::1/64", "dev", "w", "nodad")
     run("ip", "-n", nets.relay_host, "route", "replace", "default", "via", "10.0.0.254")
-
-    def exchanged():
-        a.relay(102, b"up again")
-        return not b.silent(0.1) and b.delivered() == (101, b"up again")
-    eventually(exchanged)
-    eventually(lambda: exchanged() and {link["name"]: link for link in relay.ask("links")["links"]}
+    eventually(lambda: a.reaches(b))
+    eventually(lambda: a.reaches(b) and {link["name"]: link for link in relay.ask("links")["links"]}
                ["xdp:w"]["tx_datagrams"] > 0)
 
 
@@ -155,11 +155,7 @@ def test_neighbour_that_changes_its_address_is_followed(lab, link):
     run("ip", "-n", nets.router, "link", "set", "r0", "down")
     run("ip", "-n", nets.router, "link", "set", "r0", "address", "02:00:00:00:00:99", "up")
     run("ip", "netns", "exec", nets.router, "ping", "-c", "1", "-W", "2", BEACON[0])
-
-    def exchanged():
-        a.relay(102, b"after")
-        return not b.silent(0.1) and b.delivered() == (101, b"after")
-    eventually(exchanged)
+    eventually(lambda: a.reaches(b))
     assert relay.ask("status")["nodes"] == 2
 
 
@@ -204,7 +200,7 @@ def test_floods_leave_legitimate_flows_alone(lab, link, kind):
     lab.address(nets.router, "r9", "10.9.0.1/24")
     lab.route(attacker, "default", "via", "10.9.0.1")
     relay = start_relay(nets, link)
-    traffic = load(nets, rate=1000, seconds=4, sockets=16)
+    traffic = load(nets, rate=1000, seconds=4, sockets=16, window=0)
     registered(relay, 64)
     flood = Load(lab, attacker, "garbage", BEACON, kind=kind, rate=20000, seconds=3, nodes=64)
     assert flood.result()["sent"] > 0
@@ -220,5 +216,5 @@ def test_three_hundred_thousand_nodes(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link, *OPEN, "--police-punt-rate", "0")
     traffic = load(nets, nodes=300000, flows=100000, register_rate=30000, rate=4000, seconds=3)
-    assert traffic.result(90)["loss"] == 0
+    assert traffic.result()["loss"] == 0
     assert relay.ask("status")["nodes"] == 300000

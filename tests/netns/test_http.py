@@ -7,13 +7,13 @@ import socket
 
 import pytest
 
-from netlab import Node, eventually, inside
+from netlab import PATIENCE, Node, eventually, inside
 from topology import BEACON, Nets, start_relay
 
 
 def get(nets, path, address=("10.0.0.1", 9102), method="GET"):
     with inside(nets.router):
-        connection = http.client.HTTPConnection(*address, timeout=5)
+        connection = http.client.HTTPConnection(*address, timeout=PATIENCE)
         connection.connect()
     connection.request(method, path)
     answer = connection.getresponse()
@@ -89,4 +89,4 @@ def test_hostile_clients(lab):
             return get(nets, "/healthz") == (200, "ok\n")
         except (OSError, http.client.HTTPException):
             return False
-    eventually(serves, timeout=20)
+    eventually(serves)

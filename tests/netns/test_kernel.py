@@ -35,11 +35,17 @@ def exchange(a, b, count=1):
         assert b.delivered() == (101, b"frame %d" % number)
 
 
+def way(relay, a, b):
+    """Who relays a frame: "kernel", "engine", or None where it does not arrive."""
+    before = counter(relay)
+    if not a.reaches(b):
+        return None
+    return "kernel" if counter(relay) > before else "engine"
+
+
 def relayed_by_kernel(relay, a, b):
     """Next hops are resolved after the first datagrams, which the engine relays."""
-    before = counter(relay)
-    exchange(a, b)
-    return counter(relay) > before
+    return way(relay, a, b) == "kernel"
 
 
 def test_no_worker_wakes_for_it(lab):
@@ -69,8 +75,7 @@ def test_veth_whose_peer_cannot_receive_is_left_to_the_engine(lab):
     run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "on")
     eventually(lambda: relayed_by_kernel(relay, a, b))
     run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "off")
-    time.sleep(1.5)  # the data plane asks once a second
-    assert not relayed_by_kernel(relay, a, b)
+    eventually(lambda: way(relay, a, b) == "engine")
     exchange(a, b, 50)
     assert not drops(relay)
 
@@ -81,8 +86,8 @@ def test_relaying_is_a_sign_of_life(lab):
     a, b = pair(nets, relay)
     time.sleep(4)
     eventually(lambda: relayed_by_kernel(relay, a, b))
-    assert relay.ask("node", "101")["last_seen_s"] <= 2.2
-    assert relay.ask("node", "102")["last_seen_s"] >= 3
+    seen = {node["node"]: node["last_seen_s"] for node in relay.ask("nodes")["nodes"]}
+    assert seen[102] - seen[101] >= 2  # whole seconds
 
 
 def test_police_by_sender(lab):
@@ -173,7 +178,7 @@ def test_load_without_loss_or_reordering(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel", "--police-source-rate", "0")
     traffic = Load(lab, nets.router, "relay", BEACON, nodes=1000, flows=1000, rate=20000,
-                   seconds=3, **{"from": "10.0.0.254"})
+                   seconds=3, window=200, **{"from": "10.0.0.254"})
     result = traffic.result()
     assert (result["loss"], result["reordered"], result["duplicates"]) == (0, 0, 0)
     assert counter(relay) > 0.9 * result["sent"]

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from netlab import DISCOVER, DISCOVER_REPLY, Node, Relay, eventually, inside, run
+from netlab import DISCOVER, DISCOVER_REPLY, PATIENCE, Node, Relay, eventually, inside, run
 from topology import receive_from_xdp
 
 BEACON = ("10.0.1.1", 9001)
@@ -118,8 +118,7 @@ def test_interface_made_again(cables, mode):
     eventually(lambda: relay.ask("status")["nodes"] == 2)
     eventually(lambda: all(link["up"] for link in relay.ask("links")["links"]))
     b.discover()
-    a.relay(102, b"over the new cable")
-    assert b.delivered() == (101, b"over the new cable")
+    eventually(lambda: a.reaches(b))
     assert relay.stop() == 0
 
 
@@ -200,7 +199,7 @@ def tagged_discover(lab, host, interface, macs, vlan):
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     lab.sockets.append(raw)
     raw.bind((interface, 0))
-    raw.settimeout(3)
+    raw.settimeout(PATIENCE)
     raw.send(macs[1] + macs[0] + struct.pack(">HHH", 0x8100, vlan, 0x0800) + ip + udp)
     while True:
         frame = raw.recv(2048)

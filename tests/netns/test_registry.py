@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import json
+import os
 import signal
 import socket
 import ssl
@@ -12,7 +13,7 @@ import time
 
 import pytest
 
-from netlab import BUILD
+from netlab import BUILD, PATIENCE, eventually
 from registry_client import Client, Node, Refused
 from registry_up import BEACON, HTTP, REGISTRY, up  # noqa: F401 (a fixture)
 
@@ -35,7 +36,7 @@ def test_tls_and_a_certificate_that_stays(up):
     for _ in range(200):
         client.send({"type": "lookup", "node_id": 1})
     assert all(client.receive()["node_id"] == 1 for _ in range(200))
-    assert "fingerprint=" + fingerprint in open(up.log.name).read()
+    assert "fingerprint=" + fingerprint in up.process.output()
     up.stop()
     up.start()
     client, again = tls_client()
@@ -44,7 +45,7 @@ def test_tls_and_a_certificate_that_stays(up):
 
 
 def query(text):
-    http_client = http.client.HTTPConnection("127.0.0.1", HTTP, timeout=5)
+    http_client = http.client.HTTPConnection("127.0.0.1", HTTP, timeout=PATIENCE)
     http_client.request("GET", "/v1/find" + text)
     answer = http_client.getresponse()
     return answer.status, json.loads(answer.read())
@@ -106,7 +107,7 @@ def test_fleets(up):
     trading["agents"].append({"hostname": "Desk-2", "public_key": stranger.public_key})
     write_fleets(path, trading)
     done = subprocess.run([BUILD / "fairway", "reload", "--state", up.state], capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=PATIENCE)
     assert done.returncode == 1 and "fleets.json line 11: agent 2: hostname \"Desk-2\"" in \
         done.stderr
     assert networks(client, stranger) == [0]
@@ -118,29 +119,22 @@ def test_fleets(up):
     assert networks(client, late) == [0, 2]
     write_fleets(path, {"name": "third", "agents": [
         {"hostname": "late", "public_key": late.public_key}]})
-    up.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 10
-    while networks(client, late) != [0, 2, 3] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert networks(client, late) == [0, 2, 3]
+    os.kill(up.process.pid, signal.SIGHUP)
+    eventually(lambda: networks(client, late) == [0, 2, 3])
 
 
 def discover(source, node):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind((source, 0))
-        s.settimeout(3)
+        s.settimeout(PATIENCE)
         s.sendto(b"\x01" + struct.pack(">I", node), BEACON)
         assert s.recv(100)[0] == 2
         return s.getsockname()
 
 
 def endpoint_of(up, node):
-    for _ in range(20):
-        for known in up.ask("nodes")["nodes"]:
-            if known["node"] == node:
-                return known["endpoint"]
-        time.sleep(0.05)
-    return None
+    """None for one that is unknown."""
+    return {known["node"]: known["endpoint"] for known in up.ask("nodes")["nodes"]}.get(node)
 
 
 def test_anchored_admission(up):
@@ -152,7 +146,7 @@ def test_anchored_admission(up):
     time.sleep(0.3)
     assert endpoint_of(up, node.id) is None
     own = discover("127.0.0.1", node.id)
-    assert endpoint_of(up, node.id) == "%s:%d" % own
+    eventually(lambda: endpoint_of(up, node.id) == "%s:%d" % own)
     discover("127.0.0.2", node.id)
     time.sleep(0.3)
     assert endpoint_of(up, node.id) == "%s:%d" % own

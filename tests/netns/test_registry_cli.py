@@ -5,14 +5,14 @@ import subprocess
 
 import pytest
 
-from netlab import BUILD
+from netlab import BUILD, PATIENCE
 from registry_client import Client, Node
 from registry_up import REGISTRY, up  # noqa: F401 (a fixture)
 
 
 def run(up, *command, state=None):
     return subprocess.run([BUILD / "fairway", *command, "--state", state or up.state],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=PATIENCE)
 
 
 def text(up, *command):
@@ -38,13 +38,11 @@ def test_json(up, tmp_path):
     assert up.ask("networks")["networks"][0]["name"] == "lab"
     assert up.ask("registry", "audit")["audit"][0]["action"] == "network.created"
     assert up.ask("registry", "status")["nodes"] == 5
-    lines = subprocess.run([BUILD / "fairway", "registry", "audit", "--lines", "--state", up.state],
-                           check=True, capture_output=True, text=True, timeout=20).stdout
-    actions = [json.loads(line)["action"] for line in lines.splitlines()]
+    lines = text(up, "registry", "audit", "--lines").splitlines()
+    actions = [json.loads(line)["action"] for line in lines]
     assert len(actions) == 12 and actions.count("node.registered") == 5
     copy = tmp_path / "copy.db"
-    subprocess.run([BUILD / "fairway", "registry", "backup", copy, "--state", up.state], check=True,
-                   capture_output=True, timeout=20)
+    text(up, "registry", "backup", copy)
     assert copy.stat().st_size > 0 and copy.stat().st_mode & 0o077 == 0
 
 

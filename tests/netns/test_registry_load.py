@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from netlab import BUILD
+from netlab import BUILD, PATIENCE
 from registry_host import registry  # noqa: F401 (a fixture)
 
 NODES, PEERS = 300, 3
@@ -14,7 +14,7 @@ def load(registry, *arguments):  # noqa: F811
         [BUILD / "fairway-pktgen", "registry", "--to", "%s:%d" % registry.address, "--nodes",
          str(NODES), "--connections", "20", "--peers", str(PEERS), "--seconds", "1",
          "--pid", str(registry.process.pid), "--json", *arguments],
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=2 * PATIENCE)
     assert process.returncode == 0, process.stderr
     return {row["phase"]: row for row in json.loads(process.stdout)}
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from netlab import PATIENCE
 from registry_client import Client, Node
 from registry_fixture import SCHEMAS, check, check_inbox, dump, fill
 from registry_host import Registry, registry  # noqa: F401 (a fixture)
@@ -47,7 +48,7 @@ def test_damaged_store_is_refused(registry):  # noqa: F811
         file.seek(0)
         file.write(b"not a database at all" * 10)
     before = open(registry.store, "rb").read()
-    process = subprocess.run(registry.command(), capture_output=True, text=True, timeout=20)
+    process = subprocess.run(registry.command(), capture_output=True, text=True, timeout=PATIENCE)
     assert process.returncode == 1
     assert "is damaged" in process.stderr and "restore a backup" in process.stderr
     assert open(registry.store, "rb").read() == before
@@ -109,7 +110,7 @@ def test_disk_full_for_a_while(small_disk):
         writer = Client(r.address, timeout=2)
         acknowledged, waiting = register_until_full(writer)
         subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
-        writer.sock.settimeout(10)
+        writer.sock.settimeout(PATIENCE)
         reply = writer.receive()
         assert reply["public_key"] == waiting.public_key
         assert reply["node_id"] == len(acknowledged) + 1

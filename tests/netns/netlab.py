@@ -96,7 +96,7 @@ class Lab:
 
     def __init__(self):
         self.prefix = f"fwt{os.getpid()}-{next(Lab.made)}-"
-        self.namespaces, self.processes, self.sockets = [], [], []
+        self.namespaces, self.processes, self.sockets, self.folders = [], [], [], []
 
     def host(self, name):
         namespace = self.prefix + name
@@ -166,6 +166,8 @@ class Lab:
                 process.stop()
         for namespace in reversed(self.namespaces):
             run("ip", "netns", "delete", namespace, check=False)
+        for folder in self.folders:
+            folder.cleanup()
 
 
 class Relay:
@@ -174,6 +176,7 @@ class Relay:
     def __init__(self, lab, host, *arguments, through=()):
         self.lab, self.host = lab, host
         self.state = tempfile.TemporaryDirectory(prefix="fairway-state-")
+        lab.folders.append(self.state)  # as long as the relay runs
         os.chmod(self.state.name, 0o755)
         self.process = lab.spawn([*through, BUILD / "fairway", "up", "--state", self.state.name,
                                   *arguments], host)

@@ -47,7 +47,7 @@ def remote(relay):
 @pytest.mark.parametrize("link", RAW_LINKS)
 def test_more_nodes_than_a_sync_holds(lab, link):
     mesh = Mesh(lab)
-    one = mesh.relay(1, "--gossip-extra-ports", "9101-9102", link=link)
+    mesh.relay(1, "--gossip-extra-ports", "9101-9102", link=link)
     two = mesh.relay(2)
     last = Node(lab, mesh.hub, 50000, TWO)
     last.discover()

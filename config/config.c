@@ -127,12 +127,60 @@ static bool ports_overlap(const struct config *c, uint16_t *port)
 	return false;
 }
 
+// What the registry is asked for must be something that it can give.
+static void check_registry(const struct config *c, const char *file, struct config_errors *errors)
+{
+	char where[256];
+
+	if (c->admission.policy == CONFIG_ADMISSION_ANCHORED &&
+	    c->registry.mode == CONFIG_REGISTRY_NONE)
+		config_error_add(errors,
+		    "%s: anchored needs a registry that knows the nodes: set registry, or write "
+		    "auto",
+		    describe(where, c, "admission.policy", file));
+	if (c->gossip.discover && c->registry.mode != CONFIG_REGISTRY_CLIENT)
+		config_error_add(errors,
+		    "%s: on needs an existing registry to ask: set registry to its ADDR:PORT",
+		    describe(where, c, "gossip.discover", file));
+	if (c->gossip.discover && !c->gossip.beacon_id)
+		config_error_add(errors,
+		    "%s: on needs gossip.beacon-id, another one for each relay",
+		    describe(where, c, "gossip.discover", file));
+}
+
+static bool is_any(const union socket_address *at)
+{
+	return at->any.sa_family == AF_INET ? !at->v4.sin_addr.s_addr
+					    : IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr);
+}
+
+static bool collide(const union socket_address *a, const union socket_address *b)
+{
+	return a->v4.sin_port == b->v4.sin_port &&
+	       (is_any(a) || is_any(b) || !memcmp(a, b, sizeof(*a)));
+}
+
+static void check_http(const struct config *c, const char *file, struct config_errors *errors)
+{
+	union socket_address address;
+	struct parse_error error;
+	char where[256];
+
+	if (!*c->http_listen)
+		return;
+	if (parse_address(c->http_listen, false, &address, &error))
+		config_error_add(
+		    errors, "%s: %s", describe(where, c, "http-listen", file), error.text);
+	else if (c->registry.mode == CONFIG_REGISTRY_EMBEDDED &&
+		 collide(&address, &c->registry_listen))
+		config_error_add(errors, "%s: \"%s\" is what registry-listen serves: take another",
+		    describe(where, c, "http-listen", file), c->http_listen);
+}
+
 static void check_rules(const struct config *c, const char *file, struct config_errors *errors)
 {
 	uint16_t port;
 	char where[256], a[64], b[64];
-	union socket_address address;
-	struct parse_error error;
 	unsigned extra = c->gossip.extra_ports.first
 			     ? 1U + c->gossip.extra_ports.last - c->gossip.extra_ports.first
 			     : 0;
@@ -156,9 +204,8 @@ static void check_rules(const struct config *c, const char *file, struct config_
 		config_error_add(errors,
 		    "%s: %u ports and %u listen addresses are more than the 64 that can be served",
 		    describe(where, c, "gossip.extra-ports", file), extra, c->listen.count);
-	if (c->http_listen[0] && parse_address(c->http_listen, false, &address, &error))
-		config_error_add(
-		    errors, "%s: %s", describe(where, c, "http-listen", file), error.text);
+	check_registry(c, file, errors);
+	check_http(c, file, errors);
 	if (*c->state != '/')
 		config_error_add(errors, "%s: \"%s\" must be an absolute path",
 		    describe(where, c, "state", file), c->state);

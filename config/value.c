@@ -197,12 +197,35 @@ static int add_cpus(
 	return 0;
 }
 
+// Why no datagram could be served there, or NULL.
+static const char *fault_of(const union socket_address *at)
+{
+	const struct in6_addr *six = &at->v6.sin6_addr;
+
+	if (at->any.sa_family == AF_INET ? IN_MULTICAST(ntohl(at->v4.sin_addr.s_addr)) ||
+					       at->v4.sin_addr.s_addr == INADDR_BROADCAST
+					 : IN6_IS_ADDR_MULTICAST(six))
+		return "is a multicast or broadcast address: write one of one host";
+	if (at->any.sa_family == AF_INET)
+		return NULL;
+	if (IN6_IS_ADDR_V4MAPPED(six))
+		return "is an IPv4 address in IPv6: write it as IPv4";
+	if (IN6_IS_ADDR_LINKLOCAL(six))
+		return "is link-local: nodes' and peer relays' addresses have no interface, so "
+		       "answers would not find them; write a global or private (fd00::/8) one";
+	return NULL;
+}
+
 static int add_address(
     const struct config_key *key, void *field, const char *text, struct parse_error *error)
 {
 	union socket_address at;
 	int rc = parse_address(text, key->type == CONFIG_PEERS, &at, error);
 
+	if (!rc && fault_of(&at)) {
+		parse_error_set(error, "\"%s\" %s", text, fault_of(&at));
+		rc = -EINVAL;
+	}
 	return rc ? rc : append_named(key, field, &at, text, error);
 }
 

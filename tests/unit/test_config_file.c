@@ -109,6 +109,27 @@ static void wrong_files(void **state)
 		"f.yaml:1:9: listen is a list of plain values: write them as [A, B]"},
 	    {"police: 5\n", "f.yaml:1:9: police is a group of keys: indent them below it"},
 	    {"[a]: b\n", "f.yaml:1:1: a key must be a plain word"},
+	    // addresses that are nobody's
+	    {"listen: 224.0.0.1:9001\n",
+		"f.yaml:1:9: listen: \"224.0.0.1:9001\" is a multicast or broadcast address: write "
+		"one of one host"},
+	    {"listen: 255.255.255.255:9001\n",
+		"f.yaml:1:9: listen: \"255.255.255.255:9001\" is a multicast or broadcast address: "
+		"write one of one host"},
+	    {"listen: \"[ff02::1]:9001\"\n",
+		"f.yaml:1:9: listen: \"[ff02::1]:9001\" is a multicast or broadcast address: write "
+		"one of one host"},
+	    {"listen: \"[::ffff:192.0.2.1]:9001\"\n",
+		"f.yaml:1:9: listen: \"[::ffff:192.0.2.1]:9001\" is an IPv4 address in IPv6: write "
+		"it as IPv4"},
+	    {"listen:\n  - \"[fe80::1%lo]:9001\"\n",
+		"f.yaml:2:5: listen: \"[fe80::1%lo]:9001\" is link-local: nodes' and peer relays' "
+		"addresses have no interface, so answers would not find them; write a global or "
+		"private (fd00::/8) one"},
+	    {"gossip:\n  peers: [\"fe80::1\"]\n",
+		"f.yaml:2:11: gossip.peers: \"fe80::1\" is link-local: nodes' and peer relays' "
+		"addresses have no interface, so answers would not find them; write a global or "
+		"private (fd00::/8) one"},
 	    // files
 	    {"just words\n", "f.yaml:1:1: the file must hold keys and values, as \"workers: 2\""},
 	    {"- a\n", "f.yaml:1:1: the file must hold keys and values, as \"workers: 2\""},
@@ -139,6 +160,20 @@ static void wrong_files(void **state)
 	    {"gossip:\n  extra-ports: 10000-10063\n", "f.yaml:2:16: gossip.extra-ports: 64 ports "
 						      "and 1 listen addresses are more than the 64 "
 						      "that can be served"},
+	    {"admission:\n  policy: anchored\n",
+		"f.yaml:2:11: admission.policy: anchored needs a registry that knows the nodes: "
+		"set registry, or write auto"},
+	    {"gossip:\n  discover: on\n  beacon-id: 1\n",
+		"f.yaml:2:13: gossip.discover: on needs an existing registry to ask: set registry "
+		"to its ADDR:PORT"},
+	    {"registry: 192.0.2.1:9000\ngossip:\n  discover: on\n",
+		"f.yaml:3:13: gossip.discover: on needs gossip.beacon-id, another one for each "
+		"relay"},
+	    {"registry: embedded\nregistry-listen: 0.0.0.0:9000\nhttp-listen: 127.0.0.1:9000\n",
+		"f.yaml:3:14: http-listen: \"127.0.0.1:9000\" is what registry-listen serves: take "
+		"another"},
+	    {"registry: embedded\nregistry-listen: 127.0.0.1:9000\nhttp-listen: 127.0.0.2:9000\n",
+		""},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)

@@ -150,11 +150,20 @@ int port_probe(const union socket_address *at, enum port_kind kind, const char *
 		parse_error_set(error,
 		    "%s: no interface of this machine has the address: \"ip addr\" lists them",
 		    text);
+	else if (rc == -EACCES && kind == PORT_TCP)
+		parse_error_set(error,
+		    "%s: who serves there has no privileges for ports below 1024: take a higher "
+		    "port, or lower net.ipv4.ip_unprivileged_port_start",
+		    text);
 	else if (rc == -EACCES)
 		parse_error_set(error,
 		    "%s: ports below 1024 need CAP_NET_BIND_SERVICE: run as root or take a higher "
 		    "port",
 		    text);
+	else if (rc == -EINVAL && at->any.sa_family == AF_INET6 &&
+		 IN6_IS_ADDR_LINKLOCAL(&at->v6.sin6_addr))
+		parse_error_set(error,
+		    "%s: a link-local address needs its interface: write [ADDR%%IFACE]:PORT", text);
 	else
 		parse_error_set(error, "cannot listen on %s: %s", text, strerrordesc_np(-rc));
 	return rc;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -76,6 +77,44 @@ int privilege_find_user(const char *name, struct privilege_user *user, struct pa
 	*user = (struct privilege_user){.uid = found->pw_uid, .gid = found->pw_gid};
 	snprintf(user->name, sizeof(user->name), "%s", found->pw_name);
 	return 0;
+}
+
+// Whether `id` exists in this user namespace; `map` is the kernel's table of those that do.
+static bool is_mapped(const char *map, unsigned id)
+{
+	FILE *file = fopen(map, "re");
+	unsigned inside, outside, count;
+	bool found = !file; // no /proc: the calls themselves will tell
+
+	// NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
+	while (!found && fscanf(file, "%u %u %u", &inside, &outside, &count) == 3)
+		found = id >= inside && id - inside < count;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+int privilege_find_server(const char *name, struct privilege_user *user, struct parse_error *error)
+{
+	const uint64_t wanted = CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_CHOWN);
+	char names[64];
+	int rc;
+
+	if (geteuid())
+		return 0;
+	rc = privilege_find_user(name, user, error);
+	if (rc)
+		return rc;
+	if (!privilege_missing(wanted) && is_mapped("/proc/self/uid_map", user->uid) &&
+	    is_mapped("/proc/self/gid_map", user->gid))
+		return 1;
+	if (!*name)
+		return 0;
+	parse_error_set(error,
+	    "cannot become user \"%s\": that takes %s and a user namespace with that user; without "
+	    "--user this root serves, and gives up what capabilities it has",
+	    name, privilege_names(names, sizeof(names), wanted));
+	return -EPERM;
 }
 
 static int become(const struct privilege_user *user, struct parse_error *error)

@@ -19,6 +19,9 @@
 // it asks for beside that if it is there (ports below 1024, real-time waking).
 #define PRIVILEGE_XDP \
 	(CAP_BIT(CAP_NET_RAW) | CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON))
+#define PRIVILEGE_XDP_HINT                                                      \
+	"run as root, or setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon," \
+	"cap_ipc_lock+ep on the program that you start (fairway, or fairway-dp)"
 #define PRIVILEGE_DP                                                             \
 	(PRIVILEGE_XDP | CAP_BIT(CAP_NET_BIND_SERVICE) | CAP_BIT(CAP_IPC_LOCK) | \
 	    CAP_BIT(CAP_SYS_NICE))
@@ -36,6 +39,11 @@ struct privilege_user {
 
 // Looks up who is to serve. `name` "": `fairway` if it exists, else `nobody`. Refuses uid 0.
 int privilege_find_user(const char *name, struct privilege_user *user, struct parse_error *error);
+
+// Whether this process is to become `user` before it serves: 1, or 0 if it is not root, or a root
+// that cannot become anybody (a container without CAP_SETUID, CAP_SETGID and CAP_CHOWN, or without
+// other users). The latter with a `name` is an error.
+int privilege_find_server(const char *name, struct privilege_user *user, struct parse_error *error);
 
 // As root: becomes `user` (NULL: stays who it is), without supplementary groups. Permitted and
 // effective become what was there of `keep`; the bounding set shrinks to it as well if possible.

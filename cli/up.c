@@ -175,46 +175,70 @@ static int open_programs(struct up *up, struct parse_error *error)
 	return 0;
 }
 
+// `path` NULL: nothing is to be read.
+static int read_check(
+    const char *key, const char *path, const struct privilege_user *user, struct parse_error *error)
+{
+	int rc;
+
+	if (!path || !access(path, R_OK))
+		return 0;
+	rc = -errno;
+	if (rc == -EACCES && user)
+		parse_error_set(error,
+		    "%s %s: user %s, who serves, cannot read it: chmod it, or put it under "
+		    "/etc/fairway",
+		    key, path, user->name);
+	else
+		parse_error_set(error, "%s %s: %s", key, path, strerrordesc_np(-rc));
+	return rc;
+}
+
 // The steps that need root if we are root; afterwards we are not.
 static int prepare(struct up *up, struct parse_error *error)
 {
 	struct config *config = &up->config;
-	struct privilege_user user;
-	bool root = geteuid() == 0;
+	struct privilege_user user, *other = NULL;
 	int rc = open_programs(up, error), lock;
 
-	if (!rc && root)
-		rc = privilege_find_user(config->user, &user, error);
 	if (!rc)
-		rc = state_open(config->state, root ? &user : NULL, "--state", error);
-	if (rc)
+		rc = privilege_find_server(config->user, &user, error);
+	if (rc < 0)
 		return rc;
-	rc = registry_prepare(config, root ? &user : NULL, error);
+	if (rc)
+		other = &user;
+	else if (geteuid() == 0)
+		log_warn(
+		    "serving as root of this container, without capabilities: it cannot become "
+		    "another user (CAP_SETUID, CAP_SETGID, CAP_CHOWN, and its id)",
+		    kv("user", user.name));
+	rc = state_open(config->state, other, "--state", error);
+	if (!rc)
+		rc = registry_prepare(config, other, error);
 	if (rc)
 		return rc;
 	lock = state_lock(config->state, "lock", error);
 	if (lock < 0)
 		return lock;
-	if (root && fchown(lock, user.uid, user.gid))
+	if (other && fchown(lock, user.uid, user.gid))
 		log_warn("cannot give the lock away", kv("user", user.name), kv_errno(errno));
 	rc = links_check(config, error);
 	if (!rc)
 		rc = addresses_check(config, error);
 	if (rc)
 		return rc;
-	if (!root && *config->user)
+	if (geteuid() && *config->user)
 		log_warn("not root, so serving as whoever started this", kv("user", config->user));
 	// kept for the next start of the data plane, not used by us
-	rc = privilege_drop(root ? &user : NULL, PRIVILEGE_DP, PRIVILEGE_DP, error);
+	rc = privilege_drop(other, PRIVILEGE_DP, PRIVILEGE_DP, error);
 	if (!rc)
 		rc = privilege_park(error);
-	if (!rc && up->line.file && access(up->line.file, R_OK)) {
-		rc = -errno;
-		parse_error_set(error,
-		    "%s: user %s, who serves, cannot read it: chmod it, or put it under "
-		    "/etc/fairway",
-		    up->line.file, root ? user.name : "");
-	}
+	if (!rc)
+		rc = tcp_check(config, error); // who serves there has no privileges
+	if (!rc)
+		rc = read_check("config", up->line.file, other, error);
+	if (!rc && config->registry.mode == CONFIG_REGISTRY_EMBEDDED && *config->registry_fleets)
+		rc = read_check("registry-fleets", config->registry_fleets, other, error);
 	return rc;
 }
 

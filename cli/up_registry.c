@@ -16,8 +16,9 @@ static int fail(const char *path, struct parse_error *error)
 {
 	int rc = errno ? -errno : -EINVAL;
 
-	parse_error_set(error, "registry-admin-token-file %s: %s", path,
-	    errno ? strerror(errno) : "its first line is empty, write the token there");
+	parse_error_set(error, "registry-admin-token-file %s: %s%s", path,
+	    errno ? strerrordesc_np(errno) : "its first line is empty, write the token there",
+	    errno == ENOENT ? ": \"fairway registry token FILE\" makes one" : "");
 	return rc;
 }
 

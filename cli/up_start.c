@@ -66,7 +66,7 @@ static int address_check(const union socket_address *at, enum port_kind kind, co
 	return rc;
 }
 
-static int tcp_check(const struct config *config, struct parse_error *error)
+int tcp_check(const struct config *config, struct parse_error *error)
 {
 	union socket_address http;
 	int rc = 0;

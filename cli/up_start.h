@@ -12,6 +12,8 @@
 int program_open(const char *name, char *path, size_t size, struct parse_error *error);
 // That no other process has one of the addresses; waits a moment for a data plane that is ending.
 int addresses_check(const struct config *config, struct parse_error *error);
+// The same of the TCP addresses alone, for those who hold no privileges any more.
+int tcp_check(const struct config *config, struct parse_error *error);
 // That the interfaces of the links exist.
 int links_check(const struct config *config, struct parse_error *error);
 // What a new operator wants to know next: to stderr, as text on a terminal, else as log lines.

@@ -2,6 +2,7 @@
 #include "controlplane/http.h"
 
 #include "base/log.h"
+#include "base/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -152,6 +153,9 @@ int http_open(
 	    .uid = (uid_t)-1,
 	};
 
+	// the library says that a port is taken, and goes on without it
+	if (port_probe(address, PORT_TCP, "--http-listen", error))
+		return -EADDRINUSE;
 	lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
 	interface_name(address, name, sizeof(name));
 	if (address->any.sa_family == AF_INET)

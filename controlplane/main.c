@@ -144,12 +144,11 @@ static int open_state(struct cp *cp, struct parse_error *error)
 	char path[sizeof(cp->admin.path)];
 	int rc;
 
-	if (geteuid() == 0) {
-		rc = privilege_find_user(cp->config.user, &user, error);
-		if (rc)
-			return rc;
+	rc = privilege_find_server(cp->config.user, &user, error);
+	if (rc < 0)
+		return rc;
+	if (rc)
 		who = &user;
-	}
 	rc = state_open(cp->config.state, who, "--state", error);
 	if (rc)
 		return rc;

@@ -160,9 +160,7 @@ void dp_links_reduce(struct dp *dp)
 	if (kept < all)
 		log_warn("no AF_XDP, sock serves in its place, slower",
 		    kv("missing", privilege_names(names, sizeof(names), missing)),
-		    kv("how",
-			"run as root, or setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon,"
-			"cap_ipc_lock+ep fairway-dp"));
+		    kv("how", PRIVILEGE_XDP_HINT));
 }
 
 int dp_links_open(struct dp *dp)

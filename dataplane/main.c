@@ -5,6 +5,7 @@
 #include "base/privilege.h"
 #include "base/state.h"
 #include "dataplane/dp.h"
+#include "dataplane/place.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -291,21 +292,28 @@ static int serve(struct dp *dp)
 // Everything up to serving. 0 or enum dp_exit.
 static int start(struct dp *dp)
 {
-	bool root = geteuid() == 0;
-	struct privilege_user user = {.uid = geteuid(), .gid = getegid()};
+	struct privilege_user user;
 	struct parse_error error;
-	int rc;
+	int rc, other = privilege_find_server(dp->config.user, &user, &error);
 
-	if (root && privilege_find_user(dp->config.user, &user, &error)) {
+	if (other < 0) {
 		log_error("nobody to serve as; give --user", kv("reason", error.text));
 		return DP_EXIT_USAGE;
 	}
+	if (other == 0)
+		user = (struct privilege_user){.uid = geteuid(), .gid = getegid()};
 	rc = notify_open();
 	if (rc)
 		log_warn("cannot talk to the supervisor", kv_errno(rc));
-	rc = directory_open(dp, root ? &user : NULL);
+	rc = directory_open(dp, other ? &user : NULL);
 	if (rc)
 		return rc;
+	rc = place_find_absent(&dp->config.cpus);
+	if (rc >= 0) {
+		log_error("no worker can run on a core of cpus: lscpu lists those there are",
+		    kv("core", rc));
+		return DP_EXIT_USAGE;
+	}
 	dp_links_reduce(dp);
 	dp->worker_count = dp_workers_wanted(&dp->config);
 	if (dp_memory_open(dp))
@@ -326,7 +334,7 @@ static int start(struct dp *dp)
 		    kv("path", dp->server.path), kv_errno(rc));
 		return DP_EXIT_FAILURE;
 	}
-	return privileges_end(dp, root ? &user : NULL);
+	return privileges_end(dp, other ? &user : NULL);
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
 #include "dataplane/place.h"
 
 #include <numa.h>
+#include <sched.h>
 
 // -1: the machine has one node, or knows none of this core.
 static int node_of(int cpu)
@@ -9,6 +10,23 @@ static int node_of(int cpu)
 	if (cpu < 0 || numa_available() < 0 || numa_max_node() == 0)
 		return -1;
 	return numa_node_of_cpu(cpu);
+}
+
+int place_find_absent(const struct config_cpus *cpus)
+{
+	cpu_set_t before, one;
+	int absent = -1;
+
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return -1;
+	for (unsigned i = 0; i < cpus->count && absent < 0; i++) {
+		CPU_ZERO(&one);
+		CPU_SET(cpus->at[i], &one);
+		if (sched_setaffinity(0, sizeof(one), &one))
+			absent = (int)cpus->at[i];
+	}
+	sched_setaffinity(0, sizeof(before), &before);
+	return absent;
 }
 
 void place_near(void *at, size_t size, int cpu)

@@ -9,6 +9,9 @@
 // workers that are not pinned, nothing happens. Only where pages will be taken from changes, so it
 // belongs before their first use. Main thread, before system calls are filtered.
 
+// The first of `cpus` that this machine does not have or a cpuset forbids; -1 = none. Before the
+// first thread starts.
+int place_find_absent(const struct config_cpus *cpus);
 // Near one core; cpu -1 = any.
 void place_near(void *at, size_t size, int cpu);
 // Near all of them: on their node, or spread evenly over their nodes.

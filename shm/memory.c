@@ -110,7 +110,9 @@ static int memory_mmap(struct memory *m, int fd, uint64_t size, struct memory_er
 	void *base = pages_map(fd, size);
 
 	if (!base)
-		return refuse(err, -errno, "cannot map %llu bytes of shared memory: %s",
+		return refuse(err, -errno,
+		    "cannot map %llu bytes of shared memory: %s; lower nodes.capacity, or raise "
+		    "ulimit -v",
 		    (unsigned long long)size, strerror(errno));
 	m->base = base;
 	m->size = size;

@@ -23,9 +23,7 @@ static int capabilities_check(struct link_error *err)
 
 	if (!missing)
 		return 0;
-	return xdp_fail(err, -EPERM,
-	    "AF_XDP needs %s at start: run as root, or setcap "
-	    "cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon,cap_ipc_lock+ep fairway-dp",
+	return xdp_fail(err, -EPERM, "AF_XDP needs %s at start: " PRIVILEGE_XDP_HINT,
 	    privilege_names(names, sizeof(names), missing));
 }
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from load import Load
-from netlab import Node, Relay, eventually, run
+from netlab import Node, Relay, eventually, process_status, run
 from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay
 
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
@@ -115,6 +115,23 @@ def test_missing_privileges_are_one_warning(lab, links):
     for word in ("CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF", "run as root", "setcap"):
         assert word in said[0]
     nets.node("a", 101).discover()
+
+
+@pytest.mark.parametrize("through", [["setpriv", "--bounding-set", "-all"], ["unshare", "--user", "--map-root-user"]],
+                         ids=["no capabilities", "user namespace"])
+def test_root_of_a_container_serves(lab, through):
+    """Without the right to become somebody else, as container engines give it; on sock."""
+    if run(*through, "true", check=False).returncode:
+        pytest.skip("no " + through[0])
+    nets = Nets(lab)
+    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--link", "xdp:w",
+                  through=through)
+    assert "serving as root of this container" in relay.process.output()
+    assert "sock serves in its place" in relay.process.output()
+    nets.node("a", 101).discover()
+    for pid in relay.children().values():
+        assert int(process_status(pid)["CapEff"], 16) == 0
+    assert relay.stop() == 0
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])

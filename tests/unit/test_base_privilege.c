@@ -149,6 +149,42 @@ static void users(void **state)
 	assert_string_equal(user.name, "nobody");
 }
 
+// Root of a container that may not become anybody.
+static int stays_root(void)
+{
+	struct privilege_user user;
+	struct parse_error error;
+
+	if (privilege_find_server("", &user, &error) != 1 || strcmp(user.name, "") == 0)
+		return 1;
+	if (privilege_drop(NULL, CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_SETGID), 0, &error))
+		return 2;
+	if (privilege_find_server("", &user, &error) != 0)
+		return 3;
+	if (privilege_find_server("nobody", &user, &error) != -EPERM)
+		return 4;
+	return strstr(error.text, "CAP_SETUID") ? 0 : 5;
+}
+
+static int is_no_root(void)
+{
+	struct privilege_user user;
+	struct parse_error error;
+
+	if (privilege_find_user("nobody", &user, &error) || privilege_drop(&user, 0, 0, &error))
+		return 1;
+	return privilege_find_server("no-such-user", &user, &error);
+}
+
+static void who_serves(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(in_child(stays_root), 0);
+	assert_int_equal(in_child(is_no_root), 0);
+}
+
 static void names(void **state)
 {
 	char text[128];
@@ -241,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(calls_are_filtered),
 	    cmocka_unit_test(root_is_left),
 	    cmocka_unit_test(users),
+	    cmocka_unit_test(who_serves),
 	    cmocka_unit_test(names),
 	    cmocka_unit_test(state_directory),
 	    cmocka_unit_test(a_busy_port_names_its_owner),

@@ -97,6 +97,9 @@ static void wrong_lines(void **state)
 		EXIT_FAILED,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --registry-store\n"},
+	    {"up --listen 127.0.0.1:9799 --state /tmp/fw-cli-args --registry embedded "
+	     "--registry-listen 127.0.0.1:9798 --registry-fleets /no/such",
+		EXIT_FAILED, "fairway up: registry-fleets /no/such: No such file or directory\n"},
 	    {"up --listen 127.0.0.1:9799 --state /tmp/fw-cli-args --http-listen 203.0.113.7:80",
 		EXIT_FAILED,
 		"fairway up: 203.0.113.7:80: no interface of this machine has the address: \"ip "

@@ -4,6 +4,7 @@
 #include "shm/pages.h"
 #include "tests/unit/unit.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -35,6 +36,29 @@ static void memory_stays(void **state)
 	}
 }
 
+static void cores_that_are_not_there(void **state)
+{
+	static const struct {
+		struct config_cpus cpus;
+		int absent;
+	} facts[] = {
+	    {{.count = 0}, -1},
+	    {{.count = 2, .at = {1023, 1022}}, 1023},
+	};
+	struct config_cpus own = {.count = 1};
+	cpu_set_t before, after;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
+		assert_int_equal(place_find_absent(&facts[i].cpus), facts[i].absent);
+	while (!CPU_ISSET(own.at[0], &before))
+		own.at[0]++;
+	assert_int_equal(place_find_absent(&own), -1);
+	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+	assert_true(CPU_EQUAL(&before, &after));
+}
+
 // A worker's memory: zeroed, no two parts overlap, and as large as said.
 static void rooms(void **state)
 {
@@ -64,6 +88,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(memory_stays),
+	    cmocka_unit_test(cores_that_are_not_there),
 	    cmocka_unit_test(rooms),
 	};
 

@@ -15,12 +15,12 @@ static uint64_t bucket_top(uint32_t bucket)
 	return (((uint64_t)(bucket & (SUB - 1)) + SUB + 1) << shift) - 1;
 }
 
-void histogram_add(struct histogram *h, uint64_t value)
+void histogram_add(struct histogram *h, uint64_t value, uint64_t count)
 {
-	h->count++;
+	h->count += count;
 	if (value > h->max)
 		h->max = value;
-	h->buckets[log_linear_bucket(value)]++;
+	h->buckets[log_linear_bucket(value)] += count;
 }
 
 uint64_t histogram_quantile(const struct histogram *h, double share)

@@ -13,7 +13,7 @@ struct histogram {
 	uint64_t buckets[LOG_LINEAR_BUCKETS];
 };
 
-void histogram_add(struct histogram *h, uint64_t value);
+void histogram_add(struct histogram *h, uint64_t value, uint64_t count);
 // The smallest value that at least `share` (0 to 1) of all values do not exceed, rounded up to the
 // resolution; 0 without values.
 uint64_t histogram_quantile(const struct histogram *h, double share);

@@ -129,7 +129,7 @@ static int take_answer(struct turn *t, const char *json, size_t len)
 
 	if (!t->l->open)
 		return -EBADMSG;
-	histogram_add(&t->result->latency, load_now_ns() - r->sent_ns);
+	histogram_add(&t->result->latency, load_now_ns() - r->sent_ns, 1);
 	t->l->head = (t->l->head + 1) % WINDOW_MAX;
 	t->l->open--;
 	t->result->answers++;

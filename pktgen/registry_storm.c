@@ -93,7 +93,7 @@ static void hear(struct storm *s, struct visitor *v)
 		return;
 	}
 	s->result->done++;
-	histogram_add(&s->result->latency, load_now_ns() - v->turn_ns);
+	histogram_add(&s->result->latency, load_now_ns() - v->turn_ns, 1);
 }
 
 static int serve(struct storm *s, uint32_t nodes, uint32_t seconds)

@@ -38,10 +38,19 @@ static size_t slot_size(const struct options *o)
 	return MESSAGE_HEADROOM + BEACON_RELAY_SIZE + o->size;
 }
 
-static void receive_batch(struct session *s, const struct message *m, unsigned n)
+static void arrivals_count(struct trial *t, uint64_t sent_at, uint64_t now, unsigned n)
+{
+	if (!n)
+		return;
+	histogram_add(&t->latency, now > sent_at ? now - sent_at : 0, n);
+	windows_arrived(&t->windows, sent_at, now, n);
+}
+
+static void receive_batch(struct session *s, const struct message *m, unsigned n, uint64_t now)
 {
 	struct trial *t = s->trial;
-	uint64_t now = clock_mono_ns();
+	uint64_t since = 0; // frames that follow each other were mostly sent together
+	unsigned together = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		traffic_prefetch(s->traffic, m[i].data, m[i].len);
@@ -51,9 +60,14 @@ static void receive_batch(struct session *s, const struct message *m, unsigned n
 
 		if (!sent_at)
 			continue;
-		histogram_add(&t->latency, now > sent_at ? now - sent_at : 0);
-		windows_arrived(&t->windows, sent_at, now);
+		if (sent_at != since) {
+			arrivals_count(t, since, now, together);
+			since = sent_at;
+			together = 0;
+		}
+		together++;
 	}
+	arrivals_count(t, since, now, together);
 }
 
 // Nothing more is expected: all frames are there, or none came for a while. Who bounds what is on
@@ -74,7 +88,7 @@ static bool receive_turn(struct session *s, int timeout_ms)
 	uint64_t now = clock_mono_ns();
 
 	if (n) {
-		receive_batch(s, s->in, n);
+		receive_batch(s, s->in, n, now);
 		atomic_store_explicit(
 		    &s->received_so_far, s->trial->check.received, memory_order_relaxed);
 		s->heard_ns = now;
@@ -140,11 +154,10 @@ static void unsend(struct traffic *t, const struct message *m, unsigned n)
 		t->flows[load_be32(m[i].data + BEACON_RELAY_SIZE)].sent--;
 }
 
-static void send_batch(struct session *s, uint32_t place, unsigned want)
+static void send_batch(struct session *s, uint32_t place, unsigned want, uint64_t now)
 {
 	struct trial *t = s->trial;
 	struct message m[BATCH];
-	uint64_t now = clock_mono_ns();
 	unsigned n = fill_batch(s, place, want, now, m), sent = 0;
 
 	if (n)
@@ -171,7 +184,7 @@ static void send_polled(struct session *s, unsigned batch)
 		unsigned want = pace_due(&s->pace, batch, now);
 
 		if (want && may_send(s, now))
-			send_batch(s, 0, want);
+			send_batch(s, 0, want, now);
 		receive_turn(s, 0);
 	}
 }
@@ -191,7 +204,7 @@ static void send_trial(struct session *s)
 	while ((want = pace_next(&s->pace, batch))) {
 		while (!may_send(s, clock_mono_ns()))
 			nanosleep(&credit_pause, NULL);
-		send_batch(s, place, want);
+		send_batch(s, place, want, clock_mono_ns());
 		place = (place + 1) % s->backend->sockets;
 	}
 	t->sent = s->pace.sent;

@@ -8,8 +8,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { WINDOW = 64 }; // sequence numbers in which reordering and duplicates are told apart
+enum {
+	WINDOW = 64, // sequence numbers in which reordering and duplicates are told apart
+	HUGE_PAGE = 2 << 20,
+};
 
 static uint32_t below(uint64_t random, uint32_t limit)
 {
@@ -88,12 +92,25 @@ static void group_by_socket(struct traffic *t, uint32_t sockets)
 	start[sockets] = t->o->flows;
 }
 
+// In huge pages where the kernel has some: flows are met at random.
+static struct flow *flows_make(uint32_t count)
+{
+	size_t size = (count * sizeof(struct flow) + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+	struct flow *flows = aligned_alloc(HUGE_PAGE, size);
+
+	if (!flows)
+		return NULL;
+	madvise(flows, size, MADV_HUGEPAGE);
+	memset(flows, 0, size);
+	return flows;
+}
+
 int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets)
 {
 	*t = (struct traffic){.o = o, .sockets = sockets, .random = o->seed * 2 + 1};
 	if (!sockets)
 		return -EINVAL;
-	t->flows = calloc(o->flows, sizeof(*t->flows));
+	t->flows = flows_make(o->flows);
 	t->by_socket = malloc(o->flows * sizeof(*t->by_socket));
 	t->socket_start = calloc(sockets + 1, sizeof(*t->socket_start));
 	if (!t->flows || !t->by_socket || !t->socket_start || choose_destinations(t)) {

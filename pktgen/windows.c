@@ -20,12 +20,12 @@ void windows_sent(struct windows *w, uint64_t sent_ns, uint64_t count)
 		w->sent[i] += count;
 }
 
-void windows_arrived(struct windows *w, uint64_t sent_ns, uint64_t now_ns)
+void windows_arrived(struct windows *w, uint64_t sent_ns, uint64_t now_ns, uint64_t count)
 {
 	uint64_t i = (sent_ns - w->start_ns) / w->length_ns;
 
 	if (i < WINDOWS_MAX && now_ns - sent_ns <= DEADLINE_MS * NS_PER_MS)
-		w->on_time[i]++;
+		w->on_time[i] += count;
 }
 
 unsigned windows_count(const struct windows *w, double seconds)

@@ -23,6 +23,6 @@ struct windows {
 
 void windows_start(struct windows *w, uint64_t start_ns, double seconds);
 void windows_sent(struct windows *w, uint64_t sent_ns, uint64_t count);
-void windows_arrived(struct windows *w, uint64_t sent_ns, uint64_t now_ns);
+void windows_arrived(struct windows *w, uint64_t sent_ns, uint64_t now_ns, uint64_t count);
 // How many windows have passed after that time; the last may be a part of one.
 unsigned windows_count(const struct windows *w, double seconds);

@@ -175,28 +175,25 @@ unsigned dpdk_tx(struct link_queue *q, struct dgram **d, unsigned n)
 unsigned dpdk_tx_copy(struct link_queue *q, struct dgram **d, unsigned n)
 {
 	struct rte_mbuf *list[BURST_MAX];
-	struct dgram *sent[BURST_MAX];
+	struct dgram *fit[BURST_MAX];
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m;
-
-		if (d[i]->len >= q->room) {
+	for (unsigned i = 0; i < n; i++)
+		if (d[i]->len < q->room)
+			fit[count++] = d[i];
+		else
 			dgram_drop(d[i], DROP_TX_TOO_BIG);
-			continue;
-		}
-		m = rte_pktmbuf_alloc(q->pool);
-		if (!m) {
-			dgram_drop(d[i], DROP_NO_BUFFER);
-			continue;
-		}
-		memcpy(rte_pktmbuf_mtod(m, void *), d[i]->l2, d[i]->len);
-		m->data_len = (uint16_t)d[i]->len;
-		m->pkt_len = d[i]->len;
-		sent[count] = d[i];
-		list[count++] = m;
+	if (rte_pktmbuf_alloc_bulk(q->pool, list, count)) {
+		for (unsigned i = 0; i < count; i++)
+			dgram_drop(fit[i], DROP_NO_BUFFER);
+		return 0;
 	}
-	return count ? frames_send(q, list, sent, count) : 0;
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(rte_pktmbuf_mtod(list[i], void *), fit[i]->l2, fit[i]->len);
+		list[i]->data_len = (uint16_t)fit[i]->len;
+		list[i]->pkt_len = fit[i]->len;
+	}
+	return count ? frames_send(q, list, fit, count) : 0;
 }
 
 void dpdk_release(struct link_queue *q, struct dgram **d, unsigned n)

@@ -115,14 +115,14 @@ static void quantiles_are_within_the_resolution(void **state)
 	(void)state;
 	assert_int_equal(histogram_quantile(h, 0.5), 0);
 	for (uint64_t v = 1; v <= 100000; v++)
-		histogram_add(h, v);
+		histogram_add(h, v, 1);
 	for (int percent = 1; percent <= 100; percent++) {
 		uint64_t exact = (uint64_t)percent * 1000;
 		uint64_t got = histogram_quantile(h, percent / 100.0);
 
 		assert_in_range(got, exact, exact + exact / 32);
 	}
-	histogram_add(h, UINT64_MAX);
+	histogram_add(h, UINT64_MAX, 1);
 	assert_int_equal(histogram_quantile(h, 1), UINT64_MAX);
 	free(h);
 }
@@ -136,9 +136,9 @@ static void windows_count_by_the_time_of_sending(void **state)
 	windows_start(&w, START, 2);
 	assert_int_equal(w.length_ns, WINDOW_MS * MS);
 	windows_sent(&w, START + 19 * MS, 3);
-	windows_arrived(&w, START + 19 * MS, START + 29 * MS);
-	windows_arrived(&w, START + 19 * MS, START + 30 * MS); // late
-	windows_arrived(&w, START - 1, START);		       // not of this trial
+	windows_arrived(&w, START + 19 * MS, START + 29 * MS, 1);
+	windows_arrived(&w, START + 19 * MS, START + 30 * MS, 1); // late
+	windows_arrived(&w, START - 1, START, 1);		  // not of this trial
 	assert_int_equal(w.sent[1], 3);
 	assert_int_equal(w.on_time[1], 1);
 	assert_int_equal(w.on_time[0], 0);

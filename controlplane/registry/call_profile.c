@@ -160,7 +160,8 @@ static bool polo_number(struct call *c, const char *field, double *v)
 	return true;
 }
 
-static void polo_set(struct registry *r, struct call *c, struct dir_node *n, double value)
+// `by`: the node that wants it, 0 for the administrator.
+static void polo_set(struct call *c, struct dir_node *n, double value, uint32_t by)
 {
 	if (value > POLO_MAX)
 		value = POLO_MAX;
@@ -168,8 +169,11 @@ static void polo_set(struct registry *r, struct call *c, struct dir_node *n, dou
 		value = -POLO_MAX;
 	if (n->polo != (int32_t)value) {
 		n->polo = (int32_t)value;
-		save_node(r, n);
-		call_audit(c, "polo_score.changed", n->id, 0, "%d", n->polo);
+		save_node(c->registry, n);
+		if (by)
+			call_audit(c, "polo_score.changed", n->id, 0, "%d by node %u", n->polo, by);
+		else
+			call_audit(c, "polo_score.changed", n->id, 0, "%d", n->polo);
 	}
 	answer_polo(c, n);
 }
@@ -182,13 +186,17 @@ static void do_get_polo(struct registry *r, struct call *c)
 		answer_polo(c, n);
 }
 
+// Daemons do not sign it: it has to come on the connection of a node that has proven its key.
 static void do_update_polo(struct registry *r, struct call *c)
 {
+	const struct dir_node *by = call_viewer(r, c);
 	struct dir_node *n = polo_node(r, c);
 	double delta;
 
-	if (n && polo_number(c, "delta", &delta))
-		polo_set(r, c, n, n->polo + (int32_t)delta);
+	if (n && !by)
+		call_fail(c, "signature required: no node has signed a request on this connection");
+	else if (n && polo_number(c, "delta", &delta))
+		polo_set(c, n, n->polo + (int32_t)delta, by->id);
 }
 
 static void do_set_polo(struct registry *r, struct call *c)
@@ -197,7 +205,7 @@ static void do_set_polo(struct registry *r, struct call *c)
 	double value;
 
 	if (n && polo_number(c, "polo_score", &value))
-		polo_set(r, c, n, value);
+		polo_set(c, n, value, 0);
 }
 
 static void do_get_member_tags(struct registry *r, struct call *c)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Networks by blueprint (pilotctl provision), and what pilotctl asks of services that are not here.
+// Networks by blueprint (pilotctl provision), and what clients ask of services that are not here.
 
 // What a blueprint says, checked.
 struct blueprint {
@@ -225,6 +225,12 @@ static void do_validate_token(struct registry *r, struct call *c)
 	call_fail(c, "tokens cannot be validated: no identity provider is configured");
 }
 
+static void do_unsupported(struct registry *r, struct call *c)
+{
+	(void)r;
+	call_fail(c, "%s cannot be served: not supported by this registry", c->row->type);
+}
+
 const struct call_row call_provision_rows[] = {
     {"provision_network", do_provision, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},
     {"get_provision_status", do_provision_status, CALL_ADMIN, NULL, NULL, NULL},
@@ -237,5 +243,9 @@ const struct call_row call_provision_rows[] = {
     {"set_audit_export", do_set_export, CALL_ADMIN, NULL, NULL, NULL},
     {"set_idp_config", do_set_idp, CALL_ADMIN, NULL, NULL, NULL},
     {"validate_token", do_validate_token, CALL_ADMIN, NULL, NULL, NULL},
+    {"submit_badge", do_unsupported, 0, NULL, NULL, NULL},
+    {"enroll_recovery", do_unsupported, 0, NULL, NULL, NULL},
+    {"recover_identity", do_unsupported, 0, NULL, NULL, NULL},
+    {"subscribe_replication", do_unsupported, 0, NULL, NULL, NULL},
     {0},
 };

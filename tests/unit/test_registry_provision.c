@@ -189,6 +189,10 @@ static void test_absent_services(void **state)
 	    "{'type':'set_idp_config','url':'https://x','admin_token':'adm'}");
 	lab_refused(l, "tokens cannot be validated: no identity provider is configured",
 	    "{'type':'validate_token','token':'x','admin_token':'adm'}");
+	lab_refused(l, "recover_identity cannot be served: not supported by this registry",
+	    "{'type':'recover_identity','node_id':1}");
+	lab_refused(l, "subscribe_replication cannot be served: not supported by this registry",
+	    "{'type':'subscribe_replication','token':'x'}");
 	lab_refused(l, "invalid admin token", "{'type':'get_webhook'}");
 }
 

@@ -232,11 +232,16 @@ static void test_key_expiry(void **state)
 	    "{'type':'heartbeat','node_id':1,'signature':'%s'}", lab_sign(&p.owner, "heartbeat:1"));
 }
 
+// Daemons send the change unsigned, on the connection that they sign heartbeats on.
 static void test_scores(void **state)
 {
 	struct lab *l = *state;
+	struct lab_node n = lab_node(l, 1);
 
-	lab_node(l, 1);
+	lab_refused(l, "signature required: no node has signed a request on this connection",
+	    "{'type':'update_polo_score','node_id':1,'delta':-1}");
+	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+	    lab_sign(&n, "heartbeat:1"));
 	lab_expect(l, "{'polo_score':-1,'address':'0:0000.0000.0001'}",
 	    "{'type':'update_polo_score','node_id':1,'delta':-1}");
 	lab_refused(l, "request failed", "{'type':'update_polo_score','node_id':1}");
@@ -250,6 +255,10 @@ static void test_scores(void **state)
 	lab_expect(l, "{'polo_score':1000000}",
 	    "{'type':'update_polo_score','node_id':1,'delta':1000000}");
 	lab_expect(l, "{'polo_score':1000000}", "{'type':'lookup','node_id':1}");
+	l->conn = (struct anchor){0}; // somebody else's
+	lab_expect(l, "{'polo_score':1000000}", "{'type':'get_polo_score','node_id':1}");
+	lab_refused(l, "signature required: no node has signed a request on this connection",
+	    "{'type':'update_polo_score','node_id':1,'delta':-1}");
 }
 
 int main(void)

@@ -86,6 +86,15 @@ static int fail_foreign(const char *path, const char *option, struct parse_error
 	return -EACCES;
 }
 
+static int fail_writing(const char *path, const char *option, struct parse_error *error)
+{
+	int rc = -errno; // the file system may be read-only
+
+	parse_error_set(error, "cannot write into directory %s: %s: name another with %s", path,
+	    strerrordesc_np(-rc), option);
+	return rc;
+}
+
 int state_open(const char *path, const struct privilege_user *user, const char *option,
     struct parse_error *error)
 {
@@ -103,8 +112,10 @@ int state_open(const char *path, const struct privilege_user *user, const char *
 	}
 	if (user && geteuid() == 0)
 		rc = hand_over(path, user, option, error);
-	else if (info.st_uid != geteuid() || access(path, W_OK | X_OK))
+	else if (info.st_uid != geteuid())
 		rc = fail_foreign(path, option, error);
+	else if (access(path, W_OK | X_OK))
+		rc = fail_writing(path, option, error);
 	// whoever may write here could put another socket in the place of ours
 	if (!rc && info.st_mode & (S_IWGRP | S_IWOTH) && chmod(path, info.st_mode & 0755))
 		rc = fail_foreign(path, option, error);

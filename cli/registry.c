@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 // fairway registry SUBCOMMAND, fairway networks, fairway find.
@@ -20,7 +21,7 @@
 enum { TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
 
 static const char *json_flag, *limit_text, *after_text, *network_text, *node_text, *store_text,
-    *lines_flag;
+    *lines_flag, *since_text;
 
 // clang-format off
 #define LIST_OPTIONS \
@@ -34,6 +35,7 @@ static const struct config_option find_options[] = {
     LIST_OPTIONS, {"network", "ID", "only members of this network", &network_text}, {0}};
 static const struct config_option options[] = {LIST_OPTIONS,
     {"lines", NULL, "audit: the whole log as JSON lines, newest first", &lines_flag},
+    {"since", "ID", "audit --lines: only what came after this entry", &since_text},
     {"node", "ID", "trust: only of this node", &node_text},
     {"store", "FILE", "import: the new store, if not the default one", &store_text}, {0}};
 
@@ -51,8 +53,8 @@ static const struct column trust_columns[] = {{"node", "node", CELL_TEXT},
     {"peer", "peer", CELL_TEXT}, {"trusted", "trusted", CELL_YES}, {"by node", "by_node", CELL_YES},
     {"by peer", "by_peer", CELL_YES}, {0}};
 static const struct column audit_columns[] = {{"id", "id", CELL_TEXT},
-    {"unix time", "unix_s", CELL_TEXT}, {"action", "action", CELL_TEXT},
-    {"node", "node", CELL_TEXT}, {"network", "network", CELL_TEXT}, {"actor", "actor", CELL_TEXT},
+    {"time (UTC)", "time", CELL_TEXT}, {"action", "action", CELL_TEXT}, {"node", "node", CELL_TEXT},
+    {"network", "network", CELL_TEXT}, {"actor", "actor", CELL_TEXT},
     {"details", "details", CELL_TEXT}, {0}};
 
 static const struct list {
@@ -68,8 +70,18 @@ static const struct list {
     {"find", "find", "nodes", node_columns, "no node has these tags"},
 };
 
+static void add_time(json_t *entry)
+{
+	time_t at = (time_t)json_integer_value(json_object_get(entry, "unix_s"));
+	char text[32];
+	struct tm tm;
+
+	if (at && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", gmtime_r(&at, &tm)))
+		json_object_set_new(entry, "time", json_string(text));
+}
+
 // Tables hold texts.
-static void join_tags(json_t *list)
+static void add_texts(json_t *list)
 {
 	size_t i, k;
 	json_t *entry, *tag;
@@ -84,6 +96,7 @@ static void join_tags(json_t *list)
 			json_string_value(tag));
 		if (*text)
 			json_object_set_new(entry, "tags_text", json_string(text));
+		add_time(entry);
 	}
 }
 
@@ -122,7 +135,7 @@ static int show_list(const struct command *self, const struct list *list,
 		print_json(result);
 		return EXIT_OK;
 	}
-	join_tags(json_object_get(result, list->member));
+	add_texts(json_object_get(result, list->member));
 	if (json_array_size(json_object_get(result, list->member)))
 		table_print(stdout, list->columns, json_object_get(result, list->member));
 	else
@@ -134,31 +147,45 @@ static int show_list(const struct command *self, const struct list *list,
 	return EXIT_OK;
 }
 
+// False when it comes to the entry `since`.
+static bool write_page(const json_t *page, uint64_t since)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(page, i, entry)
+	{
+		if (member_count(entry, "id") <= since)
+			return false;
+		json_dumpf(entry, stdout, JSON_COMPACT);
+		putchar('\n');
+	}
+	return true;
+}
+
 // The audit log, a line an entry.
 static int write_lines(const struct command *self)
 {
-	char after[32] = "0";
-	const char *next = after;
+	char after[32];
+	uint64_t since = 0;
 	int status = EXIT_OK;
+	bool more = true;
 
-	while (next) {
-		json_t *result, *entry;
-		size_t i;
-
-		result = ask(self,
+	if (!read_number(self, "since", since_text, 1, &since))
+		return EXIT_USAGE;
+	snprintf(after, sizeof(after), "%s", after_text ? after_text : "0");
+	while (more) {
+		json_t *page = ask(self,
 		    json_pack(
 			"{s:s,s:i,s:s}", "request", "registry-audit", "limit", 200, "after", after),
 		    &status);
-		if (!result)
+
+		if (!page)
 			return status;
-		json_array_foreach(json_object_get(result, "audit"), i, entry)
-		{
-			json_dumpf(entry, stdout, JSON_COMPACT);
-			putchar('\n');
-		}
-		next = member_text(result, "next", NULL);
-		snprintf(after, sizeof(after), "%s", next ? next : "");
-		json_decref(result);
+		more = write_page(json_object_get(page, "audit"), since) &&
+		       json_object_get(page, "next");
+		snprintf(after, sizeof(after), "%s", member_text(page, "next", ""));
+		json_decref(page);
 	}
 	return EXIT_OK;
 }
@@ -248,6 +275,10 @@ static int make_token(const struct command *self, const char *path)
 	if (fd < 0 || write(fd, text, sizeof(text) - 1) != (ssize_t)sizeof(text) - 1)
 		return fail_file(self, path);
 	close(fd);
+	if (json_flag) {
+		print_json(json_pack("{s:s}", "token_file", path));
+		return EXIT_OK;
+	}
 	printf("%s holds a new token: start with --registry embedded "
 	       "--registry-admin-token-file %s,\nand give it to administrators (pilotctl reads "
 	       "PILOT_ADMIN_TOKEN)\n",
@@ -255,32 +286,26 @@ static int make_token(const struct command *self, const char *path)
 	return EXIT_OK;
 }
 
-static int copy_file(const struct command *self, const char *from, const char *to)
+// Into the new file `out`.
+static int copy_file(const char *from, int out)
 {
-	int in = open(from, O_RDONLY | O_CLOEXEC), out;
-	ssize_t n = 1;
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	ssize_t n = in < 0 ? -1 : 1;
 
-	if (in < 0)
-		return fail_file(self, from);
-	out = create_file(to);
-	if (out < 0) {
-		close(in);
-		return fail_file(self, to);
-	}
 	while (n > 0)
 		n = copy_file_range(in, NULL, out, NULL, 1 << 24, 0);
 	if (n == 0 && fsync(out))
 		n = -1;
-	close(in);
-	close(out);
-	return n < 0 ? fail_file(self, to) : EXIT_OK;
+	if (in >= 0)
+		close(in);
+	return n < 0 ? -errno : 0;
 }
 
-// The relay makes the copy beside its store, where it may write; we put it where it is wanted.
-static int make_backup(const struct command *self, const char *to)
+// Waits for the copy that the relay makes beside its store, where it may write; its path into
+// `from`. Returns the exit status.
+static int await_copy(const struct command *self, char *from, size_t size)
 {
-	json_t *result;
-	char from[400];
+	json_t *result, *copy;
 	int status;
 
 	result = ask(self, json_pack("{s:s}", "request", "registry-backup"), &status);
@@ -293,21 +318,40 @@ static int make_backup(const struct command *self, const char *to)
 	}
 	if (!result)
 		return status;
-	snprintf(
-	    from, sizeof(from), "%s", member_text(json_object_get(result, "backup"), "path", ""));
-	if (strcmp(member_text(json_object_get(result, "backup"), "state", ""), "done") != 0) {
-		complain(self, member_text(json_object_get(result, "backup"), "error", "failed"));
+	copy = json_object_get(result, "backup");
+	snprintf(from, size, "%s", member_text(copy, "path", ""));
+	if (strcmp(member_text(copy, "state", ""), "done") != 0) {
+		complain(self, member_text(copy, "error", "failed"));
 		json_decref(result);
 		return EXIT_FAILED;
 	}
 	json_decref(result);
-	status = copy_file(self, from, to);
+	return EXIT_OK;
+}
+
+static int make_backup(const struct command *self, const char *to)
+{
+	char from[400];
+	int out = create_file(to), status, rc;
+
+	if (out < 0)
+		return fail_file(self, to);
+	status = await_copy(self, from, sizeof(from));
 	if (status == EXIT_OK) {
+		rc = copy_file(from, out);
 		unlink(from);
+		errno = -rc;
+		status = rc ? fail_file(self, to) : EXIT_OK;
+	}
+	close(out);
+	if (status != EXIT_OK)
+		unlink(to);
+	else if (json_flag)
+		print_json(json_pack("{s:s}", "backup", to));
+	else
 		printf("%s is a copy of the registry: to restore it, stop the relay and put it in "
 		       "the store's place\n",
 		    to);
-	}
 	return status;
 }
 
@@ -338,11 +382,13 @@ static const struct list *find_list(const char *name)
 	return NULL;
 }
 
-int show_tagged(const struct command *self, const char *tag, uint64_t limit, bool json)
+int show_tagged(
+    const struct command *self, const char *tag, uint64_t limit, const char *after, bool json)
 {
 	const struct config_line line = {.operand_count = 1, .operands = {(char *)tag}};
 
 	json_flag = json ? "" : NULL;
+	after_text = after;
 	return show_list(self, find_list("find"), &line, 0, limit);
 }
 

@@ -9,4 +9,5 @@
 int run_registry(const struct command *self, int argc, char **argv);
 int run_registry_list(const struct command *self, int argc, char **argv);
 // `fairway nodes --tag`.
-int show_tagged(const struct command *self, const char *tag, uint64_t limit, bool json);
+int show_tagged(
+    const struct command *self, const char *tag, uint64_t limit, const char *after, bool json);

@@ -133,7 +133,7 @@ int run_show(const struct command *self, int argc, char **argv)
 	if (!read_number(self, "limit", limit_text, 0, &limit))
 		return EXIT_USAGE;
 	if (tag_text)
-		return show_tagged(self, tag_text, limit, json_flag != NULL);
+		return show_tagged(self, tag_text, limit, after_text, json_flag != NULL);
 	result = is_paged(view)
 		     ? ask_pages(self, make_request(view), view->list, limit, after_text, &status)
 		     : ask(self, make_request(view), &status);

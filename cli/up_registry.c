@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/up_registry.h"
 
+#include "base/first_line.h"
 #include "base/state.h"
 
 #include <errno.h>
@@ -12,40 +13,33 @@
 
 enum { FILES_BESIDE = 256 };
 
-static int fail(const char *path, struct parse_error *error)
-{
-	int rc = errno ? -errno : -EINVAL;
-
-	parse_error_set(error, "registry-admin-token-file %s: %s%s", path,
-	    errno ? strerrordesc_np(errno) : "its first line is empty, write the token there",
-	    errno == ENOENT ? ": \"fairway registry token FILE\" makes one" : "");
-	return rc;
-}
-
-static int copy_token(
+// Whether it is one is said before anything starts; a copy is for the user who serves.
+static int prepare_token(
     struct config *config, const struct privilege_user *user, struct parse_error *error)
 {
-	char token[512] = "", path[sizeof(config->registry_admin_token_file)];
-	FILE *file;
-	int fd;
+	char token[256], path[sizeof(config->registry_admin_token_file)];
+	int fd, rc = first_line_read("registry-admin-token-file", config->registry_admin_token_file,
+		    token, sizeof(token), error);
 
-	errno = 0;
-	file = fopen(config->registry_admin_token_file, "re");
-	if (!file)
-		return fail(config->registry_admin_token_file, error);
-	if (!fgets(token, sizeof(token), file) || *token == '\n') {
-		fclose(file);
-		return fail(config->registry_admin_token_file, error);
-	}
-	fclose(file);
+	if (rc == -ENOENT)
+		parse_error_set(error,
+		    "registry-admin-token-file %s: there is none: \"fairway registry token FILE\" "
+		    "makes "
+		    "one",
+		    config->registry_admin_token_file);
+	if (rc || !user)
+		return rc;
 	snprintf(path, sizeof(path), "%s/registry.token", config->state);
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, token, strlen(token)) < 0 || fchown(fd, user->uid, user->gid))
-		return fail(path, error);
-	close(fd);
+	if (fd < 0 || write(fd, token, strlen(token)) < 0 || fchown(fd, user->uid, user->gid)) {
+		rc = -errno;
+		parse_error_set(error, "%s: %s", path, strerror(-rc));
+	}
+	if (fd >= 0)
+		close(fd);
 	memcpy(config->registry_admin_token_file, path, sizeof(path));
-	return 0;
+	return rc;
 }
 
 static void raise_file_limit(uint64_t connections)
@@ -73,7 +67,7 @@ int registry_prepare(
 		rc = state_open(path, user, "--registry-store", error);
 	}
 	raise_file_limit(config->registry_connections);
-	if (!rc && user && *config->registry_admin_token_file)
-		rc = copy_token(config, user, error);
+	if (!rc && *config->registry_admin_token_file)
+		rc = prepare_token(config, user, error);
 	return rc;
 }

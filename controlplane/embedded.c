@@ -2,6 +2,7 @@
 #include "controlplane/embedded.h"
 
 #include "base/clock.h"
+#include "base/first_line.h"
 #include "base/log.h"
 #include "base/port.h"
 #include "base/state.h"
@@ -13,24 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-static int read_token(const char *path, char *token, size_t size, struct parse_error *error)
-{
-	FILE *file = fopen(path, "re");
-	int rc = file ? 0 : -errno;
-
-	if (file && !fgets(token, (int)size, file))
-		token[0] = 0;
-	if (file)
-		fclose(file);
-	token[strcspn(token, "\r\n")] = 0;
-	if (!rc && *token)
-		return 0;
-	parse_error_set(error, "registry-admin-token-file %s: %s", path,
-	    rc ? strerror(-rc) : "its first line is empty, write the token there");
-	return rc ? rc : -EINVAL;
-}
 
 static int make_directory(
     const char *store, const struct privilege_user *user, struct parse_error *error)
@@ -51,12 +36,14 @@ static char *read_file(const char *path, size_t *len, struct parse_error *error)
 {
 	FILE *file = fopen(path, "re");
 	char *text = NULL;
-	long size = -1;
+	off_t size = -1;
+	struct stat st;
 
-	if (file && fseek(file, 0, SEEK_END) == 0)
-		size = ftell(file);
+	if (file && fstat(fileno(file), &st) == 0) {
+		errno = S_ISREG(st.st_mode) ? 0 : EISDIR;
+		size = S_ISREG(st.st_mode) ? st.st_size : -1;
+	}
 	if (size > 0) {
-		rewind(file);
 		text = malloc((size_t)size);
 		*len = text ? fread(text, 1, (size_t)size, file) : 0;
 	}
@@ -136,8 +123,9 @@ int embedded_open(struct embedded *e, const struct config *config,
 		return 0;
 	e->config = config;
 	if (*config->registry_admin_token_file)
-		status = read_token(config->registry_admin_token_file, rc.admin_token,
-		    sizeof(rc.admin_token), error);
+		status =
+		    first_line_read("registry-admin-token-file", config->registry_admin_token_file,
+			rc.admin_token, sizeof(rc.admin_token), error);
 	if (!status)
 		status = make_directory(config->registry_store, user, error);
 	if (!status && registry_init(&e->registry, &rc)) {

@@ -190,34 +190,41 @@ static int open_http(struct cp *cp, struct parse_error *error)
 	return rc ? rc : http_open(&cp->http, &cp->loop, &address, error);
 }
 
+// What is wrong with the settings, or with a file that they name, stays wrong.
+static int cannot(const char *what, int rc, const struct parse_error *error)
+{
+	log_error(what, kv("reason", (const char *)error->text));
+	return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+}
+
 static int run(struct cp *cp)
 {
 	struct parse_error error = {.text = ""};
+	int rc;
 
 	if (identity_init() != 0) {
 		log_error("libsodium does not work on this machine");
 		return EXIT_FAILED;
 	}
-	if (open_state(cp, &error) != 0) {
-		log_error("cannot start", kv("reason", (const char *)error.text));
-		return EXIT_FAILED;
-	}
-	if (import_path && embedded_import(&cp->embedded, &error) == 0)
-		return EXIT_OK;
+	rc = open_state(cp, &error);
+	if (rc)
+		return cannot("cannot start", rc, &error);
 	if (import_path) {
-		log_error("cannot import", kv("reason", (const char *)error.text));
-		return EXIT_FAILED;
+		rc = embedded_import(&cp->embedded, &error);
+		if (rc)
+			cannot("cannot import", rc, &error);
+		return rc ? EXIT_FAILED : EXIT_OK;
 	}
 	loop_prepare(cp);
-	if (embedded_start(&cp->embedded, &cp->loop, &error) != 0 || open_http(cp, &error) != 0) {
-		log_error("cannot start", kv("reason", (const char *)error.text));
-		return EXIT_FAILED;
-	}
+	rc = embedded_start(&cp->embedded, &cp->loop, &error);
+	if (!rc)
+		rc = open_http(cp, &error);
+	if (rc)
+		return cannot("cannot start", rc, &error);
 	rtnl_start(&cp->rtnl, &cp->loop);
-	if (privilege_filter(calls, &error) != 0) {
-		log_error("cannot start", kv("reason", (const char *)error.text));
-		return EXIT_FAILED;
-	}
+	rc = privilege_filter(calls, &error);
+	if (rc)
+		return cannot("cannot start", rc, &error);
 	attach_start(&cp->attach);
 	uv_run(&cp->loop, UV_RUN_DEFAULT);
 	notify_stopping("stopping");

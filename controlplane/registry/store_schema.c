@@ -180,14 +180,15 @@ int store_open_database(const char *path, sqlite3 **out, struct parse_error *err
 	    "PRAGMA wal_autocheckpoint=4000;PRAGMA journal_size_limit=67108864";
 	sqlite3 *db = NULL;
 	// tokens are in it: SQLite gives its other files the mode of this one
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), why = errno;
 	int rc = sqlite3_open_v2(
 	    path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (fd >= 0)
 		close(fd);
-	if (rc != SQLITE_OK) {
-		parse_error_set(error, "cannot open %s: %s", path, sqlite3_errmsg(db));
+	if (fd < 0 || rc != SQLITE_OK) {
+		parse_error_set(
+		    error, "cannot open %s: %s", path, fd < 0 ? strerror(why) : sqlite3_errmsg(db));
 		sqlite3_close(db);
 		return -EIO;
 	}

@@ -84,9 +84,37 @@ def test_tables(up):
         assert name in status
 
 
+def test_more_than_a_page(up, tmp_path):
+    """A limit is what the user gets, whatever the relay puts into a message."""
+    client = Client(REGISTRY)
+    for i in range(230):
+        node = Node(i + 1)
+        node.register(client, version="v" + "1" * 30)
+        node.own(client, "set_tags", tags=["many"])
+    everything = list(range(1, 231))
+    assert [n["node"] for n in up.ask("registry", "nodes", "--limit", "0")["nodes"]] == everything
+    found = up.ask("find", "many", "--limit", "210")
+    assert len({n["node"] for n in found["nodes"]}) == 210 and found["next"]
+    rest = up.ask("nodes", "--tag", "many", "--limit", "0", "--after", found["next"])
+    assert len(rest["nodes"]) == 20 and "next" not in rest
+    assert len(up.ask("nodes", "--tag", "many", "--limit", "3")["nodes"]) == 3
+    lines = text(up, "registry", "audit", "--lines").splitlines()
+    ids = [json.loads(line)["id"] for line in lines]
+    assert ids == list(range(460, 0, -1))
+    assert text(up, "registry", "audit", "--lines", "--since", "455").splitlines() == lines[:5]
+    copy = tmp_path / "copy.db"
+    assert up.ask("registry", "backup", copy) == {"backup": str(copy)}
+    missing = run(up, "registry", "backup", tmp_path / "none" / "copy.db")
+    assert missing.returncode == 1 and "No such file" in missing.stderr
+    assert not list(up.state.glob("*-backup"))
+
+
 @pytest.mark.parametrize("words,status,said", [
     (["registry", "nodez"], 2, "write fairway registry status, nodes"),
-    (["registry", "nodes", "--limit", "many"], 2, "many"),
+    (["registry", "nodes", "--limit", "many"], 2, "--limit: \"many\" is no whole number"),
+    (["nodes", "--tag", "a", "--limit", "-1"], 2, "--limit: "),
+    (["registry", "trust", "--node", "0"], 2, "--node: \"0\" is out of range"),
+    (["registry", "import"], 2, "import FILE"),
     (["registry", "backup"], 2, "backup FILE"),
     (["find"], 2, "name what is looked for"),
     (["find", "UPPER"], 1, "cannot be searched for"),
@@ -149,3 +177,23 @@ def test_backup_and_import(up, tmp_path):
     up.start()
     moved = Client(REGISTRY).ask("lookup", node_id=7)
     assert moved["hostname"] == "moved" and moved["networks"] == [0, 1]
+
+
+@pytest.mark.parametrize("content,said", [
+    (b"", "its first line is empty"), (b"x" * 256, "too long"), (b"a\0b\n", "no printable text")])
+def test_token_files_that_are_none(up, content, said):
+    up.stop()
+    up.token.write_bytes(content)
+    done = subprocess.run(up.command, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and done.stderr.count(said) == 1, done.stderr
+
+
+def test_a_store_that_is_none_is_not_tried_again(up):
+    up.stop()
+    (up.state / "registry.db").write_bytes(b"no database" * 10)
+    done = subprocess.run(up.command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stderr.count("is damaged") == 1, done.stderr
+    (up.state / "registry.db").unlink()
+    done = subprocess.run([*up.command, "--registry-fleets", up.state], capture_output=True,
+                          text=True, timeout=120)
+    assert done.returncode == 1 and "Is a directory" in done.stderr

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/first_line.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *judge(const char *line, size_t len, bool whole)
+{
+	if (!whole)
+		return "its first line is too long";
+	if (strspn(line, " ") == len)
+		return "its first line is empty, write the token there";
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			return "its first line is no printable text";
+	return NULL;
+}
+
+int first_line_read(
+    const char *key, const char *path, char *line, size_t size, struct parse_error *error)
+{
+	FILE *file = fopen(path, "re");
+	const char *why = NULL;
+	size_t len = 0;
+	int c = EOF, rc = 0;
+
+	while (file && len + 1 < size && (c = getc(file)) != EOF && c != '\n')
+		line[len++] = (char)c;
+	if (!file || ferror(file)) {
+		rc = -errno;
+		why = strerror(errno);
+	} else if (len > 0 && line[len - 1] == '\r') {
+		len--;
+	}
+	if (file && !rc && len + 1 == size)
+		c = getc(file);
+	line[len] = 0;
+	if (file)
+		fclose(file);
+	if (!rc)
+		why = judge(line, len, c == '\n' || c == EOF);
+	if (why)
+		parse_error_set(error, "%s %s: %s", key, path, why);
+	return rc ? rc : why ? -EINVAL : 0;
+}

@@ -2,7 +2,7 @@
 #include "bench/traffic.h"
 
 #include "base/clock.h"
-#include "pktgen/random.h"
+#include "base/random.h"
 #include "wire/beacon.h"
 
 #include <err.h>
@@ -15,7 +15,7 @@ uint32_t traffic_random(struct traffic *t)
 
 static uint32_t node_random(struct traffic *t)
 {
-	return 1 + (uint32_t)((uint64_t)traffic_random(t) * t->nodes >> 32);
+	return 1 + random_below(&t->random, t->nodes);
 }
 
 struct endpoint traffic_endpoint(uint32_t id)

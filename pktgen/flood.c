@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
+#include "base/random.h"
 #include "pktgen/pace.h"
-#include "pktgen/random.h"
 #include "pktgen/run.h"
 #include "wire/beacon.h"
 

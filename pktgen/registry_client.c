@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/registry_client.h"
 
-#include "pktgen/random.h"
+#include "base/random.h"
 #include "wire/bytes.h"
 
 #include <errno.h>

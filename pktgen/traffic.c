@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/traffic.h"
 
-#include "pktgen/random.h"
+#include "base/random.h"
 #include "wire/beacon.h"
 
 #include <errno.h>
@@ -14,11 +14,6 @@ enum {
 	WINDOW = 64, // sequence numbers in which reordering and duplicates are told apart
 	HUGE_PAGE = 2 << 20,
 };
-
-static uint32_t below(uint64_t random, uint32_t limit)
-{
-	return (uint32_t)(((random >> 32) * limit) >> 32);
-}
 
 // Cumulative distribution of Zipf's law over at most the first 65,536 ranks; later ones are too
 // rare to matter and would only cost memory.
@@ -63,12 +58,11 @@ static int choose_destinations(struct traffic *t)
 			return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < o->flows; i++) {
-		uint64_t random = random_next(&t->random);
 		struct flow *f = &t->flows[i];
 
 		f->sender = i % o->nodes;
-		f->dest =
-		    cumulative ? zipf_rank(cumulative, ranks, random) : below(random, o->nodes);
+		f->dest = cumulative ? zipf_rank(cumulative, ranks, random_next(&t->random))
+				     : random_below(&t->random, o->nodes);
 		if (f->dest == f->sender)
 			f->dest = (f->dest + 1) % o->nodes;
 	}
@@ -144,13 +138,12 @@ struct flow *traffic_pick(struct traffic *t, uint32_t socket)
 {
 	uint32_t first = t->socket_start[socket], count = t->socket_start[socket + 1] - first;
 
-	return count ? &t->flows[t->by_socket[first + below(random_next(&t->random), count)]]
-		     : NULL;
+	return count ? &t->flows[t->by_socket[first + random_below(&t->random, count)]] : NULL;
 }
 
 struct flow *traffic_pick_any(struct traffic *t)
 {
-	struct flow *f = &t->flows[below(random_next(&t->random), t->o->flows)];
+	struct flow *f = &t->flows[random_below(&t->random, t->o->flows)];
 
 	__builtin_prefetch(f, 1);
 	return f;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/dpdk/filler.h"
 
+#include "base/random.h"
 #include "bench/rig.h"
 #include "dataplane/io/frame.h"
-#include "pktgen/random.h"
 #include "wire/beacon.h"
 #include "wire/inet.h"
 
@@ -55,16 +55,11 @@ void filler_open(uint32_t nodes, uint32_t senders)
 	filler.udp_sum = (uint16_t)~check;
 }
 
-static inline uint32_t random_below(uint64_t random, uint32_t n)
-{
-	return (uint32_t)((random >> 32) * n >> 32);
-}
-
 static inline void frame_fill(uint8_t *p)
 {
 	enum { IP = ETH_HEADER_SIZE, UDP = IP + IPV4_HEADER_SIZE, BODY = UDP + UDP_HEADER_SIZE };
-	uint32_t from = random_below(random_next(&filler.random), filler.senders);
-	uint32_t to = random_below(random_next(&filler.random), filler.nodes);
+	uint32_t from = random_below(&filler.random, filler.senders);
+	uint32_t to = random_below(&filler.random, filler.nodes);
 	uint32_t source = filler_address(from);
 	uint32_t ids[2] = {htobe32(filler_node(from)), htobe32(filler_node(to))};
 	uint8_t odd[12] = {0};

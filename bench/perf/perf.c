@@ -3,6 +3,7 @@
 // callgrind. Only the turns are instrumented, and each case ends in a dump of its own that carries
 // its name; bench/perf/gate reads them. Without callgrind it only checks that every case comes out
 // as it should. --build prints what it was compiled with.
+#include "base/random.h"
 #include "bench/perf/lab.h"
 #include "wire/beacon.h"
 
@@ -101,10 +102,8 @@ static void datagrams_put(struct lab *lab, const struct test *t, uint64_t *state
 		uint32_t random[2];
 		unsigned len;
 
-		for (int k = 0; k < 2; k++) {
-			*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-			random[k] = (uint32_t)(*state >> 32);
-		}
+		for (int k = 0; k < 2; k++)
+			random[k] = (uint32_t)(random_next(state) >> 32);
 		len = t->make(t, random, payload, &from);
 		lab_put(lab, t->link, &from, payload, len);
 	}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/random.h"
 #include "controlplane/lpm.h"
 #include "tests/unit/unit.h"
 #include "wire/endpoint.h"
@@ -9,8 +10,7 @@ static uint64_t seed = 1;
 
 static uint32_t dice(uint32_t n)
 {
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(seed >> 33) % n;
+	return random_below(&seed, n);
 }
 
 // Addresses that share long prefixes with each other.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Several signatures at once pass just when each alone passes libsodium. On processors without
 // AVX-512 IFMA both are libsodium.
+#include "base/random.h"
 #include "crypto/identity.h"
-#include "pktgen/random.h"
 #include "tests/unit/unit.h"
 
 #include <sodium.h>

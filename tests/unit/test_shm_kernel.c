@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The mirror of the node table that the XDP program reads, here in plain memory, against the table.
+#include "base/random.h"
 #include "shm/kernel_writer.h"
 #include "tests/unit/unit.h"
 
@@ -100,12 +101,6 @@ static unsigned compare(void)
 	return there;
 }
 
-static uint32_t random_next(uint64_t *seed)
-{
-	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(*seed >> 33);
-}
-
 static struct endpoint endpoint_random(uint32_t r)
 {
 	uint8_t a[16] = {0x20, 0x01, 0x0d, 0xb8, [14] = (uint8_t)(r >> 8), [15] = (uint8_t)r};
@@ -116,7 +111,7 @@ static struct endpoint endpoint_random(uint32_t r)
 
 static void change(uint64_t *seed)
 {
-	uint32_t id = random_next(seed) % IDS + 1, r = random_next(seed);
+	uint32_t id = random_below(seed, IDS) + 1, r = (uint32_t)random_next(seed);
 	struct node_route route = {
 	    .at = endpoint_random(r), .nexthop = r % NEXTHOP_MAX, .flags = r & NODE_CARRY};
 

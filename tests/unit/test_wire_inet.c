@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/random.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/vectors.h"
 #include "wire/inet.h"
@@ -15,12 +16,10 @@ static uint16_t naive_sum(uint32_t sum, const uint8_t *p, size_t len)
 	return (uint16_t)sum;
 }
 
-static void fill(uint8_t *p, size_t len, uint32_t *seed)
+static void fill(uint8_t *p, size_t len, uint64_t *seed)
 {
-	for (size_t i = 0; i < len; i++) {
-		*seed = *seed * 1664525 + 1013904223;
-		p[i] = (uint8_t)(*seed >> 24);
-	}
+	for (size_t i = 0; i < len; i++)
+		p[i] = (uint8_t)(random_next(seed) >> 56);
 }
 
 static void sum_of_rfc1071(void **state)
@@ -34,7 +33,7 @@ static void sum_of_rfc1071(void **state)
 static void sum_agrees_with_naive_twin(void **state)
 {
 	uint8_t data[1600];
-	uint32_t seed = 1;
+	uint64_t seed = 1;
 	(void)state;
 
 	for (size_t len = 0; len <= 1500; len++) {
@@ -63,20 +62,14 @@ static void fold_extremes(void **state)
 	assert_int_equal(csum_fold(csum_add(0, ones, sizeof(ones))), 0xffff);
 }
 
-static uint32_t random_next(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(*state >> 32);
-}
-
 static void fold_is_that_of_rfc1071(void **state)
 {
 	uint64_t seed = 1;
 	(void)state;
 
 	for (int i = 0; i < 100000; i++) {
-		uint64_t sum = (uint64_t)random_next(&seed) << 32 | random_next(&seed);
-		uint64_t twin = sum >>= random_next(&seed) % 64;
+		uint64_t sum = random_next(&seed);
+		uint64_t twin = sum >>= random_below(&seed, 64);
 
 		while (twin >> 16)
 			twin = (twin & 0xffff) + (twin >> 16);
@@ -97,7 +90,7 @@ static void replace_of_rfc1624(void **state)
 static void replace_agrees_with_recompute(void **state)
 {
 	uint8_t data[64];
-	uint32_t seed = 7;
+	uint64_t seed = 7;
 	(void)state;
 
 	for (int round = 0; round < 200000; round++) {
@@ -105,7 +98,7 @@ static void replace_agrees_with_recompute(void **state)
 		uint16_t check;
 
 		fill(data, sizeof(data), &seed);
-		pseudo = seed;
+		pseudo = (uint32_t)seed;
 		size_t at = UDP_HEADER_SIZE + (data[0] % 20) * 2u;
 		size_t len = data[1] % 16;
 		if (round % 4 == 0) {
@@ -197,12 +190,12 @@ static void plain_frames(void **state)
 	for (int i = 0; i < 200000; i++) {
 		struct vector v = frames[i % 5];
 		struct inet_udp w = {0}, p = {0};
-		size_t len = i % 3 ? v.len : random_next(&seed) % v.len;
+		size_t len = i % 3 ? v.len : random_below(&seed, (uint32_t)v.len);
 		uint8_t *copy;
 		bool taken;
 
-		v.data[ETH_OFFSET_TYPE + random_next(&seed) % 50] ^=
-		    (uint8_t)(1 << random_next(&seed) % 8);
+		v.data[ETH_OFFSET_TYPE + random_below(&seed, 50)] ^=
+		    (uint8_t)(1 << random_below(&seed, 8));
 		copy = exact_copy(v.data, len);
 		taken = inet_udp_parse(copy, len, &w) == 0 && !w.vlan_tags &&
 			w.l4 - w.l3 == (w.version == 4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);

@@ -3,6 +3,7 @@
 // pauses.
 #include "bench/engine.h"
 
+#include "bench/median.h"
 #include "bench/spin.h"
 #include "bench/traffic.h"
 
@@ -18,15 +19,8 @@ struct lane {
 	pthread_t thread;
 	pthread_barrier_t *start;
 	struct traffic traffic;
-	uint64_t cost_ns[TIMED];
+	double cost_ns[TIMED];
 };
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 // Goes on after what counts until the others are done, so that all of that is beside others.
 static void *lane_run(void *arg)
@@ -45,7 +39,7 @@ static void *lane_run(void *arg)
 		cost = traffic_run(t, BATCH);
 		traffic_take(t, BATCH);
 		if (i >= WARM && i < WARM + TIMED)
-			lane->cost_ns[i - WARM] = cost;
+			lane->cost_ns[i - WARM] = (double)cost;
 	}
 	return NULL;
 }
@@ -67,12 +61,8 @@ static double trial(struct rig *rig, uint32_t nodes, unsigned workers)
 	}
 	for (unsigned i = 0; i < workers; i++)
 		pthread_join(lanes[i].thread, NULL);
-	for (unsigned i = 0; i < workers; i++) {
-		const unsigned middle = TIMED / 2;
-
-		qsort(lanes[i].cost_ns, TIMED, sizeof(lanes[i].cost_ns[0]), compare);
-		rate += BATCH * 1e9 / (double)lanes[i].cost_ns[middle];
-	}
+	for (unsigned i = 0; i < workers; i++)
+		rate += BATCH * 1e9 / median(lanes[i].cost_ns, TIMED);
 	pthread_barrier_destroy(&start);
 	return rate;
 }

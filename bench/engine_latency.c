@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
 #include "bench/engine.h"
+#include "bench/median.h"
 #include "bench/spin.h"
 #include "bench/traffic.h"
 
@@ -107,19 +108,6 @@ static void slice_run(struct run *r, uint64_t pause_ns)
 	}
 	traffic_run(&r->traffic, waiting);
 	rig_take(r->traffic.rig, RAW, 0);
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, unsigned n)
-{
-	qsort(values, n, sizeof(*values), compare);
-	return values[n / 2];
 }
 
 // Nanoseconds a datagram when there is always a full burst.

@@ -3,6 +3,7 @@
 // destinations, 64-byte frames inside the relay message. Only the worker's turns are timed, not the
 // making and taking of frames; and frames and payloads are verified in a pass of its own. The
 // numbers of nodes take turns, so that what disturbs the machine disturbs all of them.
+#include "bench/median.h"
 #include "bench/traffic.h"
 #include "wire/beacon.h"
 #include "wire/inet.h"
@@ -25,7 +26,7 @@ enum {
 struct lab {
 	struct rig rig;
 	struct traffic traffic;
-	uint64_t cost_ns[TURNS * TIMED];
+	double cost_ns[TURNS * TIMED];
 	unsigned costs;
 };
 
@@ -70,13 +71,6 @@ static void batch_verify(struct lab *lab)
 		errx(1, "more came out than went in");
 }
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static struct lab *lab_open(uint32_t nodes)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
@@ -103,21 +97,18 @@ static void lab_turn(struct lab *lab)
 
 		traffic_take(&lab->traffic, BATCH);
 		if (i >= WARM)
-			lab->cost_ns[lab->costs++] = cost;
+			lab->cost_ns[lab->costs++] = (double)cost;
 	}
 }
 
 // Median nanoseconds per datagram.
 static double lab_close(struct lab *lab)
 {
-	const size_t middle = lab->costs / 2;
-	double median;
+	double cost = median(lab->cost_ns, lab->costs) / BATCH;
 
-	qsort(lab->cost_ns, lab->costs, sizeof(lab->cost_ns[0]), compare);
-	median = (double)lab->cost_ns[middle] / BATCH;
 	rig_close(&lab->rig);
 	free(lab);
-	return median;
+	return cost;
 }
 
 int main(int argc, char **argv)

@@ -3,8 +3,10 @@
 // same prefetching, in one run; and beside the same with ids for which its hash has no collisions,
 // so that each look-up reads one line and every branch is foreseen: less than that no table can
 // do. All lie in huge pages where the kernel has some.
+#include "base/clock.h"
+#include "base/random.h"
+#include "bench/median.h"
 #include "dataplane/table/lookup.h"
-#include "pktgen/random.h"
 #include "shm/node_writer.h"
 #include "shm/pages.h"
 
@@ -13,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 // Short rounds in turns, each with ids that were not asked for lately, so that nothing is in the
 // cache that its turn put there. Medians count, and of the ratio that of neighbouring rounds.
@@ -80,14 +81,6 @@ static unsigned bare_run(
 	return found;
 }
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 // What is asked for, in random order.
 struct run {
 	const uint32_t *asked;
@@ -97,7 +90,7 @@ struct run {
 static double time_ours(const struct node_table *table, const struct run *r)
 {
 	static struct node_lookup l;
-	double start = now_s();
+	uint64_t start = clock_mono_ns();
 	unsigned found = 0;
 
 	for (uint32_t i = 0; i < r->count; i += BULK) {
@@ -107,38 +100,25 @@ static double time_ours(const struct node_table *table, const struct run *r)
 	}
 	if (found != r->count)
 		errx(1, "found %u of %u", found, r->count);
-	return (now_s() - start) / r->count * 1e9;
+	return (double)(clock_mono_ns() - start) / r->count;
 }
 
 static double time_bare(const struct bare_table *bare, const struct run *r)
 {
 	static struct node_entry out[BULK];
-	double start = now_s();
+	uint64_t start = clock_mono_ns();
 	unsigned found = 0;
 
 	for (uint32_t i = 0; i < r->count; i += BULK)
 		found += bare_run(bare, r->asked + i, BULK, out);
 	if (found != r->count)
 		errx(1, "found %u of %u", found, r->count);
-	return (now_s() - start) / r->count * 1e9;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values)
-{
-	qsort(values, ROUNDS, sizeof(*values), compare);
-	return values[ROUNDS / 2];
+	return (double)(clock_mono_ns() - start) / r->count;
 }
 
 static void fill(struct node_writer *w, const uint32_t *ids, uint32_t nodes)
 {
-	double start = now_s();
+	uint64_t start = clock_mono_ns();
 	struct node_writer again;
 
 	for (uint32_t i = 0; i < nodes; i++) {
@@ -148,11 +128,11 @@ static void fill(struct node_writer *w, const uint32_t *ids, uint32_t nodes)
 		if (got < 0)
 			errx(1, "insert %u: %s", i, strerror(-got));
 	}
-	printf("  \"insert_ns\": %.0f, ", (now_s() - start) / nodes * 1e9);
-	start = now_s();
+	printf("  \"insert_ns\": %.0f, ", (double)(clock_mono_ns() - start) / nodes);
+	start = clock_mono_ns();
 	if (node_writer_open(&again, w->memory))
 		errx(1, "recovery failed");
-	printf("\"recover_ms\": %.1f, ", (now_s() - start) * 1e3);
+	printf("\"recover_ms\": %.1f, ", (double)(clock_mono_ns() - start) / 1e6);
 	node_writer_close(&again);
 }
 
@@ -194,7 +174,7 @@ static void questions_make(struct questions *q, uint32_t nodes, uint64_t seed)
 		ids_spread(q->ids, nodes);
 	seed |= 1;
 	for (uint32_t i = 0; i < ROUND * WINDOWS; i++)
-		q->asked[i] = q->ids[(random_next(&seed) >> 32) % nodes];
+		q->asked[i] = q->ids[random_below(&seed, nodes)];
 	bare_make(&q->bare, q->ids, nodes);
 }
 
@@ -227,7 +207,8 @@ static void rounds(
 	}
 	printf("\"lookup_ns\": %.2f, \"bare_ns\": %.2f, \"ratio\": %.2f,\n"
 	       "\"no_collisions_ns\": %.2f, \"ratio_no_collisions\": %.2f}\n",
-	    median(ours), median(bare), median(ratio), median(line), median(to_line));
+	    median(ours, ROUNDS), median(bare, ROUNDS), median(ratio, ROUNDS), median(line, ROUNDS),
+	    median(to_line, ROUNDS));
 }
 
 static void measure(uint32_t nodes)

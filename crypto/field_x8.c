@@ -42,6 +42,24 @@ struct field_x8 field_invert(struct field_x8 a)
 	return field_mul(field_squares(ones, 5), eleven);
 }
 
+// Montgomery's trick: one inversion, and three multiplications for each.
+void field_invert_all(struct field_x8 *const all[], unsigned count)
+{
+	struct field_x8 product[FIELD_INVERT_MAX], inverse;
+
+	product[0] = *all[0];
+	for (unsigned i = 1; i < count; i++)
+		product[i] = field_mul(product[i - 1], *all[i]);
+	inverse = field_invert(product[count - 1]);
+	for (unsigned i = count - 1; i > 0; i--) {
+		struct field_x8 one = field_mul(inverse, product[i - 1]);
+
+		inverse = field_mul(inverse, *all[i]);
+		*all[i] = one;
+	}
+	*all[0] = inverse;
+}
+
 struct field_x8 field_read(const uint8_t *const bytes[8])
 {
 	static const unsigned first[5] = {0, 6, 12, 19, 24}, shift[5] = {0, 3, 6, 1, 12};

@@ -60,12 +60,23 @@ static inline struct field_x8 field_sub(struct field_x8 a, struct field_x8 b)
 	return field_add(a, field_minus(b));
 }
 
+// 2a - b
+static inline struct field_x8 field_twice_less(struct field_x8 a, struct field_x8 b)
+{
+	b = field_minus(b);
+	for (int i = 0; i < 5; i++)
+		b.limb[i] = _mm512_add_epi64(b.limb[i], a.limb[i]);
+	return field_add(a, b);
+}
+
 // Ten limbs of a product to five.
 static inline struct field_x8 field_fold(const __m512i z[10])
 {
-	const __m512i nineteen = _mm512_set1_epi64(19);
+	__m512i nineteen = _mm512_set1_epi64(19);
 	struct field_x8 r;
 
+	// A number that the compiler knows it multiplies by shifts and sums, which take longer.
+	__asm__("" : "+v"(nineteen));
 	for (int i = 0; i < 5; i++)
 		r.limb[i] = _mm512_add_epi64(z[i], _mm512_mullo_epi64(z[i + 5], nineteen));
 	return field_carry(r);
@@ -126,6 +137,10 @@ struct field_x8 field_squares(struct field_x8 a, unsigned count);
 // a^(2^252 - 3), for square roots, and a^(p - 2) = 1 / a.
 struct field_x8 field_power_root(struct field_x8 a);
 struct field_x8 field_invert(struct field_x8 a);
+
+// Each becomes 1 / itself, none is zero. `count` is 1 to FIELD_INVERT_MAX.
+enum { FIELD_INVERT_MAX = 32 };
+void field_invert_all(struct field_x8 *const all[], unsigned count);
 
 // 32 bytes a lane, little endian; the top bit is left out when reading.
 struct field_x8 field_read(const uint8_t *const bytes[8]);

@@ -52,24 +52,25 @@ bool identity_verify(const uint8_t key[IDENTITY_KEY_SIZE], const void *msg, size
 	return crypto_sign_verify_detached(sig, msg, len, key) == 0;
 }
 
-static void verify_some(struct identity_check *checks, size_t count)
+static void verify_some(struct key_cache *keys, struct identity_check *checks, size_t count)
 {
 #if FAIRWAY_VERIFY_X8
 	if (has_lanes && count >= LANES_WORTHWHILE) {
-		verify_x8(checks, (unsigned)count);
+		verify_x8(keys, checks, (unsigned)count);
 		return;
 	}
 #endif
+	(void)keys;
 	for (size_t i = 0; i < count; i++)
 		checks[i].valid =
 		    identity_verify(checks[i].key, checks[i].msg, checks[i].len, checks[i].sig);
 }
 
-void identity_verify_many(struct identity_check *checks, size_t count)
+void identity_verify_many(struct key_cache *keys, struct identity_check *checks, size_t count)
 {
-	for (size_t done = 0; done < count; done += VERIFY_LANES)
+	for (size_t done = 0; done < count; done += VERIFY_MOST)
 		verify_some(
-		    checks + done, count - done < VERIFY_LANES ? count - done : VERIFY_LANES);
+		    keys, checks + done, count - done < VERIFY_MOST ? count - done : VERIFY_MOST);
 }
 
 void identity_random(void *out, size_t len)

@@ -1,253 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "crypto/verify_x8.h"
 
-#include "crypto/field_x8.h"
+#include "crypto/multiply_x8.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
-// The curve -x^2 + y^2 = 1 + d x^2 y^2 in extended coordinates (Hisil, Wong, Carter, Dawson:
-// Twisted Edwards Curves Revisited), complete: no point is an exception. R' = s*B - h*A is made of
-// signed digits, of 4 bits for h with a table of each lane's own, of 8 bits for s with one table.
+static_assert((int)KEY_POWERS == (int)MULTIPLY_PARTS, "a cached key is ready for multiply()");
+static_assert(VERIFY_MOST / VERIFY_LANES * MULTIPLY_PARTS <= FIELD_INVERT_MAX, "one inversion");
 
-enum { NIBBLES = 64, BYTES = 32, OWN_MULTIPLES = 8, BASE_MULTIPLES = 128 };
-
-struct point {
-	struct field_x8 x, y, z, t;
+// One check, and what is known of its key.
+struct item {
+	struct identity_check *check;
+	bool known;
+	struct key_powers powers;
 };
 
-// What is added: y+x, y-x, 2z, 2dt; of base multiples z is 1.
-struct addend {
-	struct field_x8 sum, difference, z2, t2d;
+// Eight of them.
+struct group {
+	struct item *items[VERIFY_LANES]; // the first one again where there are fewer
+	unsigned count;
+	bool known; // the keys of all
+	__mmask8 points;
+	struct point a[MULTIPLY_PARTS]; // -A and so on
+	struct point r;			// s*B - h*A
 };
-
-// y+x, y-x, 2dt of the multiples 1 to 128 of the base point.
-static uint64_t base_table[BASE_MULTIPLES][3][5] __attribute__((aligned(64)));
-static struct field_x8 curve_d, curve_2d, root_of_minus_one;
-
-static const uint8_t base_point[32] = {0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-    0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-    0x66, 0x66, 0x66, 0x66, 0x66, 0x66};
-
-static struct point point_zero(void)
-{
-	return (struct point){field_small(0), field_small(1), field_small(1), field_small(0)};
-}
-
-// E*F, G*H, F*G and, if asked for, E*H.
-static inline struct point point_finish(
-    struct field_x8 e, struct field_x8 f, struct field_x8 g, struct field_x8 h, bool want_t)
-{
-	struct point r = {.x = field_mul(e, f), .y = field_mul(g, h), .z = field_mul(f, g)};
-
-	r.t = want_t ? field_mul(e, h) : field_small(0);
-	return r;
-}
-
-static struct point point_double(struct point p, bool want_t)
-{
-	struct field_x8 xx = field_square(p.x), yy = field_square(p.y), zz = field_square(p.z);
-	struct field_x8 h = field_add(yy, xx), g = field_sub(yy, xx);
-	struct field_x8 e = field_sub(field_square(field_add(p.x, p.y)), h);
-	struct field_x8 f = field_sub(field_add(zz, zz), g);
-
-	return point_finish(e, f, g, h, want_t);
-}
-
-static struct point point_add(struct point p, const struct addend *q, bool want_t)
-{
-	struct field_x8 a = field_mul(field_sub(p.y, p.x), q->difference);
-	struct field_x8 b = field_mul(field_add(p.y, p.x), q->sum);
-	struct field_x8 c = field_mul(p.t, q->t2d), d = field_mul(p.z, q->z2);
-
-	return point_finish(
-	    field_sub(b, a), field_sub(d, c), field_add(d, c), field_add(b, a), want_t);
-}
-
-// The same for z = 1.
-static struct point point_add_base(struct point p, const struct addend *q, bool want_t)
-{
-	struct field_x8 a = field_mul(field_sub(p.y, p.x), q->difference);
-	struct field_x8 b = field_mul(field_add(p.y, p.x), q->sum);
-	struct field_x8 c = field_mul(p.t, q->t2d), d = field_add(p.z, p.z);
-
-	return point_finish(
-	    field_sub(b, a), field_sub(d, c), field_add(d, c), field_add(b, a), want_t);
-}
-
-static struct addend point_addend(struct point p)
-{
-	return (struct addend){field_add(p.y, p.x), field_sub(p.y, p.x), field_add(p.z, p.z),
-	    field_mul(p.t, curve_2d)};
-}
-
-// Lanes of the mask are subtracted. Limbs stay below 2^52.
-static inline struct addend addend_negate(struct addend q, __mmask8 mask)
-{
-	return (struct addend){field_blend(mask, q.sum, q.difference),
-	    field_blend(mask, q.difference, q.sum), q.z2,
-	    field_blend(mask, q.t2d, field_minus(q.t2d))};
-}
-
-// The points with these encodings, with the opposite sign if `negative`. Returns who is one.
-static __mmask8 point_read(const uint8_t *const bytes[8], bool negative, struct point *p)
-{
-	const struct field_x8 one = field_small(1);
-	struct field_x8 y = field_read(bytes), yy = field_square(y), u = field_sub(yy, one);
-	struct field_x8 v = field_add(field_mul(yy, curve_d), one);
-	struct field_x8 v3 = field_mul(field_square(v), v);
-	struct field_x8 uv7 = field_mul(u, field_mul(field_square(v3), v));
-	struct field_x8 x = field_mul(field_mul(u, v3), field_power_root(uv7));
-	struct field_x8 vxx = field_mul(v, field_square(x));
-	__mmask8 right = field_equal(vxx, u), other = field_equal(vxx, field_minus(u));
-	unsigned signs = 0;
-
-	x = field_blend(other, x, field_mul(x, root_of_minus_one));
-	for (unsigned lane = 0; lane < VERIFY_LANES; lane++)
-		signs |= (unsigned)(bytes[lane][31] >> 7) << lane;
-	if (negative)
-		signs = ~signs;
-	x = field_blend(field_is_odd(x) ^ (__mmask8)signs, x, field_carry(field_minus(x)));
-	*p = (struct point){x, y, one, field_mul(x, y)};
-	return right | other;
-}
-
-static void point_write(struct point p, uint8_t bytes[8][32])
-{
-	struct field_x8 inverse = field_invert(p.z);
-	__mmask8 odd = field_is_odd(field_mul(p.x, inverse));
-
-	field_write(field_mul(p.y, inverse), bytes);
-	for (unsigned lane = 0; lane < VERIFY_LANES; lane++)
-		bytes[lane][31] |= (uint8_t)((odd >> lane & 1) << 7);
-}
-
-static void base_store(uint64_t (*entry)[5], struct field_x8 a)
-{
-	uint8_t bytes[8][32];
-	struct field_x8 least;
-	uint64_t limbs[8];
-
-	field_write(a, bytes);
-	least = field_read((const uint8_t *const[8]){
-	    bytes[0], bytes[0], bytes[0], bytes[0], bytes[0], bytes[0], bytes[0], bytes[0]});
-	for (int i = 0; i < 5; i++) {
-		_mm512_storeu_si512(limbs, least.limb[i]);
-		(*entry)[i] = limbs[0];
-	}
-}
 
 void verify_x8_init(void)
 {
-	const uint8_t *const encoded[8] = {base_point, base_point, base_point, base_point,
-	    base_point, base_point, base_point, base_point};
-	struct field_x8 two = field_small(2);
-	struct point base, p;
-	struct addend step;
-
-	curve_d = field_mul(
-	    field_carry(field_minus(field_small(121665))), field_invert(field_small(121666)));
-	curve_2d = field_add(curve_d, curve_d);
-	// 2^((p-1)/4), where (p-1)/4 = 2 * (2^252 - 3) + 1
-	root_of_minus_one = field_mul(field_square(field_power_root(two)), two);
-	point_read(encoded, false, &base);
-	step = point_addend(base);
-	p = base;
-	for (int i = 0; i < BASE_MULTIPLES; i++) {
-		struct field_x8 inverse = field_invert(p.z);
-		struct field_x8 x = field_mul(p.x, inverse), y = field_mul(p.y, inverse);
-
-		base_store(&base_table[i][0], field_add(y, x));
-		base_store(&base_table[i][1], field_sub(y, x));
-		base_store(&base_table[i][2], field_mul(field_mul(x, y), curve_2d));
-		p = point_add(p, &step, true);
-	}
-}
-
-// Signed digits of 8 lanes, lowest first.
-struct digits {
-	int64_t own[NIBBLES][8], base[BYTES][8];
-};
-
-static void split(struct digits *d, unsigned lane, const uint8_t h[32], const uint8_t s[32])
-{
-	int carry = 0;
-
-	for (int i = 0; i < NIBBLES; i++) {
-		int digit = (h[i / 2] >> 4 * (i % 2) & 15) + carry;
-
-		carry = digit > 8;
-		d->own[i][lane] = digit - 16 * carry;
-	}
-	carry = 0;
-	for (int i = 0; i < BYTES; i++) {
-		int digit = s[i] + carry;
-
-		carry = digit > 128;
-		d->base[i][lane] = digit - 256 * carry;
-	}
-}
-
-static struct addend own_choose(const struct addend table[OWN_MULTIPLES], const int64_t digits[8])
-{
-	__m512i d = _mm512_loadu_si512(digits), size = _mm512_abs_epi64(d);
-	struct addend q = {field_small(1), field_small(1), field_small(2), field_small(0)};
-
-	for (int i = 0; i < OWN_MULTIPLES; i++) {
-		__mmask8 is = _mm512_cmpeq_epi64_mask(size, _mm512_set1_epi64(i + 1));
-
-		q.sum = field_blend(is, q.sum, table[i].sum);
-		q.difference = field_blend(is, q.difference, table[i].difference);
-		q.z2 = field_blend(is, q.z2, table[i].z2);
-		q.t2d = field_blend(is, q.t2d, table[i].t2d);
-	}
-	return addend_negate(q, _mm512_movepi64_mask(d));
-}
-
-static struct field_x8 base_gather(int part, __m512i place, __mmask8 any, uint64_t otherwise)
-{
-	struct field_x8 r = field_small(otherwise);
-
-	for (int i = 0; i < 5; i++)
-		r.limb[i] =
-		    _mm512_mask_i64gather_epi64(r.limb[i], any, place, &base_table[0][part][i], 8);
-	return r;
-}
-
-static struct addend base_choose(const int64_t digits[8])
-{
-	__m512i d = _mm512_loadu_si512(digits), size = _mm512_abs_epi64(d);
-	__mmask8 any = _mm512_test_epi64_mask(size, size);
-	__m512i place =
-	    _mm512_mullo_epi64(_mm512_sub_epi64(size, _mm512_set1_epi64(1)), _mm512_set1_epi64(15));
-	struct addend q = {.sum = base_gather(0, place, any, 1),
-	    .difference = base_gather(1, place, any, 1),
-	    .t2d = base_gather(2, place, any, 0)};
-
-	return addend_negate(q, _mm512_movepi64_mask(d));
-}
-
-// s*B + h*a
-static struct point multiply(struct point a, const struct digits *d)
-{
-	struct addend table[OWN_MULTIPLES], q;
-	struct point p = point_zero(), multiple = a;
-
-	for (int i = 0; i < OWN_MULTIPLES; i++) {
-		table[i] = point_addend(multiple);
-		multiple = point_add(multiple, &table[0], true);
-	}
-	for (int i = NIBBLES - 1; i >= 0; i--) {
-		for (int bit = 0; bit < 4 && i < NIBBLES - 1; bit++)
-			p = point_double(p, bit == 3);
-		q = own_choose(table, d->own[i]);
-		p = point_add(p, &q, i % 2 == 0);
-		if (i % 2)
-			continue;
-		q = base_choose(d->base[i / 2]);
-		p = point_add_base(p, &q, false);
-	}
-	return p;
+	curve_init();
+	multiply_init();
 }
 
 // Below the order of the base point.
@@ -315,27 +98,136 @@ static bool check_prepare(const struct identity_check *c, uint8_t h[32])
 	       !is_small_order(c->key);
 }
 
-void verify_x8(struct identity_check *checks, unsigned count)
+static struct point known_point(const struct group *g, unsigned part)
 {
-	const uint8_t *keys[VERIFY_LANES];
-	uint8_t found[VERIFY_LANES][32], h[32];
-	struct digits digits;
-	struct point a;
-	__mmask8 points;
+	const uint8_t *x[VERIFY_LANES], *y[VERIFY_LANES];
+	struct point p = {.z = field_small(1)};
 
 	for (unsigned lane = 0; lane < VERIFY_LANES; lane++) {
-		struct identity_check *c = &checks[lane < count ? lane : 0];
+		x[lane] = g->items[lane]->powers.x[part];
+		y[lane] = g->items[lane]->powers.y[part];
+	}
+	p.x = field_read(x);
+	p.y = field_read(y);
+	p.t = field_mul(p.x, p.y);
+	return p;
+}
+
+static void group_points(struct group *g)
+{
+	const uint8_t *keys[VERIFY_LANES];
+
+	g->points = 0xff;
+	for (unsigned part = 0; g->known && part < MULTIPLY_PARTS; part++)
+		g->a[part] = known_point(g, part);
+	if (g->known)
+		return;
+	for (unsigned lane = 0; lane < VERIFY_LANES; lane++)
+		keys[lane] = g->items[lane]->check->key;
+	g->points = point_read(keys, true, &g->a[0]);
+	multiply_powers(g->a);
+}
+
+static void group_multiply(struct group *g)
+{
+	struct digits digits;
+	uint8_t h[32];
+
+	for (unsigned lane = 0; lane < VERIFY_LANES; lane++) {
+		struct identity_check *c = g->items[lane]->check;
 
 		c->valid = check_prepare(c, h);
-		split(&digits, lane, h, c->sig + 32);
-		keys[lane] = c->key;
+		digits_split(&digits, lane, h, c->sig + 32);
 	}
-	points = point_read(keys, true, &a);
-	point_write(multiply(a, &digits), found);
-	for (unsigned lane = 0; lane < count; lane++) {
-		struct identity_check *c = &checks[lane];
+	multiply(&g->r, g->a, &digits);
+}
 
-		c->valid = c->valid && (points >> lane & 1) && !memcmp(found[lane], c->sig, 32);
+// Makes every z that is asked for 1 / z.
+static void groups_invert(struct group *groups, unsigned count)
+{
+	struct field_x8 *all[FIELD_INVERT_MAX];
+	unsigned n = 0;
+
+	for (struct group *g = groups; g < groups + count; g++) {
+		all[n++] = &g->r.z;
+		for (unsigned part = 1; !g->known && part < MULTIPLY_PARTS; part++)
+			all[n++] = &g->a[part].z;
+	}
+	field_invert_all(all, n);
+}
+
+// The encodings of R' are the signatures' R.
+static void group_compare(const struct group *g)
+{
+	uint8_t found[VERIFY_LANES][32];
+	__mmask8 odd = field_is_odd(field_mul(g->r.x, g->r.z));
+
+	field_write(field_mul(g->r.y, g->r.z), found);
+	for (unsigned lane = 0; lane < g->count; lane++) {
+		struct identity_check *c = g->items[lane]->check;
+
+		found[lane][31] |= (uint8_t)((odd >> lane & 1) << 7);
+		c->valid = c->valid && (g->points >> lane & 1) && !memcmp(found[lane], c->sig, 32);
+	}
+}
+
+// Keys of which a signature was right.
+static void group_remember(struct group *g, struct key_cache *cache)
+{
+	uint8_t x[VERIFY_LANES][32], y[VERIFY_LANES][32];
+
+	for (unsigned part = 0; part < MULTIPLY_PARTS; part++) {
+		// of the first part z is 1
+		field_write(part ? field_mul(g->a[part].x, g->a[part].z) : g->a[0].x, x);
+		field_write(part ? field_mul(g->a[part].y, g->a[part].z) : g->a[0].y, y);
+		for (unsigned lane = 0; lane < g->count; lane++) {
+			memcpy(g->items[lane]->powers.x[part], x[lane], 32);
+			memcpy(g->items[lane]->powers.y[part],
+			    part ? y[lane] : g->items[lane]->check->key, 32);
+		}
+	}
+	for (unsigned lane = 0; lane < g->count; lane++)
+		if (g->items[lane]->check->valid && !g->items[lane]->known)
+			key_cache_add(cache, &g->items[lane]->powers);
+}
+
+// Those whose keys are known come first, so that few groups have some that are not.
+static void sort(
+    struct item *items, struct key_cache *cache, struct identity_check *checks, unsigned count)
+{
+	unsigned first = 0, last = count;
+
+	for (unsigned i = 0; i < count; i++) {
+		bool known = key_cache_find(cache, checks[i].key, &items[first].powers);
+		struct item *item = &items[known ? first++ : --last];
+
+		item->check = &checks[i];
+		item->known = known;
+	}
+}
+
+void verify_x8(struct key_cache *cache, struct identity_check *checks, unsigned count)
+{
+	struct group groups[VERIFY_MOST / VERIFY_LANES];
+	struct item items[VERIFY_MOST];
+	unsigned n = 0;
+
+	sort(items, cache, checks, count);
+	for (unsigned at = 0; at < count; at += VERIFY_LANES) {
+		struct group *g = &groups[n++];
+
+		g->count = count - at < VERIFY_LANES ? count - at : VERIFY_LANES;
+		for (unsigned lane = 0; lane < VERIFY_LANES; lane++)
+			g->items[lane] = &items[at + (lane < g->count ? lane : 0)];
+		g->known = g->items[g->count - 1]->known;
+		group_points(g);
+		group_multiply(g);
+	}
+	groups_invert(groups, n);
+	for (struct group *g = groups; g < groups + n; g++) {
+		group_compare(g);
+		if (!g->known && cache)
+			group_remember(g, cache);
 	}
 }
 

@@ -14,7 +14,7 @@ const char *const registry_counter_names[REGISTRY_COUNTER_COUNT] = {
 #undef X
 };
 
-enum { SIGNATURES_A_NODE = 4 };
+enum { SIGNATURES_A_NODE = 4, KEYS_REMEMBERED = 65536 };
 
 int registry_init(struct registry *r, const struct registry_config *config)
 {
@@ -27,7 +27,8 @@ int registry_init(struct registry *r, const struct registry_config *config)
 	rc = networks_init(&r->networks);
 	if (!rc)
 		rc = sig_cache_init(&r->sigs, config->capacity * SIGNATURES_A_NODE);
-	return rc;
+	r->keys = key_cache_new(KEYS_REMEMBERED);
+	return rc ? rc : r->keys ? 0 : -ENOMEM;
 }
 
 void registry_free(struct registry *r)
@@ -44,6 +45,7 @@ void registry_free(struct registry *r)
 	networks_free(&r->networks);
 	fleets_free(&r->fleets);
 	sig_cache_free(&r->sigs);
+	key_cache_free(r->keys);
 	sources_free(&r->unproven);
 }
 

@@ -9,6 +9,7 @@
 #include "controlplane/registry/sig_cache.h"
 #include "controlplane/registry/sources.h"
 #include "controlplane/registry/store.h"
+#include "crypto/key_cache.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -76,6 +77,7 @@ struct registry {
 	struct networks networks;
 	struct fleets fleets;
 	struct sig_cache sigs;
+	struct key_cache *keys;	 // for verifying more of the same node
 	struct sources unproven; // nodes by the address that they first registered from
 	// Where the relay hears a node; false: not at all. May be NULL.
 	bool (*heard_at)(void *ctx, uint32_t node, struct endpoint *at);

@@ -69,7 +69,7 @@ static void run(uv_work_t *work)
 		    .sig = j->call.sig,
 		    .msg = j->call.text,
 		    .len = j->call.text_len};
-	identity_verify_many(checks, count);
+	identity_verify_many(b->server->registry->keys, checks, count);
 	count = 0;
 	for (struct signature_job *j = b->jobs; j; j = j->next)
 		j->valid = checks[count++].valid;

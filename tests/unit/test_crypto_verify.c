@@ -3,12 +3,13 @@
 // AVX-512 IFMA both are libsodium.
 #include "base/random.h"
 #include "crypto/identity.h"
+#include "crypto/key_cache.h"
 #include "tests/unit/unit.h"
 
 #include <sodium.h>
 #include <string.h>
 
-enum { CASES = 64, ROUNDS = 4, BATCH_MAX = 17 };
+enum { CASES = 72, ROUNDS = 4, BATCH_MAX = 65, FEW = 5 };
 
 struct signed_text {
 	uint8_t key[IDENTITY_KEY_SIZE], sig[IDENTITY_SIG_SIZE], text[80];
@@ -16,6 +17,8 @@ struct signed_text {
 };
 
 static uint64_t chance = 2;
+// none, one that forgets most keys before they come again, one that holds all of a test
+static struct key_cache *caches[3];
 
 static void fill(void *out, size_t len)
 {
@@ -25,12 +28,11 @@ static void fill(void *out, size_t len)
 		*p++ = (uint8_t)(random_next(&chance) >> 32);
 }
 
-static struct signed_text make(void)
+static struct signed_text make_by(const uint8_t seed[IDENTITY_SEED_SIZE])
 {
-	uint8_t seed[IDENTITY_SEED_SIZE], secret[IDENTITY_SECRET_SIZE];
+	uint8_t secret[IDENTITY_SECRET_SIZE];
 	struct signed_text s;
 
-	fill(seed, sizeof(seed));
 	identity_derive(seed, s.key, secret);
 	s.len = random_next(&chance) % sizeof(s.text);
 	fill(s.text, s.len);
@@ -38,34 +40,51 @@ static struct signed_text make(void)
 	return s;
 }
 
-// Both ways, in batches below, at and above the lanes. Returns how many passed.
-static unsigned compare(const struct signed_text *all, size_t count)
+static struct signed_text make(void)
 {
-	static const size_t batches[] = {1, 2, 7, 8, 9, BATCH_MAX};
+	uint8_t seed[IDENTITY_SEED_SIZE];
+
+	fill(seed, sizeof(seed));
+	return make_by(seed);
+}
+
+static void verify_in_batches(
+    struct key_cache *keys, size_t batch, const struct signed_text *all, const bool expected[CASES])
+{
+	for (size_t at = 0; at < CASES; at += batch) {
+		struct identity_check c[BATCH_MAX];
+		size_t n = CASES - at < batch ? CASES - at : batch;
+
+		for (size_t i = 0; i < n; i++) {
+			const struct signed_text *s = &all[at + i];
+
+			c[i] = (struct identity_check){
+			    .key = s->key, .sig = s->sig, .msg = s->text, .len = s->len};
+		}
+		identity_verify_many(keys, c, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(c[i].valid, expected[at + i]);
+	}
+}
+
+// Both ways, in batches below, at and above the lanes and what is verified at once, with keys seen
+// before and not. Returns how many passed.
+static unsigned compare(const struct signed_text all[CASES])
+{
+	static const struct {
+		unsigned cache;
+		size_t batch;
+	} runs[] = {{0, 1}, {0, 7}, {1, 8}, {1, 17}, {2, BATCH_MAX}, {2, 2}, {2, 9}};
+	bool expected[CASES];
 	unsigned passed = 0;
 
-	for (size_t b = 0; b < ARRAY_SIZE(batches); b++) {
-		size_t batch = batches[b];
-
-		for (size_t at = 0; at < count; at += batch) {
-			struct identity_check c[BATCH_MAX];
-			size_t n = count - at < batch ? count - at : batch;
-
-			for (size_t i = 0; i < n; i++) {
-				const struct signed_text *s = &all[at + i];
-
-				c[i] = (struct identity_check){
-				    .key = s->key, .sig = s->sig, .msg = s->text, .len = s->len};
-			}
-			identity_verify_many(c, n);
-			for (size_t i = 0; i < n; i++) {
-				assert_int_equal(c[i].valid,
-				    identity_verify(c[i].key, c[i].msg, c[i].len, c[i].sig));
-				passed += c[i].valid;
-			}
-		}
+	for (int i = 0; i < CASES; i++) {
+		expected[i] = identity_verify(all[i].key, all[i].text, all[i].len, all[i].sig);
+		passed += expected[i];
 	}
-	return passed / (unsigned)ARRAY_SIZE(batches);
+	for (size_t i = 0; i < ARRAY_SIZE(runs); i++)
+		verify_in_batches(caches[runs[i].cache], runs[i].batch, all, expected);
+	return passed;
 }
 
 static void test_right_and_wrong(void **state)
@@ -74,16 +93,19 @@ static void test_right_and_wrong(void **state)
 
 	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
-		for (int i = 0; i < CASES; i++)
-			all[i] = make();
-		assert_int_equal(compare(all, CASES), CASES);
+		for (int i = 0; i < CASES; i++) {
+			uint8_t seed[IDENTITY_SEED_SIZE] = {(uint8_t)(i % FEW)};
+
+			all[i] = round % 2 ? make_by(seed) : make();
+		}
+		assert_int_equal(compare(all), CASES);
 		// half of them with a wrong bit, wherever
 		for (int i = 0; i < CASES; i += 2) {
 			size_t bit = random_next(&chance) % ((32 + 64 + all[i].len) * 8);
 
 			((uint8_t *)&all[i])[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
-		assert_int_equal(compare(all, CASES), CASES / 2);
+		assert_int_equal(compare(all), CASES / 2);
 	}
 }
 
@@ -100,10 +122,10 @@ static void test_malleable(void **state)
 		all[i] = make();
 		sodium_add(all[i].sig + 32, order, sizeof(order));
 	}
-	assert_int_equal(compare(all, CASES), 0);
+	assert_int_equal(compare(all), 0);
 	for (int i = 0; i < CASES; i++)
 		memcpy(all[i].sig + 32, order, sizeof(order));
-	assert_int_equal(compare(all, CASES), 0);
+	assert_int_equal(compare(all), 0);
 }
 
 // Encodings around p, points of small order, with both signs, as key and as R.
@@ -143,7 +165,7 @@ static void test_odd_points(void **state)
 				if (zero)
 					memset(all[i].sig + 32, 0, 32);
 			}
-			assert_int_equal(compare(all, CASES), 0);
+			assert_int_equal(compare(all), 0);
 		}
 }
 
@@ -168,28 +190,34 @@ static void solve(struct signed_text *s, const uint8_t r[32], const uint8_t a[32
 	crypto_core_ed25519_scalar_add(s->sig + 32, h, r);
 }
 
-// A key with a part of order eight: passes when the hash happens to be a multiple of it. Who
-// multiplies by the cofactor takes all of them.
+// Keys with a part of order eight: each passes when the hash happens to be a multiple of it, and
+// not the next time. Who multiplies by the cofactor takes all of them.
 static void test_mixed_order(void **state)
 {
 	struct signed_text all[CASES];
+	uint8_t a[FEW][32], keys[FEW][32];
 	unsigned passed = 0;
 
 	(void)state;
+	for (int i = 0; i < FEW; i++) {
+		uint8_t point[32];
+
+		crypto_core_ed25519_scalar_random(a[i]);
+		assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(point, a[i]), 0);
+		assert_int_equal(crypto_core_ed25519_add(keys[i], point, eighth), 0);
+	}
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < CASES; i++) {
-			uint8_t r[32], a[32], point[32];
 			struct signed_text *s = &all[i];
+			uint8_t r[32];
 
 			*s = make();
-			crypto_core_ed25519_scalar_random(a);
 			crypto_core_ed25519_scalar_random(r);
 			assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(s->sig, r), 0);
-			assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(point, a), 0);
-			assert_int_equal(crypto_core_ed25519_add(s->key, point, eighth), 0);
-			solve(s, r, a);
+			memcpy(s->key, keys[i % FEW], sizeof(s->key));
+			solve(s, r, a[i % FEW]);
 		}
-		passed += compare(all, CASES);
+		passed += compare(all);
 	}
 	// one of eight, by chance
 	assert_in_range(passed, 1, CASES * ROUNDS / 2);
@@ -219,7 +247,7 @@ static void test_small_order(void **state)
 			solve(s, r, zero);
 		}
 	}
-	assert_int_equal(compare(all, CASES), 0);
+	assert_int_equal(compare(all), 0);
 }
 
 int main(void)
@@ -232,7 +260,14 @@ int main(void)
 	    cmocka_unit_test(test_small_order),
 	};
 
-	if (identity_init())
+	int failed;
+
+	caches[1] = key_cache_new(16);
+	caches[2] = key_cache_new(4096);
+	if (identity_init() || !caches[1] || !caches[2])
 		return 1;
-	return cmocka_run_group_tests_name("crypto_verify", tests, NULL, NULL);
+	failed = cmocka_run_group_tests_name("crypto_verify", tests, NULL, NULL);
+	key_cache_free(caches[1]);
+	key_cache_free(caches[2]);
+	return failed;
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "crypto/key_cache.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLACES_A_KEY = 4 };
+
+struct key_cache {
+	pthread_mutex_t lock;
+	struct key_powers *ring;
+	uint32_t *places; // by hash of the key: index in the ring
+	uint32_t size, next;
+};
+
+struct key_cache *key_cache_new(uint32_t keys)
+{
+	struct key_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	pthread_mutex_init(&c->lock, NULL);
+	c->size = keys;
+	c->ring = calloc(keys, sizeof(*c->ring));
+	c->places = calloc((size_t)keys * PLACES_A_KEY, sizeof(*c->places));
+	if (c->ring && c->places)
+		return c;
+	key_cache_free(c);
+	return NULL;
+}
+
+void key_cache_free(struct key_cache *c)
+{
+	if (!c)
+		return;
+	free(c->ring);
+	free(c->places);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+// Keys that meet here push each other out; that costs time only.
+static uint32_t *place_of(const struct key_cache *c, const uint8_t key[32])
+{
+	uint32_t hash;
+
+	memcpy(&hash, key, sizeof(hash));
+	return &c->places[hash & (c->size * PLACES_A_KEY - 1)];
+}
+
+bool key_cache_find(struct key_cache *c, const uint8_t key[32], struct key_powers *powers)
+{
+	const struct key_powers *known;
+	bool found;
+
+	if (!c)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	// a place that was never taken holds zeros, which are no key: of small order
+	known = &c->ring[*place_of(c, key)];
+	found = !memcmp(known->y[0], key, sizeof(known->y[0]));
+	if (found)
+		*powers = *known;
+	pthread_mutex_unlock(&c->lock);
+	return found;
+}
+
+void key_cache_add(struct key_cache *c, const struct key_powers *powers)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	*place_of(c, powers->y[0]) = c->next;
+	c->ring[c->next] = *powers;
+	c->next = (c->next + 1) & (c->size - 1);
+	pthread_mutex_unlock(&c->lock);
+}

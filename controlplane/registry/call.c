@@ -341,6 +341,11 @@ const struct dir_node *call_viewer(const struct registry *r, const struct call *
 	return directory_live(&r->nodes, id);
 }
 
+bool call_is_full(const struct call *c)
+{
+	return c->out.len > CALL_LIST_MAX;
+}
+
 struct network *call_network(struct registry *r, struct call *c)
 {
 	uint16_t id = field_u16(c->in, "network_id");

@@ -24,6 +24,9 @@ enum {
 // What a costly request counts as; for each so many nodes that it went through one more.
 enum { CALL_COST = 20, CALL_COST_NODES = 5000 };
 
+// Bytes of a list: what daemons accept, less the largest entry (a network with its rules).
+enum { CALL_LIST_MAX = 3 << 20 };
+
 enum call_step { CALL_DONE, CALL_VERIFY };
 
 struct call_row;
@@ -110,6 +113,8 @@ struct dir_node *call_node(struct registry *r, struct call *c, const char *field
 const struct dir_node *call_viewer(const struct registry *r, const struct call *c);
 // The network that "network_id" names; NULL with the standard error.
 struct network *call_network(struct registry *r, struct call *c);
+// A list's answer has room for no more entries; the rest comes when "next" is passed as "after".
+bool call_is_full(const struct call *c);
 // The administrator's token is right; else false with the standard error.
 bool call_is_admin(struct registry *r, struct call *c);
 // Owner, admin (`least`) of a network, by token or signature; false with the standard error.

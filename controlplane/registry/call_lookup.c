@@ -173,7 +173,7 @@ static void list_backbone(struct registry *r, struct call *c)
 	uint32_t slot = field_u32(c->in, "after"), count = 0;
 
 	out_open(&c->out, "nodes", '[');
-	for (; slot < r->nodes.slots && count < LIST_MAX; slot++) {
+	for (; slot < r->nodes.slots && count < LIST_MAX && !call_is_full(c); slot++) {
 		const struct dir_node *n = directory_slot(&r->nodes, slot);
 
 		if (!n || !n->live)
@@ -195,7 +195,7 @@ static void list_members(struct registry *r, struct call *c, const struct networ
 	uint32_t i = field_u32(c->in, "after"), last = i + LIST_MAX;
 
 	out_open(&c->out, "nodes", '[');
-	for (; i < net->count && i < last; i++) {
+	for (; i < net->count && i < last && !call_is_full(c); i++) {
 		const struct member *m = &net->members[i];
 		const struct dir_node *n = directory_live(&r->nodes, m->node);
 

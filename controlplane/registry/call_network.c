@@ -8,12 +8,8 @@
 
 // Networks: list, create, join, leave, rename, delete (wire-registry.md 2.C).
 
-static void do_list_networks(struct registry *r, struct call *c)
+static void out_backbone(struct registry *r, struct json_out *o)
 {
-	struct json_out *o = &c->out;
-	const struct network *net;
-
-	out_open(o, "networks", '[');
 	out_open(o, NULL, '{');
 	out_int(o, "id", 0);
 	out_text(o, "name", "backbone");
@@ -22,28 +18,46 @@ static void do_list_networks(struct registry *r, struct call *c)
 	out_bool(o, "enterprise", false);
 	out_int(o, "created", r->created);
 	out_close(o, '}');
-	for (net = network_after(&r->networks, 0); net;
-	     net = network_after(&r->networks, net->id)) {
-		out_open(o, NULL, '{');
-		out_int(o, "id", net->id);
-		out_text(o, "name", net->name);
-		out_int(o, "members", net->count);
-		out_text(o, "join_rule", join_rule_name(net->rule));
-		out_bool(o, "enterprise", net->enterprise);
-		out_int(o, "created", net->created);
-		if (net->max_members)
-			out_int(o, "max_members", net->max_members);
-		if (net->enterprise && net->description)
-			out_text(o, "description", net->description);
-		if (net->rules) {
-			out_bool(o, "managed", true);
-			out_raw(o, "rules", net->rules);
-		}
-		if (net->expr_policy)
-			out_bool(o, "has_expr_policy", true);
-		out_close(o, '}');
+}
+
+static void out_network(struct json_out *o, const struct network *net)
+{
+	out_open(o, NULL, '{');
+	out_int(o, "id", net->id);
+	out_text(o, "name", net->name);
+	out_int(o, "members", net->count);
+	out_text(o, "join_rule", join_rule_name(net->rule));
+	out_bool(o, "enterprise", net->enterprise);
+	out_int(o, "created", net->created);
+	if (net->max_members)
+		out_int(o, "max_members", net->max_members);
+	if (net->enterprise && net->description)
+		out_text(o, "description", net->description);
+	if (net->rules) {
+		out_bool(o, "managed", true);
+		out_raw(o, "rules", net->rules);
 	}
-	out_close(o, ']');
+	if (net->expr_policy)
+		out_bool(o, "has_expr_policy", true);
+	out_close(o, '}');
+}
+
+static void do_list_networks(struct registry *r, struct call *c)
+{
+	const struct network *net;
+	uint16_t last = field_u16(c->in, "after");
+
+	out_open(&c->out, "networks", '[');
+	if (!last)
+		out_backbone(r, &c->out);
+	for (net = network_after(&r->networks, last); net && !call_is_full(c);
+	     net = network_after(&r->networks, last)) {
+		out_network(&c->out, net);
+		last = net->id;
+	}
+	out_close(&c->out, ']');
+	if (net)
+		out_int(&c->out, "next", last);
 }
 
 static void do_create_network(struct registry *r, struct call *c)

@@ -144,6 +144,57 @@ static void test_networks(void **state)
 	lab_expect(l, "{'networks':[0]}", "{'type':'lookup','node_id':1}");
 }
 
+// Asks for all pages of a list; how many there were, and how many entries.
+static unsigned ask_pages(struct lab *l, const char *request, const char *list, size_t *entries)
+{
+	json_int_t after = 0;
+	unsigned pages = 0;
+
+	*entries = 0;
+	do {
+		json_t *answer = lab_ask(l, "{%s,'after':%lld}", request, (long long)after);
+
+		*entries += json_array_size(json_object_get(answer, list));
+		after = (json_int_t)json_number_value(json_object_get(answer, "next"));
+		json_decref(answer);
+	} while (++pages < 100 && after);
+	return pages;
+}
+
+// What would not fit into an answer comes in pages.
+static void test_large_lists(void **state)
+{
+	enum { RULES = 1 << 20, NETWORKS = 7, TAG_BYTES = 9000, MEMBERS = 900 };
+	struct lab *l = *state;
+	struct network *net;
+	size_t entries;
+	char name[32];
+
+	for (int i = 0; i < NETWORKS; i++) {
+		snprintf(name, sizeof(name), "net-%d", i);
+		net = network_add(&l->registry.networks, 0, name);
+		assert_non_null(net);
+		net->rules = malloc(RULES);
+		assert_non_null(net->rules);
+		memset(net->rules, ' ', RULES);
+		memcpy(net->rules, "{}", 2);
+		net->rules[RULES - 1] = 0;
+	}
+	assert_int_equal(ask_pages(l, "'type':'list_networks'", "networks", &entries), 3);
+	assert_int_equal(entries, NETWORKS + 1); // with the backbone
+	for (uint32_t id = 1; id <= MEMBERS; id++) {
+		struct member *m = member_add(net, id, ROLE_MEMBER);
+
+		assert_non_null(m);
+		m->tags = malloc(TAG_BYTES);
+		assert_non_null(m->tags);
+		memset(m->tags, 'a', TAG_BYTES);
+		m->tags[TAG_BYTES - 1] = 0;
+	}
+	assert_int_equal(ask_pages(l, "'type':'list_nodes','network_id':7", "nodes", &entries), 3);
+	assert_int_equal(entries, MEMBERS);
+}
+
 static void test_invites(void **state)
 {
 	struct lab *l = *state;
@@ -281,6 +332,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_handshake, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_reject, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_networks, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_large_lists, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_invites, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_policies, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_find, lab_open, lab_close),

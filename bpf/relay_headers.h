@@ -25,6 +25,7 @@ struct relay {
 	uint32_t sender, dest;
 	uint32_t udp_len;     // received
 	uint32_t payload_sum; // what the payload adds to the UDP sum, RFC 1071
+	uint32_t padding;     // bytes behind the datagram, as of short frames (IEEE 802.3)
 	uint8_t v4;	      // received over IPv4
 	uint8_t no_sum;	      // received without UDP checksum
 	uint8_t completed;    // a local sender left the checksum to be completed
@@ -89,7 +90,7 @@ static __always_inline int relay_sum(
 		return 0;
 	}
 	// Left half done by a local sender, or a whole one that looks like it.
-	if (state.generic || r->udp_len > SUM_MAX)
+	if (state.generic || r->udp_len > SUM_MAX || r->padding)
 		return UP;
 	r->payload_sum = sum_bytes(ctx, r->v4 ? HEADERS_V4 : HEADERS_V6);
 	r->completed = sum_fold(header + r->payload_sum) != 0xffff;
@@ -121,8 +122,9 @@ static __always_inline int relay_parse_v4(struct xdp_md *ctx, struct relay *r)
 	r->udp_len = bpf_ntohs(udp->len);
 	if (r->udp_len < sizeof(*udp) + BEACON_RELAY_SIZE ||
 	    bpf_ntohs(ip->tot_len) != sizeof(*ip) + r->udp_len ||
-	    (uint64_t)(end - (void *)udp) != r->udp_len)
+	    (uint64_t)(end - (void *)udp) < r->udp_len)
 		return UP;
+	r->padding = end - (void *)udp - r->udp_len;
 	r->v4 = 1;
 	r->to.words[2] = r->from.words[2] = bpf_htonl(0xffff);
 	r->to.words[3] = ip->daddr;
@@ -160,8 +162,9 @@ static __always_inline int relay_parse_v6(struct xdp_md *ctx, struct relay *r)
 		return UP;
 	r->udp_len = bpf_ntohs(udp->len);
 	if (r->udp_len < sizeof(*udp) + BEACON_RELAY_SIZE ||
-	    bpf_ntohs(ip->payload_len) != r->udp_len || (uint64_t)(end - (void *)udp) != r->udp_len)
+	    bpf_ntohs(ip->payload_len) != r->udp_len || (uint64_t)(end - (void *)udp) < r->udp_len)
 		return UP;
+	r->padding = end - (void *)udp - r->udp_len;
 	for (int i = 0; i < 4; i++) {
 		r->to.words[i] = ip->daddr.s6_addr32[i];
 		r->from.words[i] = ip->saddr.s6_addr32[i];
@@ -285,7 +288,7 @@ static __always_inline uint32_t relay_out_udp_len(const struct relay *r, const s
 	return r->udp_len - (o->carry ? 0 : BEACON_RELAY_SIZE - BEACON_RELAY_DELIVER_SIZE);
 }
 
-// Writes the headers of what leaves over those received. 0 or UP, with nothing changed.
+// Writes the headers of what leaves over those received. 0 or UP, with the datagram unchanged.
 static __always_inline int relay_build(
     struct xdp_md *ctx, const struct relay *r, const struct relay_out *o)
 {
@@ -294,6 +297,8 @@ static __always_inline int relay_build(
 		    (int)(r->udp_len - udp_len);
 	void *data, *end;
 
+	if (r->padding && bpf_xdp_adjust_tail(ctx, -(int)r->padding))
+		return UP;
 	if (moved && bpf_xdp_adjust_head(ctx, moved))
 		return UP;
 	data = (void *)(long)ctx->data;

@@ -3,8 +3,8 @@
 
 // What both programs of an interface do with a frame: whole UDP datagrams for the addresses that we
 // serve go to AF_XDP sockets, everything else stays with the kernel: other ports, fragments, frames
-// for another station, frames too big for a buffer. A queue without a socket is the kernel's too,
-// so nothing is ever black-holed.
+// for another station or VLAN, frames too big for a buffer. A queue without a socket is the
+// kernel's too, so nothing is ever black-holed.
 
 #include "bpf/steer_shared.h"
 #include "bpf/sum.h"
@@ -18,7 +18,7 @@
 #include <linux/ipv6.h>
 #include <linux/udp.h>
 
-enum { VLAN_DEPTH = 2, FRAGMENT_MASK = 0x3fff }; // more fragments, or an offset
+enum { VLAN_ID_MASK = 0xfff, FRAGMENT_MASK = 0x3fff }; // more fragments, or an offset
 
 struct vlan_tag {
 	__be16 tci;
@@ -102,6 +102,14 @@ static __always_inline _Bool is_listed(const struct steer_address *to)
 	return 0;
 }
 
+// The VLANs that the kernel would take; 0 is none, only a priority (IEEE 802.1Q).
+static __always_inline _Bool is_our_vlan(__be16 tci)
+{
+	__u32 id = bpf_ntohs(tci) & VLAN_ID_MASK;
+
+	return state.vlans[id / 64] >> id % 64 & 1;
+}
+
 // A generic program sees what the kernel merged (GRO) or a local sender did not split yet (GSO) as
 // one datagram. Its checksum then covers the pseudo header only, or is left out.
 static __always_inline _Bool may_be_merged(const struct udphdr *udp, __u64 sum)
@@ -123,13 +131,10 @@ static __always_inline _Bool is_served(struct xdp_md *ctx)
 		return 0;
 	type = eth->h_proto;
 	at = eth + 1;
-#pragma unroll
-	for (int i = 0; i < VLAN_DEPTH; i++) {
+	if (type == bpf_htons(ETH_P_8021Q)) {
 		struct vlan_tag *tag = at;
 
-		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
-			break;
-		if ((void *)(tag + 1) > end)
+		if ((void *)(tag + 1) > end || !is_our_vlan(tag->tci))
 			return 0;
 		type = tag->type;
 		at = tag + 1;

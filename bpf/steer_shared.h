@@ -8,6 +8,7 @@
 enum {
 	STEER_SERVED_MAX = 64,	// entries of `served`
 	STEER_QUEUE_MAX = 1024, // entries of the map `xsks`, indexed by receive queue
+	STEER_VLAN_WORDS = 4096 / 64,
 };
 
 // An address and port that we serve, all in network order. IPv4 is mapped (::ffff:a.b.c.d).
@@ -24,6 +25,7 @@ struct steer_state {
 	__u32 frame_max; // bytes of the biggest frame that fits a buffer
 	__u32 generic;	 // 1: the kernel runs the program after GRO, in place of the driver
 	__u32 served_count;
+	__u64 vlans[STEER_VLAN_WORDS]; // a bit for each VLAN that has an interface here, and for 0
 	// A list, not a hash map: a relay serves few addresses, and this costs half as much. An
 	// entry is complete before `served_count` covers it or its port is stored.
 	struct steer_address served[STEER_SERVED_MAX];

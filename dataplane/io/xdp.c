@@ -242,6 +242,13 @@ static void kernel_follow(struct xdp_link *x)
 	xdp_kernel_egress(x->cfg.kernel, x->cfg.egress, x->cfg.index, flags);
 }
 
+static void program_follow(struct xdp_link *x)
+{
+	xdp_program_station(&x->program, x->watch.mac);
+	xdp_program_vlans(&x->program, x->cfg.egress, x->cfg.index);
+	xdp_program_serve(&x->program, x->cfg.locals);
+}
+
 static int open_steps(struct link *link, struct xdp_link *x, struct link_error *err)
 {
 	int rc = spec_parse(x, x->cfg.spec, err);
@@ -256,12 +263,11 @@ static int open_steps(struct link *link, struct xdp_link *x, struct link_error *
 		rc = xdp_program_attach(&x->program, x, err);
 	if (rc)
 		return rc;
-	xdp_program_station(&x->program, x->watch.mac);
 	rc = queues_open(link, x, err);
 	if (rc)
 		return rc;
-	xdp_program_limit(&x->program, frame_limit(link));
-	xdp_program_serve(&x->program, x->cfg.locals);
+	program_follow(x);
+	xdp_program_limit(&x->program, frame_limit(link)); // from here on it steers
 	kernel_follow(x);
 	link->quiet = x->cfg.kernel != NULL;
 	return 0;
@@ -311,9 +317,8 @@ static void xdp_maintain(struct link *link)
 {
 	struct xdp_link *x = link->priv;
 
-	if (egress_follow(&x->watch))
-		xdp_program_station(&x->program, x->watch.mac);
-	xdp_program_serve(&x->program, x->cfg.locals);
+	egress_follow(&x->watch);
+	program_follow(x);
 	kernel_follow(x);
 }
 

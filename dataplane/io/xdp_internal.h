@@ -126,6 +126,9 @@ void xdp_program_serve(struct xdp_program *p, const struct local *locals);
 void xdp_program_limit(struct xdp_program *p, uint32_t frame_max);
 // Only frames for this station are steered.
 void xdp_program_station(struct xdp_program *p, const uint8_t mac[6]);
+// Of the tagged frames only those for a VLAN that has an interface here, by the egress table's
+// valid entries of this link. No system call, no privileges.
+void xdp_program_vlans(struct xdp_program *p, const struct egress *table, uint8_t link);
 void xdp_program_counts(const struct xdp_program *p, uint64_t counts[STEER_COUNTER_COUNT]);
 
 // Makes the worker's buffers on first use and binds one queue of the interface to them. 0 or a

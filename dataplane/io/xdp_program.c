@@ -213,6 +213,20 @@ void xdp_program_station(struct xdp_program *p, const uint8_t mac[6])
 	p->state->station = station;
 }
 
+void xdp_program_vlans(struct xdp_program *p, const struct egress *table, uint8_t link)
+{
+	uint64_t vlans[STEER_VLAN_WORDS] = {1};
+
+	for (int i = 0; i < EGRESS_MAX; i++) {
+		const struct egress *e = &table[i];
+
+		if (e->link == link && e->valid)
+			vlans[e->vlan / 64 % STEER_VLAN_WORDS] |= 1ULL << e->vlan % 64;
+	}
+	for (int i = 0; i < STEER_VLAN_WORDS; i++)
+		__atomic_store_n(&p->state->vlans[i], vlans[i], __ATOMIC_RELAXED);
+}
+
 // Gossip's extra ports and wildcards are the companion's.
 static bool is_steerable(const struct local *l)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the AF_XDP link receives and sends on a veth pair of the real kernel.
+#include "dataplane/io/xdp_internal.h"
 #include "tests/unit/xdp_lab.h"
 #include "wire/inet.h"
 
@@ -94,7 +95,11 @@ static void to_short_udp(struct lab_frame *f)
 	memcpy(f->data + f->l4 - 4, f->tag, LAB_TAG_SIZE);
 }
 
-static const uint16_t no_vlan[2], one_vlan[2] = {5}, two_vlans[2] = {7, 5};
+enum { OUR_VLAN = 5, PRIORITY = 6 << 13 };
+
+static const uint16_t no_vlan[2],
+    our_vlan[2] = {OUR_VLAN}, urgent[2] = {PRIORITY}, our_urgent[2] = {PRIORITY | OUR_VLAN},
+    other_vlan[2] = {OUR_VLAN + 64}, two_vlans[2] = {OUR_VLAN, OUR_VLAN};
 
 static const struct {
 	const char *name;
@@ -107,11 +112,15 @@ static const struct {
     {"IPv4", 4, no_vlan, 64, NULL, LAB_LINK},
     {"IPv4 with options", 4, no_vlan, 64, to_options, LAB_LINK},
     {"IPv4 with DF", 4, no_vlan, 64, to_dont_fragment, LAB_LINK},
-    {"IPv4, one tag", 4, one_vlan, 64, NULL, LAB_LINK},
-    {"IPv4, two tags", 4, two_vlans, 64, NULL, LAB_LINK},
+    {"IPv4, our VLAN", 4, our_vlan, 64, NULL, LAB_LINK},
+    {"IPv4, our VLAN and a priority", 4, our_urgent, 64, NULL, LAB_LINK},
+    {"IPv4, a priority", 4, urgent, 64, NULL, LAB_LINK},
+    {"IPv4, another VLAN", 4, other_vlan, 64, NULL, LAB_KERNEL},
+    {"IPv4, two tags", 4, two_vlans, 64, NULL, LAB_KERNEL},
     {"IPv6", 6, no_vlan, 64, NULL, LAB_LINK},
-    {"IPv6, one tag", 6, one_vlan, 64, NULL, LAB_LINK},
-    {"IPv6, two tags", 6, two_vlans, 64, NULL, LAB_LINK},
+    {"IPv6, our VLAN", 6, our_vlan, 64, NULL, LAB_LINK},
+    {"IPv6, another VLAN", 6, other_vlan, 64, NULL, LAB_KERNEL},
+    {"IPv6, two tags", 6, two_vlans, 64, NULL, LAB_KERNEL},
     {"biggest frame that fits", 4, no_vlan, 3520 - 42, NULL, LAB_LINK},
     {"in two buffers of veth", 4, no_vlan, 3600, NULL, LAB_KERNEL},
     {"jumbo frame", 4, no_vlan, 8900, NULL, LAB_KERNEL},
@@ -127,6 +136,18 @@ static const struct {
     {"half a UDP header", 4, no_vlan, 64, to_short_udp, LAB_KERNEL},
 };
 
+// As if the host had an interface for it; not every kernel has VLANs.
+static void vlan_serve(uint16_t vlan)
+{
+	struct egress table[EGRESS_MAX] = {
+	    {.vlan = vlan, .link = one.index, .valid = 1},
+	    {.vlan = vlan + 64, .link = one.index},
+	    {.vlan = vlan + 64, .link = one.index + 1, .valid = 1},
+	};
+
+	xdp_program_vlans(&((struct xdp_link *)one.priv)->program, table, one.index);
+}
+
 static void steered(uint8_t mode)
 {
 	struct link_config cfg = lab_config(&lab, "fw0");
@@ -134,6 +155,7 @@ static void steered(uint8_t mode)
 
 	cfg.native = mode;
 	lab_link_open(&one, &cfg);
+	vlan_serve(OUR_VLAN);
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
 		enum lab_place place;
 

@@ -41,8 +41,7 @@ static void flush_injects(struct hub *h)
 		uint32_t w = (uint32_t)__builtin_ctzll(left);
 
 		ring_commit(&h->injects[w]);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&h->at->memory.workers[w].sleeping, __ATOMIC_RELAXED) &&
+		if (ring_wake_needed(&h->at->memory.workers[w].sleeping) &&
 		    write(h->at->worker_fds[w], &one, sizeof(one)) < 0 && errno != EAGAIN)
 			h->stats->n[CP_INJECT_FULL]++;
 	}

@@ -25,7 +25,6 @@ enum {
 	SLEEP_MS = 1000,
 	NAP_FIRST_US = 10,
 	POLL_MAX = 128,
-	POLLING = 1, // worker_block.mode
 };
 
 struct worker {
@@ -118,15 +117,12 @@ static void worker_transmit(struct worker *w)
 		own->release(q, lists->release, lists->released);
 }
 
-// The control plane sets cp_sleeping before it looks at the ring a last time; the fence orders our
-// record before our look at cp_sleeping, so one of us sees the other.
 static void control_wake(struct worker *w)
 {
 	uint64_t one = 1;
 
 	w->env.punted = false;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&w->block->cp_sleeping, __ATOMIC_RELAXED) &&
+	if (ring_wake_needed(&w->block->cp_sleeping) &&
 	    write(w->cfg.cp_event_fd, &one, sizeof(one)) < 0)
 		return; // EAGAIN: the counter is full, it wakes anyway
 }

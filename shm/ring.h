@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 // A ring of bytes from one producer to one consumer, possibly in another process. Records are
-// 8-byte aligned and contiguous; the longest that always fits an empty ring is ring_record_max.
+// 8-byte aligned and contiguous; the longest that always fits an empty ring is half of it, header
+// included.
 // Positions count bytes ever written or read. The producer writes head, the consumer tail.
 //
 // Neither side trusts the other's words: the worst that a damaged ring does is to lose records.
@@ -34,11 +35,6 @@ struct ring_consumer {
 	uint64_t seen_head; // head when last looked at
 	uint64_t resets;    // times that a malformed record emptied the ring
 };
-
-static inline uint64_t ring_record_max(uint64_t size)
-{
-	return size / 2 - RING_HEADER;
-}
 
 static inline uint64_t ring_space(uint64_t len)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "wire/address.h"
 
+#include "base/decimal.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,20 +23,6 @@ int address_socket_format(struct address a, uint16_t port, char *buf, size_t cap
 		return at;
 	int len = snprintf(buf + at, cap - (size_t)at, ":%u", port);
 	return len >= 0 && (size_t)len < cap - (size_t)at ? at + len : -ENOBUFS;
-}
-
-// Decimal up to the byte end, which must follow at once. Returns the text behind it, or NULL.
-static const char *decimal_parse(const char *text, char end, uint16_t *out)
-{
-	uint32_t value = 0;
-	size_t digits = 0;
-
-	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 6; digits++)
-		value = value * 10 + (uint32_t)(text[digits] - '0');
-	if (digits == 0 || text[digits] != end || value > UINT16_MAX)
-		return NULL;
-	*out = (uint16_t)value;
-	return text + digits + 1;
 }
 
 static int hex_digit(char c)
@@ -69,7 +57,7 @@ static const char *address_parse_to(const char *text, char end, struct address *
 {
 	uint16_t network, repeated = 0, high, low;
 
-	text = decimal_parse(text, ':', &network);
+	text = decimal_read16(text, ':', &network);
 	if (text)
 		text = hex_parse(text, '.', &repeated);
 	if (text)
@@ -93,7 +81,7 @@ int address_socket_parse(const char *text, struct address *out, uint16_t *port)
 	uint16_t p;
 
 	text = address_parse_to(text, ':', &a);
-	if (!text || !decimal_parse(text, '\0', &p))
+	if (!text || !decimal_read16(text, '\0', &p))
 		return -EINVAL;
 	*out = a;
 	*port = p;

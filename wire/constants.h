@@ -3,7 +3,7 @@
 // this file too. Sizes are bytes and count the type byte or the magic.
 #pragma once
 
-// Byte 0 of a beacon message; every type is below BEACON_TYPE_LIMIT, every frame starts with 'P'.
+// Byte 0 of a beacon message; every frame starts with 'P' instead.
 enum beacon_type {
 	BEACON_DISCOVER = 0x01,
 	BEACON_DISCOVER_REPLY = 0x02,
@@ -15,7 +15,6 @@ enum beacon_type {
 	BEACON_DISCOVER_EX = 0x08,
 	BEACON_RELAY_DELIVER_DEST = 0x09,
 	BEACON_NOTIFY = 0x0a,
-	BEACON_TYPE_LIMIT = 0x10,
 };
 
 enum {

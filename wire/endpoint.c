@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "wire/endpoint.h"
 
+#include "base/decimal.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -55,19 +57,6 @@ int endpoint_format(const struct endpoint *e, char *buf, size_t cap)
 	return len >= 0 && (size_t)len < cap ? len : -ENOBUFS;
 }
 
-static int port_parse(const char *text, uint16_t *out)
-{
-	uint32_t port = 0;
-	size_t digits = 0;
-
-	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 6; digits++)
-		port = port * 10 + (uint32_t)(text[digits] - '0');
-	if (digits == 0 || text[digits] != '\0' || port > UINT16_MAX)
-		return -EINVAL;
-	*out = (uint16_t)port;
-	return 0;
-}
-
 static int addr_parse(const char *text, size_t len, bool only_v6, struct endpoint *out)
 {
 	char copy[INET6_ADDRSTRLEN];
@@ -107,7 +96,7 @@ int endpoint_parse(const char *text, uint16_t default_port, struct endpoint *out
 		addr_len = (size_t)(colon - addr);
 		port_text = colon + 1;
 	}
-	if (port_text ? port_parse(port_text, &port) < 0 : default_port == 0)
+	if (port_text ? !decimal_read16(port_text, 0, &port) : default_port == 0)
 		return -EINVAL;
 	if (addr_parse(addr, addr_len, bracket, &parsed) < 0)
 		return -EINVAL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Ethernet, IPv4, IPv6 and UDP headers, and their checksums (RFC 791, 8200, 768, 1071, 1624).
+// Ethernet, IPv4, IPv6 and UDP headers, and their checksums (RFC 791, 8200, 768, 1071).
 //
 // Sums are kept in memory order: 16-bit words are added as they stand in memory, so addresses,
 // ports and checksums go in and out without byte swaps (RFC 1071 section 2, part B). Checksums in
@@ -28,10 +28,8 @@ enum {
 	ETH_TYPE_SVLAN = 0x88a8, // 802.1ad
 	VLAN_TAG_SIZE = 4,
 	VLAN_TAGS_MAX = 2,
-	VLAN_ID_MASK = 0x0fff,
 
 	IPV4_HEADER_SIZE = 20, // without options
-	IPV4_OFFSET_TOS = 1,
 	IPV4_OFFSET_LENGTH = 2,
 	IPV4_OFFSET_ID = 4,
 	IPV4_OFFSET_FRAGMENT = 6,
@@ -79,11 +77,6 @@ static inline uint16_t csum_fold(uint64_t sum);
 static inline bool csum_same(uint64_t a, uint64_t b);
 // A sum that takes away what `sum` (below 2^47) added.
 static inline uint64_t csum_negate(uint64_t sum);
-// RFC 1624 equation 3: the checksum after the bytes summed as removed became those summed as added.
-// Ranges must start at the same parity. A wrong checksum stays wrong.
-static inline uint16_t csum_replace(uint16_t check, uint64_t removed, uint64_t added);
-// The same for UDP: a sum of zero is sent as 0xffff, since zero means "no checksum" (RFC 768).
-static inline uint16_t udp_csum_replace(uint16_t check, uint64_t removed, uint64_t added);
 
 // header_len in bytes; the checksum field is taken as zero.
 static inline uint16_t ipv4_checksum(const uint8_t *header, size_t header_len);
@@ -93,7 +86,8 @@ static inline uint64_t udp6_pseudo_sum(
     const uint8_t src[16], const uint8_t dst[16], uint32_t udp_len);
 // That of a datagram that inet_udp_parse found in `data`.
 static inline uint64_t inet_udp_pseudo_sum(const uint8_t *data, const struct inet_udp *h);
-// pseudo plus the UDP header (checksum field zero) and payload: what belongs into the field.
+// pseudo plus the UDP header (checksum field zero) and payload: what belongs into the field. A sum
+// of zero is sent as 0xffff, since zero means "no checksum" (RFC 768).
 static inline uint16_t udp_checksum(uint64_t pseudo, const uint8_t *udp, size_t udp_len);
 // True when the checksum in the header is right. A zero field (no checksum) is for the caller.
 static inline bool udp_checksum_ok(uint64_t pseudo, const uint8_t *udp, size_t udp_len);
@@ -111,8 +105,6 @@ static inline int inet_udp_parse(const uint8_t *data, size_t len, struct inet_ud
 // inet_udp_parse. For a caller that then works with offsets the compiler knows.
 static inline bool inet_udp_parse_plain4(const uint8_t *data, size_t len, struct inet_udp *out);
 static inline bool inet_udp_parse_plain6(const uint8_t *data, size_t len, struct inet_udp *out);
-// The same for data that starts with the IP header.
-static inline int inet_udp_parse_l3(const uint8_t *data, size_t len, struct inet_udp *out);
 
 // udp_len: UDP header and payload. Addresses in network byte order. DF is not set; id is host
 // order.
@@ -180,21 +172,6 @@ static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 	if (len & 1)
 		memcpy(&one, p, 1);
 	return sum + high + four + two + one;
-}
-
-static inline uint16_t csum_replace(uint16_t check, uint64_t removed, uint64_t added)
-{
-	uint16_t old = (uint16_t)~check;
-	uint16_t minus = (uint16_t)~csum_fold(removed);
-
-	return (uint16_t)~csum_fold((uint64_t)old + minus + csum_fold(added));
-}
-
-static inline uint16_t udp_csum_replace(uint16_t check, uint64_t removed, uint64_t added)
-{
-	uint16_t sum = csum_replace(check, removed, added);
-
-	return sum ? sum : 0xffff;
 }
 
 static inline uint16_t ipv4_checksum(const uint8_t *header, size_t header_len)
@@ -304,13 +281,6 @@ static inline int inet_udp_parse_at(const uint8_t *data, size_t len, struct inet
 		return -EBADMSG;
 	out->payload = (uint8_t)(out->l4 + UDP_HEADER_SIZE);
 	return 0;
-}
-
-static inline int inet_udp_parse_l3(const uint8_t *data, size_t len, struct inet_udp *out)
-{
-	out->l3 = 0;
-	out->vlan_tags = 0;
-	return inet_udp_parse_at(data, len, out);
 }
 
 static inline int inet_udp_parse(const uint8_t *data, size_t len, struct inet_udp *out)

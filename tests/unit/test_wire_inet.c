@@ -77,63 +77,31 @@ static void fold_is_that_of_rfc1071(void **state)
 	}
 }
 
-static void replace_of_rfc1624(void **state)
+// Of random datagrams: the sum that is made is taken for right, and no longer after one flipped
+// bit.
+static void made_sums_hold(void **state)
 {
-	(void)state;
-	// section 4: equation 3 gives 0x0000 where the older formula gave 0xffff
-	assert_int_equal(csum_replace(htobe16(0xdd2f), htobe16(0x5555), htobe16(0x3285)), 0x0000);
-	assert_int_equal(
-	    udp_csum_replace(htobe16(0xdd2f), htobe16(0x5555), htobe16(0x3285)), 0xffff);
-}
-
-// Rewrites a random part of a random datagram and compares with the sum made anew.
-static void replace_agrees_with_recompute(void **state)
-{
-	uint8_t data[64];
 	uint64_t seed = 7;
 	(void)state;
 
-	for (int round = 0; round < 200000; round++) {
-		uint64_t pseudo, removed;
+	for (int round = 0; round < 100000; round++) {
+		size_t len = UDP_HEADER_SIZE + random_below(&seed, 57);
+		uint64_t pseudo = (uint32_t)random_next(&seed);
+		uint8_t data[64];
 		uint16_t check;
 
 		fill(data, sizeof(data), &seed);
-		pseudo = (uint32_t)seed;
-		size_t at = UDP_HEADER_SIZE + (data[0] % 20) * 2u;
-		size_t len = data[1] % 16;
 		if (round % 4 == 0) {
 			memset(data, 0, sizeof(data));
 			pseudo = round % 8 ? 0 : 0xffff;
 		}
-		check = udp_checksum(pseudo, data, sizeof(data));
-		removed = csum_add(0, data + at, len);
-		fill(data + at, len, &seed);
-		if (round % 3 == 0)
-			memset(data + at, round % 2 ? 0xff : 0, len);
-		check = udp_csum_replace(check, removed, csum_add(0, data + at, len));
+		check = udp_checksum(pseudo, data, len);
 		assert_int_not_equal(check, 0);
 		memcpy(data + UDP_OFFSET_CHECKSUM, &check, sizeof(check));
-		assert_true(udp_checksum_ok(pseudo, data, sizeof(data)));
+		assert_true(udp_checksum_ok(pseudo, data, len));
+		data[random_below(&seed, (uint32_t)len)] ^= (uint8_t)(1 << random_below(&seed, 8));
+		assert_false(udp_checksum_ok(pseudo, data, len));
 	}
-}
-
-static void replace_keeps_corruption(void **state)
-{
-	struct vector v = vector_load(FILE_NAME, "ipv4");
-	uint8_t *ip = v.data + ETH_HEADER_SIZE, *udp = ip + IPV4_HEADER_SIZE;
-	uint32_t src, dst, other = htobe32(0x0a000001);
-	uint16_t check;
-	(void)state;
-
-	memcpy(&src, ip + IPV4_OFFSET_SRC, 4);
-	memcpy(&dst, ip + IPV4_OFFSET_DST, 4);
-	memcpy(&check, udp + UDP_OFFSET_CHECKSUM, 2);
-	udp[UDP_HEADER_SIZE + 11] ^= 4;
-	check = udp_csum_replace(check, dst, other);
-	memcpy(udp + UDP_OFFSET_CHECKSUM, &check, 2);
-	assert_false(udp_checksum_ok(udp4_pseudo_sum(src, other, 28), udp, 28));
-	udp[UDP_HEADER_SIZE + 11] ^= 4;
-	assert_true(udp_checksum_ok(udp4_pseudo_sum(src, other, 28), udp, 28));
 }
 
 static void frames_with_udp(void **state)
@@ -167,10 +135,6 @@ static void frames_with_udp(void **state)
 			assert_int_equal(inet_udp_parse(copy, len, &w), -EMSGSIZE);
 			free(copy);
 		}
-		assert_int_equal(
-		    inet_udp_parse_l3(v.data + facts[i].where.l3, v.len - facts[i].where.l3, &w),
-		    0);
-		assert_int_equal(w.payload, facts[i].where.payload - facts[i].where.l3);
 		// Ethernet padding does not belong to the datagram
 		assert_int_equal(inet_udp_parse(v.data, v.len + 18, &w), 0);
 		assert_int_equal(w.udp_len, 28);
@@ -328,9 +292,7 @@ int main(void)
 	    cmocka_unit_test(fold_extremes),
 	    cmocka_unit_test(fold_is_that_of_rfc1071),
 	    cmocka_unit_test(plain_frames),
-	    cmocka_unit_test(replace_of_rfc1624),
-	    cmocka_unit_test(replace_agrees_with_recompute),
-	    cmocka_unit_test(replace_keeps_corruption),
+	    cmocka_unit_test(made_sums_hold),
 	    cmocka_unit_test(frames_with_udp),
 	    cmocka_unit_test(frames_without_udp),
 	    cmocka_unit_test(frames_inconsistent),

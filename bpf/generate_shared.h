@@ -11,8 +11,6 @@ enum {
 	GENERATE_WINDOWS_MAX = 1024,  // spans of time that are counted apart
 	GENERATE_WORDS_MAX = 176,     // pattern words: frames of at most 16 + 8 * 176 bytes
 	GENERATE_HEADERS = 42,	      // Ethernet, IPv4, UDP
-	GENERATE_RELAY_HEADER = 9,    // type, sender, destination
-	GENERATE_FRAME_HEADER = 16,   // flow, sequence, time of sending
 	GENERATE_START = 56,	      // headers, rounded up to words
 };
 

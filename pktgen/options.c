@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/options.h"
 
+#include "wire/constants.h"
+
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -186,7 +188,7 @@ static void parse_one(struct options *o, int id, const char *option, const char 
 
 	switch (id) {
 	case O_TO:
-		parse_endpoint(&o->to, option, value, 9001);
+		parse_endpoint(&o->to, option, value, BEACON_PORT);
 		break;
 	case O_FROM:
 		parse_endpoint(&o->from, option, value, 1);

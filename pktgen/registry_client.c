@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/registry_client.h"
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "wire/bytes.h"
 
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -51,14 +51,6 @@ const char *phase_name(enum phase phase)
 	    "register", "first", "publish", "heartbeat", "poll", "lookup", "resolve", "again"};
 
 	return names[phase];
-}
-
-uint64_t load_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
 // Requests of a node in a phase; 0: until the time is over.
@@ -111,7 +103,7 @@ static void send_more(struct turn *t)
 		store_be32(l->out + l->out_len, (uint32_t)len);
 		l->out_len += len + 4;
 		l->window[(l->head + l->open) % WINDOW_MAX] =
-		    (struct open_request){load_now_ns(), node};
+		    (struct open_request){clock_mono_ns(), node};
 		l->open++;
 	}
 	n = l->out_len ? send(l->fd, l->out, l->out_len, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
@@ -129,7 +121,7 @@ static int take_answer(struct turn *t, const char *json, size_t len)
 
 	if (!t->l->open)
 		return -EBADMSG;
-	histogram_add(&t->result->latency, load_now_ns() - r->sent_ns, 1);
+	histogram_add(&t->result->latency, clock_mono_ns() - r->sent_ns, 1);
 	t->l->head = (t->l->head + 1) % WINDOW_MAX;
 	t->l->open--;
 	t->result->answers++;
@@ -181,8 +173,8 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 	int rc;
 
 	memset(result, 0, sizeof(*result));
-	start = load_now_ns();
-	end = start + c->seconds * 1000000000ULL;
+	start = clock_mono_ns();
+	end = start + c->seconds * NS_PER_S;
 	for (uint32_t i = 0; i < c->connections; i++) {
 		t.l = &c->link[i];
 		t.l->next = 0;
@@ -194,7 +186,7 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 
 		if (n == 0)
 			return -ETIMEDOUT;
-		t.ended = !want && load_now_ns() >= end;
+		t.ended = !want && clock_mono_ns() >= end;
 		for (int i = 0; i < n; i++) {
 			t.l = events[i].data.ptr;
 			rc = receive(&t);
@@ -207,7 +199,7 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 		if (want ? result->answers == want : t.ended && !open)
 			break;
 	}
-	result->seconds = (double)(load_now_ns() - start) / 1e9;
+	result->seconds = (double)(clock_mono_ns() - start) / 1e9;
 	return 0;
 }
 

@@ -49,7 +49,6 @@ void load_close(struct load *c);
 // a negative errno: -ECONNRESET, -ETIMEDOUT (no answer for 30 s), -EBADMSG.
 int load_run(struct load *c, enum phase phase, struct phase_result *result);
 
-uint64_t load_now_ns(void);
 // A connection of its own, from the address on loopback that the number gives: an address has only
 // so many ports. The descriptor or a negative errno.
 int load_socket(const struct endpoint *target, uint32_t number);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/registry_storm.h"
 
+#include "base/clock.h"
 #include "wire/bytes.h"
 
 #include <errno.h>
@@ -60,7 +61,7 @@ static void arrive(struct storm *s, uint32_t node)
 		close(v->fd);
 	}
 	*v = (struct visitor){
-	    .fd = load_socket(&s->c->to, node), .node = node, .turn_ns = load_now_ns()};
+	    .fd = load_socket(&s->c->to, node), .node = node, .turn_ns = clock_mono_ns()};
 	if (v->fd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, v->fd, &event))
 		leave(s, v, true);
 	else
@@ -93,12 +94,12 @@ static void hear(struct storm *s, struct visitor *v)
 		return;
 	}
 	s->result->done++;
-	histogram_add(&s->result->latency, load_now_ns() - v->turn_ns, 1);
+	histogram_add(&s->result->latency, clock_mono_ns() - v->turn_ns, 1);
 }
 
 static int serve(struct storm *s, uint32_t nodes, uint32_t seconds)
 {
-	uint64_t start = load_now_ns(), now = start, heard = start;
+	uint64_t start = clock_mono_ns(), now = start, heard = start;
 	struct epoll_event events[EVENTS];
 	uint32_t next = 0;
 
@@ -107,10 +108,10 @@ static int serve(struct storm *s, uint32_t nodes, uint32_t seconds)
 
 		for (int i = 0; i < n; i++)
 			hear(s, events[i].data.ptr);
-		now = load_now_ns();
+		now = clock_mono_ns();
 		if (n > 0)
 			heard = now;
-		else if (now - heard > PATIENCE_S * 1000000000ULL)
+		else if (now - heard > PATIENCE_S * NS_PER_S)
 			return -ETIMEDOUT;
 		while (next < nodes &&
 		       (now - start) / 1000 * nodes >= (uint64_t)next * seconds * 1000000)

@@ -2,6 +2,7 @@
 #include "pktgen/traffic.h"
 
 #include "base/random.h"
+#include "bpf/generate_shared.h"
 #include "wire/beacon.h"
 
 #include <errno.h>
@@ -159,19 +160,13 @@ void traffic_prefetch(const struct traffic *t, const uint8_t *data, size_t len)
 		__builtin_prefetch(&t->flows[number], 1);
 }
 
-// Eight bytes that depend on flow, sequence and position, so that no frame equals another.
-static uint64_t pattern(uint32_t flow, uint32_t sequence, uint32_t position)
-{
-	return ((uint64_t)flow << 32 | sequence) * 0x9E3779B97F4A7C15ULL + position;
-}
-
 static void pattern_fill(uint8_t *p, size_t len, uint32_t flow, uint32_t sequence)
 {
 	uint32_t i = 0;
 
 	for (; len >= 8; len -= 8, p += 8)
-		store_be64(p, pattern(flow, sequence, i++));
-	for (uint64_t last = pattern(flow, sequence, i); len > 0; len--, last >>= 8)
+		store_be64(p, generate_pattern(flow, sequence, i++));
+	for (uint64_t last = generate_pattern(flow, sequence, i); len > 0; len--, last >>= 8)
 		*p++ = (uint8_t)last;
 }
 
@@ -180,9 +175,9 @@ static bool pattern_holds(const uint8_t *p, size_t len, uint32_t flow, uint32_t 
 	uint32_t i = 0;
 
 	for (; len >= 8; len -= 8, p += 8)
-		if (load_be64(p) != pattern(flow, sequence, i++))
+		if (load_be64(p) != generate_pattern(flow, sequence, i++))
 			return false;
-	for (uint64_t last = pattern(flow, sequence, i); len > 0; len--, last >>= 8)
+	for (uint64_t last = generate_pattern(flow, sequence, i); len > 0; len--, last >>= 8)
 		if (*p++ != (uint8_t)last)
 			return false;
 	return true;

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENT_MAX = 1024 };
-
 static void xdp_close(struct backend *b)
 {
 	struct xdp *x = b->priv;
@@ -90,9 +88,10 @@ static unsigned xdp_receive(struct backend *b, struct message *m, unsigned max, 
 	uint32_t at, n, kept = 0;
 
 	give_back(s);
-	n = xsk_ring_cons__peek(&s->rx, max < LENT_MAX ? max : LENT_MAX, &at);
-	if (!n && (poll(&ready, 1, timeout_ms) < 1 ||
-		      !(n = xsk_ring_cons__peek(&s->rx, max < LENT_MAX ? max : LENT_MAX, &at))))
+	n = xsk_ring_cons__peek(&s->rx, max < XDP_LENT_MAX ? max : XDP_LENT_MAX, &at);
+	if (!n &&
+	    (poll(&ready, 1, timeout_ms) < 1 ||
+		!(n = xsk_ring_cons__peek(&s->rx, max < XDP_LENT_MAX ? max : XDP_LENT_MAX, &at))))
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&s->rx, at + i);

@@ -13,6 +13,7 @@ enum {
 	XDP_FRAMES = 8192,
 	XDP_FRAME_SIZE = XSK_UMEM__DEFAULT_FRAME_SIZE,
 	XDP_RING = 4096,
+	XDP_LENT_MAX = 1024, // frames of one receive
 };
 
 // Looks the interface up and asks the kernel for the relay's MAC, which must be on the link.
@@ -27,7 +28,7 @@ struct xdp_socket {
 	uint8_t *area;
 	uint64_t free[XDP_FRAMES / 2]; // frames for sending; the other half receives
 	uint32_t free_count;
-	uint64_t lent[1024]; // received frames that the last receive handed out
+	uint64_t lent[XDP_LENT_MAX]; // received frames that the last receive handed out
 	uint32_t lent_count;
 };
 

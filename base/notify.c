@@ -88,7 +88,8 @@ static int send_with_fd(const char *state, int fd)
 	return sendmsg(client, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int notify_send(const char *state)
+// Lines as "READY=1\nSTATUS=serving".
+static int notify_send(const char *state)
 {
 	return send_with_fd(state, -1);
 }

@@ -11,11 +11,9 @@
 
 // Client. Connects to $NOTIFY_SOCKET once, so that messages still arrive after the uid changed or
 // the file system is out of reach. Without the variable this and all sends succeed and do nothing.
-// Call before privilege_drop(). notify_send() is thread-safe.
+// Call before privilege_drop(). Sends are thread-safe.
 int notify_open(void);
 void notify_close(void);
-// `state`: lines as "READY=1\nSTATUS=serving".
-int notify_send(const char *state);
 int notify_ready(const char *status);
 int notify_status(const char *status);
 int notify_stopping(const char *status);

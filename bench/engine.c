@@ -67,7 +67,8 @@ static double trial(struct rig *rig, uint32_t nodes, unsigned workers)
 	return rate;
 }
 
-int engine_cores(int argc, char **argv)
+// [NODES [CORES]]: how the throughput grows with the workers.
+static int engine_cores(int argc, char **argv)
 {
 	uint32_t nodes = argc > 0 ? (uint32_t)strtoul(argv[0], NULL, 10) : 100000;
 	unsigned workers = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 3;

@@ -3,8 +3,6 @@
 
 // What bench/engine measures; each prints one JSON object. argv: what follows the name.
 
-// [NODES [CORES]]: how the throughput grows with the workers.
-int engine_cores(int argc, char **argv);
 // [NODES]: how long a datagram is under way in a worker at 80 % of what it can carry.
 int engine_latency(int argc, char **argv);
 // [FROM TO]: how long a worker stands still while the table grows from one number of nodes to the

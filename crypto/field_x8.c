@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-struct field_x8 field_squares(struct field_x8 a, unsigned count)
+static struct field_x8 field_squares(struct field_x8 a, unsigned count)
 {
 	while (count--)
 		a = field_square(a);

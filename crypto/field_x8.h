@@ -133,7 +133,6 @@ static inline struct field_x8 field_blend(__mmask8 mask, struct field_x8 a, stru
 	return a;
 }
 
-struct field_x8 field_squares(struct field_x8 a, unsigned count);
 // a^(2^252 - 3), for square roots, and a^(p - 2) = 1 / a.
 struct field_x8 field_power_root(struct field_x8 a);
 struct field_x8 field_invert(struct field_x8 a);

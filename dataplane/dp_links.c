@@ -19,7 +19,7 @@
 
 enum { SOCK_WORKERS_MAX = 4 };
 
-const struct link_ops *link_ops_find(const char *kind)
+static const struct link_ops *ops_find(const char *kind)
 {
 	static const struct link_ops *const all[] = {
 		&link_sock_ops,
@@ -119,7 +119,7 @@ static int link_open(struct dp *dp, const char *kind, const char *spec, bool ker
 	int rc = -ENOMEM;
 
 	if (link) {
-		link->ops = link_ops_find(kind);
+		link->ops = ops_find(kind);
 		rc = kernel && !dp->kernel.places ? kernel_open(dp, &err) : 0;
 		if (rc == 0)
 			rc = link->ops->open(link, &cfg, &err);

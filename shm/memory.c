@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/memory.h"
 
+#include "base/clock.h"
 #include "shm/pages.h"
 #include "shm/peer_table.h"
 
@@ -13,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static_assert(sizeof(struct shm_header) <= 4096, "the settings follow on the next page");
@@ -143,10 +143,7 @@ static int memory_resolve(struct memory *m, const struct shm_header *h, struct m
 
 static void dp_sign(struct shm_header *h)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	h->dp_started_ns = (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+	h->dp_started_ns = clock_real_ns();
 	__atomic_store_n(&h->dp_pid, (uint64_t)getpid(), __ATOMIC_RELEASE);
 	__atomic_fetch_add(&h->boot_count, 1, __ATOMIC_SEQ_CST);
 }

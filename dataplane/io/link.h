@@ -135,6 +135,3 @@ extern const struct link_ops link_xdp_ops;
 extern const struct link_ops link_sock_ops;
 extern const struct link_ops link_mem_ops;
 extern const struct link_ops link_dpdk_ops; // only in builds with FAIRWAY_DPDK
-
-// Finds the operations by kind; NULL when this build has none of that name.
-const struct link_ops *link_ops_find(const char *kind);

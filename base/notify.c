@@ -162,6 +162,7 @@ int notify_server_open(const char *path)
 {
 	struct sockaddr_un at;
 	socklen_t len;
+	mode_t before;
 	int one = 1, rc, fd;
 
 	rc = address_of(path, &at, &len);
@@ -172,9 +173,12 @@ int notify_server_open(const char *path)
 		return -errno;
 	if (*path == '/')
 		unlink(path);
+	before = umask(0177);
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) ||
-	    bind(fd, (struct sockaddr *)&at, len) || (*path == '/' && chmod(path, 0600))) {
+	    bind(fd, (struct sockaddr *)&at, len))
 		rc = -errno;
+	umask(before);
+	if (rc) {
 		close(fd);
 		return rc;
 	}

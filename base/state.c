@@ -52,6 +52,36 @@ static void find_foreign(const char *path, char *name, size_t size)
 		closedir(dir);
 }
 
+// A file with several names may be somebody's outside, put here by who served before: root would
+// give it away, or write a lock into it.
+static int refuse_second_name(int fd, const char *file, struct parse_error *error)
+{
+	struct stat info;
+
+	if (fstat(fd, &info) == 0 && (!S_ISREG(info.st_mode) || info.st_nlink <= 1))
+		return 0;
+	parse_error_set(error, "%s has another name elsewhere (hard link): remove it", file);
+	return -EMLINK;
+}
+
+// Whoever serves may write in the directory, so what is given away is what was looked at.
+static int give_file(const char *file, const struct privilege_user *user, struct parse_error *error)
+{
+	int fd = open(file, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	rc = fd < 0 ? -errno : refuse_second_name(fd, file, error);
+	if (rc == 0 && fchownat(fd, "", user->uid, user->gid, AT_EMPTY_PATH))
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (rc && rc != -EMLINK)
+		parse_error_set(
+		    error, "cannot give %s to user %s: %s", file, user->name, strerrordesc_np(-rc));
+	return rc;
+}
+
 static int hand_over(const char *path, const struct privilege_user *user, const char *option,
     struct parse_error *error)
 {
@@ -69,12 +99,9 @@ static int hand_over(const char *path, const struct privilege_user *user, const 
 		if (!strcmp(ours[i], ".."))
 			continue;
 		snprintf(file, sizeof(file), "%s/%s", path, ours[i]);
-		if (lchown(file, user->uid, user->gid) && errno != ENOENT) {
-			rc = -errno;
-			parse_error_set(error, "cannot give %s to user %s: %s", file, user->name,
-			    strerrordesc_np(-rc));
+		rc = give_file(file, user, error);
+		if (rc)
 			return rc;
-		}
 	}
 	return 0;
 }
@@ -170,6 +197,11 @@ int state_lock(const char *path, const char *name, struct parse_error *error)
 		return -EBUSY;
 	}
 	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	rc = refuse_second_name(fd, file, error);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
 	errno = ENOSPC; // what a short write means
 	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)n, 0) != n) {
 		rc = -errno;

@@ -29,7 +29,7 @@ int server_open(struct server *s, const char *state, uid_t owner, gid_t group)
 	mask = umask(0177);
 	rc = bind(s->fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
 	umask(mask);
-	if (rc == 0 && geteuid() == 0 && chown(s->path, owner, group))
+	if (rc == 0 && geteuid() == 0 && lchown(s->path, owner, group))
 		rc = -errno;
 	if (rc == 0 && listen(s->fd, SERVE_CLIENTS))
 		rc = -errno;

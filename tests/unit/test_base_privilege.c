@@ -197,6 +197,29 @@ static void names(void **state)
 	assert_true(strlen(text) < 10);
 }
 
+// Root neither writes into nor gives away a file that has a name outside of the directory too.
+static void hard_links_are_refused(const char *path, const char *file)
+{
+	struct privilege_user nobody = {.uid = 65534, .gid = 65534, .name = "nobody"};
+	struct parse_error error;
+	struct stat info;
+	char outside[80];
+
+	snprintf(outside, sizeof(outside), "%s-outside", path);
+	assert_int_equal(link(file, outside), 0);
+	assert_int_equal(state_lock(path, "lock", &error), -EMLINK);
+	assert_non_null(strstr(error.text, "hard link"));
+	assert_int_equal(stat(outside, &info), 0);
+	assert_true(info.st_size > 0);
+	if (geteuid() == 0) {
+		assert_int_equal(state_open(path, &nobody, "--state", &error), -EMLINK);
+		assert_int_equal(stat(outside, &info), 0);
+		assert_int_equal(info.st_uid, 0);
+		assert_int_equal(chown(path, 0, 0), 0);
+	}
+	unlink(outside);
+}
+
 static void state_directory(void **state)
 {
 	char path[64], file[80], expected[256];
@@ -227,6 +250,7 @@ static void state_directory(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	snprintf(file, sizeof(file), "%s/lock", path);
+	hard_links_are_refused(path, file);
 	unlink(file);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 65534, 65534), 0);

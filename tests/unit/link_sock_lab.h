@@ -35,6 +35,9 @@ void lab_close(struct lab *lab);
 void lab_gro_set(struct lab *lab);
 bool lab_has_gro(struct lab *lab);
 
+// Waits until loopback has delivered all that was sent: within the sender's call, unless the
+// processor is busy with the packets of others.
+void lab_settle(void);
 // Fills lab->d with exactly n datagrams in one burst; waits until the kernel has them all.
 unsigned lab_receive(struct lab *lab, unsigned queue, unsigned n);
 // Receives one datagram on whichever queue it comes to and returns the queue.

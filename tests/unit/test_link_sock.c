@@ -265,6 +265,7 @@ static void waits_in_the_socket(void **state)
 	assert_int_equal(lab->link.ops->rx(q, lab->d, BURST_MAX), 0);
 	for (unsigned i = 0; i < 3; i++)
 		client_send(client, i, 100, 0);
+	lab_settle();
 	lab->link.ops->wait(q);
 	lab->link.ops->wait(q); // the first is still there
 	assert_int_equal(lab->link.ops->rx(q, lab->d, BURST_MAX), 3);
@@ -283,6 +284,7 @@ static void waits_for_one_only(void **state)
 
 	(void)state;
 	client_send(client, 0, 100, 0);
+	lab_settle();
 	lab->link.ops->wait(lab->link.queues[0]);
 	assert_int_equal(lab_receive(lab, 0, 1), 1);
 	lab_release(lab, 0, 1);

@@ -52,7 +52,7 @@ void lab_node(struct stage_lab *lab, uint32_t id, const char *at, uint16_t nexth
 
 static void tables_fill(struct stage_lab *lab)
 {
-	struct peer peer = {.at = lab_endpoint("203.0.113.1:9001"), .nexthop = LAB_NEXTHOP};
+	struct peer peer = {.at = lab_endpoint(AT_PEER), .nexthop = LAB_NEXTHOP};
 	struct peer allowed = {.at = lab_endpoint("203.0.113.9:0")};
 
 	local_add(lab, LAB_V4, "192.0.2.1:9001");
@@ -64,10 +64,10 @@ static void tables_fill(struct stage_lab *lab)
 		lab->memory.nexthops[1 + i] = nexthop_make(lab_gateway, i);
 	assert_int_equal(peer_writer_put(&lab->peers, &peer), 0);
 	assert_int_equal(peer_writer_put(&lab->peers, &allowed), 1);
-	lab_node(lab, NODE_A, "198.51.100.1:4001", LAB_NEXTHOP, 0);
-	lab_node(lab, NODE_B, "198.51.100.2:4002", LAB_NEXTHOP, 0);
-	lab_node(lab, NODE_SIX, "[2001:db8:1::3]:4003", LAB_NEXTHOP, 0);
-	lab_node(lab, NODE_EX, "198.51.100.4:4004", LAB_NEXTHOP, NODE_CARRY);
+	lab_node(lab, NODE_A, AT_A, LAB_NEXTHOP, 0);
+	lab_node(lab, NODE_B, AT_B, LAB_NEXTHOP, 0);
+	lab_node(lab, NODE_SIX, AT_SIX, LAB_NEXTHOP, 0);
+	lab_node(lab, NODE_EX, AT_EX, LAB_NEXTHOP, NODE_CARRY);
 	lab_node(lab, NODE_FAR, NULL, 0, NODE_REMOTE);
 	lab_node(lab, NODE_COLD, "198.51.100.6:4006", 0, 0);
 	lab_node(lab, NODE_TAGGED, "198.51.100.7:4007", LAB_VLAN, 0);

@@ -19,12 +19,20 @@ enum { LAB_NEXTHOP = 1, LAB_VLAN = 2, LAB_DOWN = 3 }; // next hops; LAB_DOWN's e
 enum { LAB_MTU = 1500, LAB_BUFFER = HEADROOM + 2048 + TAILROOM };
 enum { LAB_VLAN_ID = 100 };
 
+// Where nodes and the peer relay are, and somebody who is none of them.
+#define AT_A	 "198.51.100.1:4001"
+#define AT_B	 "198.51.100.2:4002"
+#define AT_SIX	 "[2001:db8:1::3]:4003"
+#define AT_EX	 "198.51.100.4:4004"
+#define AT_PEER	 "203.0.113.1:9001"
+#define AT_OTHER "198.51.100.77:4001"
+
 // Nodes that are there from the start.
 enum {
-	NODE_A = 1,	  // 198.51.100.1:4001
-	NODE_B = 2,	  // 198.51.100.2:4002
-	NODE_SIX = 3,	  // [2001:db8:1::3]:4003
-	NODE_EX = 4,	  // 198.51.100.4:4004, registered with 0x08
+	NODE_A = 1,	  // AT_A
+	NODE_B = 2,	  // AT_B
+	NODE_SIX = 3,	  // AT_SIX
+	NODE_EX = 4,	  // AT_EX, registered with 0x08
 	NODE_FAR = 5,	  // known by the peer relay
 	NODE_COLD = 6,	  // 198.51.100.6:4006, next hop not resolved
 	NODE_TAGGED = 7,  // 198.51.100.7:4007, behind the VLAN

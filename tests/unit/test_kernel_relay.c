@@ -5,18 +5,12 @@
 #include "dataplane/io/xdp_internal.h"
 #include "dataplane/io/xdp_kernel.h"
 #include "shm/kernel_writer.h"
-#include "tests/unit/stage_lab.h"
+#include "tests/unit/relay_facts.h"
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <unistd.h>
-
-#define A     "198.51.100.1:4001"
-#define B     "198.51.100.2:4002"
-#define SIX   "[2001:db8:1::3]:4003"
-#define PEER  "203.0.113.1:9001"
-#define OTHER "198.51.100.77:4001"
 
 enum { SKIP_STATUS = 77, FRAME_MAX = 2048, FUZZ_ROUNDS = 20000 };
 
@@ -179,69 +173,19 @@ static enum verdict_of compare(struct dgram *d)
 	return v;
 }
 
-enum { IP = SENDER_CHECK_IP, FULL = SENDER_CHECK_ENDPOINT, OFF = SENDER_CHECK_OFF };
-
 static void routes(void **state)
 {
-	static const struct {
-		const char *from;
-		uint32_t sender, dest;
-		int check;
-		enum verdict_of verdict;
-	} facts[] = {
-	    {A, NODE_A, NODE_B, IP, SENT},
-	    {A, NODE_A, NODE_A, IP, SENT},
-	    {A, NODE_A, NODE_SIX, IP, SENT},
-	    {SIX, NODE_SIX, NODE_A, IP, SENT},
-	    {SIX, NODE_SIX, NODE_SIX, IP, SENT},
-	    {A, NODE_A, NODE_EX, IP, SENT},
-	    {SIX, NODE_SIX, NODE_EX, IP, SENT},
-	    {A, NODE_A, NODE_TAGGED, IP, UP},
-	    {A, NODE_A, NODE_COLD, IP, UP},
-	    {A, NODE_A, NODE_SHADY, IP, UP},
-	    {A, NODE_A, NODE_FAR, IP, UP},
-	    {A, NODE_A, NODE_NOBODY, IP, DROPPED},
-	    {"198.51.100.1:5999", NODE_A, NODE_B, IP, SENT},
-	    {"198.51.100.1:5999", NODE_A, NODE_B, FULL, DROPPED},
-	    {A, NODE_A, NODE_B, FULL, SENT},
-	    {OTHER, NODE_A, NODE_B, IP, DROPPED},
-	    {OTHER, NODE_A, NODE_B, FULL, DROPPED},
-	    {OTHER, NODE_A, NODE_B, OFF, SENT},
-	    {SIX, NODE_A, NODE_B, IP, DROPPED},
-	    {A, NODE_SIX, NODE_B, IP, DROPPED},
-	    {"[2001:db8:1::4]:4003", NODE_SIX, NODE_B, IP, DROPPED},
-	    {"[2001:db8:1::3]:4999", NODE_SIX, NODE_B, IP, SENT},
-	    {"[2001:db8:1::3]:4999", NODE_SIX, NODE_B, FULL, DROPPED},
-	    {A, NODE_NOBODY, NODE_B, IP, DROPPED},
-	    {A, NODE_NOBODY, NODE_B, OFF, SENT},
-	    {A, NODE_FAR, NODE_B, IP, DROPPED},
-	    {A, NODE_FAR, NODE_B, OFF, SENT},
-	    {A, 0, NODE_B, IP, DROPPED},
-	    {A, NODE_A, 0, IP, DROPPED},
-	    // a peer relay, or an address that gossip is taken from
-	    {PEER, NODE_FAR, NODE_B, IP, UP},
-	    {PEER, NODE_FAR, NODE_FAR, IP, UP},
-	    {"203.0.113.1:9002", NODE_FAR, NODE_B, IP, UP},
-	    {"203.0.113.9:9001", NODE_FAR, NODE_B, IP, UP},
-	    // nobody can answer there
-	    {"198.51.100.1:0", NODE_A, NODE_B, IP, DROPPED},
-	    {"0.1.2.3:4001", NODE_A, NODE_B, OFF, DROPPED},
-	    {"224.0.0.1:4001", NODE_A, NODE_B, OFF, DROPPED},
-	    {"[ff02::1]:4003", NODE_SIX, NODE_B, OFF, DROPPED},
-	    {"[::1]:4003", NODE_SIX, NODE_B, OFF, UP},
-	};
-
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
-	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
-		struct dgram *d;
+	for (size_t i = 0; i < ARRAY_SIZE(relay_facts); i++) {
+		const struct relay_fact *f = &relay_facts[i];
+		enum verdict_of own = f->drop ? DROPPED : SENT;
 
-		lab.env.set.sender_check = (uint64_t)facts[i].check;
+		lab.env.set.sender_check = (uint64_t)f->check;
 		settings_changed();
-		d = lab_relay(&lab, facts[i].from, facts[i].sender, facts[i].dest, "a frame");
-		if (compare(d) != facts[i].verdict)
-			fail_msg("fact %zu: %s %u -> %u", i, facts[i].from, facts[i].sender,
-			    facts[i].dest);
+		if (compare(lab_relay(&lab, f->from, f->sender, f->dest, "a frame")) !=
+		    (f->program ? own : UP))
+			fail_msg("fact %zu: %s %u -> %u", i, f->from, f->sender, f->dest);
 	}
 	lab.env.set.sender_check = IP;
 }
@@ -276,7 +220,7 @@ static struct dgram *frame_add(
 
 static void sizes(void **state)
 {
-	const struct frame_spec four = spec_from(A), six = spec_from(SIX);
+	const struct frame_spec four = spec_from(AT_A), six = spec_from(AT_SIX);
 
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
@@ -300,7 +244,7 @@ static void unusual_headers(void **state)
 
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
-	s = spec_from(A);
+	s = spec_from(AT_A);
 	s.ttl = 0;
 	assert_int_equal(compare(frame_add(&s, NODE_A, NODE_B, 10)), DROPPED);
 	s.ttl = 1;
@@ -308,16 +252,16 @@ static void unusual_headers(void **state)
 	s.no_checksum = 1;
 	assert_int_equal(compare(frame_add(&s, NODE_A, NODE_B, 10)), SENT);
 	assert_int_equal(compare(frame_add(&s, NODE_A, NODE_SIX, 10)), UP);
-	s = spec_from(SIX);
+	s = spec_from(AT_SIX);
 	s.no_checksum = 1;
 	assert_int_equal(compare(frame_add(&s, NODE_SIX, NODE_B, 10)), DROPPED);
-	s = spec_from(A);
+	s = spec_from(AT_A);
 	s.ip_options = 1;
 	assert_int_equal(compare(frame_add(&s, NODE_A, NODE_B, 10)), UP);
-	s = spec_from(A);
+	s = spec_from(AT_A);
 	s.vlan_tags = 1;
 	assert_int_equal(compare(frame_add(&s, NODE_A, NODE_B, 10)), UP);
-	s = spec_from(A);
+	s = spec_from(AT_A);
 	d = frame_add(&s, NODE_A, NODE_B, 10);
 	d->l2[ETH_HEADER_SIZE + IPV4_OFFSET_CHECKSUM] ^= 1;
 	assert_int_equal(compare(d), DROPPED);
@@ -332,7 +276,7 @@ static void unusual_headers(void **state)
 static void padding(void **state)
 {
 	static const size_t facts[][2] = {{0, 9}, {8, 1}, {10, 4}, {100, 3}, {1300, 180}};
-	const struct frame_spec four = spec_from(A), six = spec_from(SIX);
+	const struct frame_spec four = spec_from(AT_A), six = spec_from(AT_SIX);
 
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
@@ -350,7 +294,7 @@ static void padding(void **state)
 
 static void corruption_is_not_hidden(void **state)
 {
-	const struct frame_spec s = spec_from(A);
+	const struct frame_spec s = spec_from(AT_A);
 	struct dgram *d;
 	uint8_t out[FRAME_MAX];
 	enum verdict_of v;
@@ -370,7 +314,7 @@ static void corruption_is_not_hidden(void **state)
 // As a local sender leaves it.
 static void half_done_checksums(void **state)
 {
-	const char *const from[] = {A, SIX};
+	const char *const from[] = {AT_A, AT_SIX};
 
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
@@ -403,12 +347,12 @@ static void police(void **state)
 	kernel.rules->sender.slack_ns *= 3600;
 	for (int i = 0; i < 20; i++) {
 		lab_begin(&lab, LAB_RAW);
-		sent += compare(lab_relay(&lab, A, NODE_A, NODE_B, "x")) == SENT;
+		sent += compare(lab_relay(&lab, AT_A, NODE_A, NODE_B, "x")) == SENT;
 	}
 	assert_int_equal(sent, 5);
 	// by sender, and nobody spends another's tokens
-	assert_int_equal(compare(lab_relay(&lab, OTHER, NODE_B, NODE_A, "x")), DROPPED);
-	assert_int_equal(compare(lab_relay(&lab, B, NODE_B, NODE_A, "x")), SENT);
+	assert_int_equal(compare(lab_relay(&lab, AT_OTHER, NODE_B, NODE_A, "x")), DROPPED);
+	assert_int_equal(compare(lab_relay(&lab, AT_B, NODE_B, NODE_A, "x")), SENT);
 	lab.env.set.sender_rate = 0;
 }
 
@@ -425,9 +369,9 @@ static void signs_of_life(void **state)
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
 	assert_int_equal(compare(lab_relay(&lab, "198.51.100.1:5", NODE_A, NODE_B, "x")), SENT);
-	assert_int_equal(compare(lab_relay(&lab, OTHER, NODE_A, NODE_B, "x")), DROPPED);
+	assert_int_equal(compare(lab_relay(&lab, AT_OTHER, NODE_A, NODE_B, "x")), DROPPED);
 	assert_int_equal(seen_of(NODE_A), 0);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_B, "x")), SENT);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_B, "x")), SENT);
 	assert_in_range(seen_of(NODE_A), 1, UINT32_MAX);
 	assert_int_equal(seen_of(NODE_B), 0);
 }
@@ -437,20 +381,20 @@ static void tables_follow(void **state)
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
 	lab_node(&lab, NODE_B, "198.51.100.9:9", LAB_NEXTHOP, NODE_CARRY);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_B, "moved")), SENT);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_B, "moved")), SENT);
 	lab_node(&lab, NODE_B, "[2001:db8:1::9]:9", LAB_NEXTHOP, 0);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_B, "six")), SENT);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_B, "six")), SENT);
 	assert_int_equal(node_writer_set_nexthop(&lab.nodes, NODE_B, 0), 0);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_B, "unresolved")), UP);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_B, "unresolved")), UP);
 	assert_int_equal(node_writer_remove(&lab.nodes, NODE_B), 0);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_B, "gone")), DROPPED);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_B, "gone")), DROPPED);
 	lab_node(&lab, NODE_NOBODY, "198.51.100.99:9", LAB_NEXTHOP, 0);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_NOBODY, "new")), SENT);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_NOBODY, "new")), SENT);
 	lab.env.set.trace_on = 1;
 	lab.env.set.trace_node = NODE_EX;
 	settings_changed();
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_NOBODY, "x")), SENT);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_A, NODE_EX, "x")), UP);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_NOBODY, "x")), SENT);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_A, NODE_EX, "x")), UP);
 	lab.env.set.trace_on = 0;
 }
 
@@ -464,18 +408,18 @@ static void too_many_nodes(void **state)
 	kernel_open(4);
 	lab_begin(&lab, LAB_RAW);
 	for (uint32_t id = NODE_A; id <= NODE_EX; id++) {
-		enum verdict_of v = compare(lab_relay(&lab, OTHER, id, NODE_A, "x"));
+		enum verdict_of v = compare(lab_relay(&lab, AT_OTHER, id, NODE_A, "x"));
 
 		here += v == DROPPED;
 		up += v == UP;
 	}
 	assert_int_equal(writer.count, 4);
 	assert_int_equal(here + up, 4);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_NOBODY, NODE_B, "x")), UP);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_NOBODY, NODE_B, "x")), UP);
 	for (uint32_t id = NODE_A; id <= NODE_SHADY; id++)
 		node_writer_remove(&lab.nodes, id);
 	assert_int_equal(writer.count, 0);
-	assert_int_equal(compare(lab_relay(&lab, A, NODE_NOBODY, NODE_B, "x")), DROPPED);
+	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_NOBODY, NODE_B, "x")), DROPPED);
 }
 
 // Random frames among known and unknown nodes with random damage to their headers.
@@ -484,8 +428,8 @@ static void random_frames(void **state)
 	static const struct {
 		const char *at;
 		uint32_t node;
-	} from[] = {{A, NODE_A}, {B, NODE_B}, {SIX, NODE_SIX}, {"198.51.100.4:4004", NODE_EX},
-	    {OTHER, NODE_NOBODY}, {PEER, NODE_FAR}};
+	} from[] = {{AT_A, NODE_A}, {AT_B, NODE_B}, {AT_SIX, NODE_SIX}, {AT_EX, NODE_EX},
+	    {AT_OTHER, NODE_NOBODY}, {AT_PEER, NODE_FAR}};
 	uint64_t seed = 1;
 
 	(void)state;

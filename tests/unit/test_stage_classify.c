@@ -116,7 +116,6 @@ static void edit_other_port(uint8_t *f, size_t *len)
 	store_be16(f + V4_UDP + UDP_OFFSET_DST, 9002);
 }
 
-#define SIX    "[2001:db8:1::3]:4003"
 #define TO_SIX "[2001:db8::1]:9001"
 
 static void frame_judge(const struct frame_fact *fact, const char *from, const char *to)
@@ -182,7 +181,7 @@ static void frames_v4(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		frame_judge(&facts[i], "198.51.100.1:4001", "192.0.2.1:9001");
+		frame_judge(&facts[i], AT_A, "192.0.2.1:9001");
 }
 
 static void frames_v6(void **state)
@@ -198,7 +197,7 @@ static void frames_v6(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		frame_judge(&facts[i], SIX, TO_SIX);
+		frame_judge(&facts[i], AT_SIX, TO_SIX);
 }
 
 static void addresses(void **state)
@@ -217,8 +216,8 @@ static void addresses(void **state)
 	    {"[fe80::1]:4001", "[2001:db8::1]:9001", DROP_SOURCE_INVALID},
 	    {"[febf::1]:4001", "[2001:db8::1]:9001", DROP_SOURCE_INVALID},
 	    {"[fec0::1]:4001", "[2001:db8::1]:9001", DROP_NONE},
-	    {"198.51.100.1:4001", "192.0.2.2:9001", DROP_NOT_UDP},
-	    {"198.51.100.1:4001", "192.0.2.1:9000", DROP_NOT_UDP},
+	    {AT_A, "192.0.2.2:9001", DROP_NOT_UDP},
+	    {AT_A, "192.0.2.1:9000", DROP_NOT_UDP},
 	    {"[2001:db8::7]:4001", "[2001:db8::2]:9001", DROP_NOT_UDP},
 	};
 
@@ -283,7 +282,7 @@ static void messages(void **state)
 
 		memcpy(bytes, facts[i].bytes, sizeof(facts[i].bytes));
 		lab_begin(&lab, LAB_SOCK);
-		d = lab_payload(&lab, "198.51.100.1:4001", LAB_V4, bytes, facts[i].len);
+		d = lab_payload(&lab, AT_A, LAB_V4, bytes, facts[i].len);
 		stage_classify(&lab.b, &lab.env);
 		if (d->drop != facts[i].drop || d->type != facts[i].type)
 			fail_msg(
@@ -306,16 +305,12 @@ static void damaged_payloads(void **state)
 		uint8_t no_checksum;
 		enum drop drop;
 	} facts[] = {
-	    {"discover", "198.51.100.1:4001", "192.0.2.1:9001", {1, 0, 0, 0, 7}, 0,
-		DROP_UDP_CHECKSUM},
-	    {"discover over IPv6", SIX, TO_SIX, {1, 0, 0, 0, 7}, 0, DROP_UDP_CHECKSUM},
-	    {"punch", "198.51.100.1:4001", "192.0.2.1:9001", {3, 0, 0, 0, 1, 0, 0, 0, 2}, 0,
-		DROP_UDP_CHECKSUM},
-	    {"sync", "198.51.100.1:4001", "192.0.2.1:9001", {7, 0, 0, 0, 9, 0, 1}, 0,
-		DROP_UDP_CHECKSUM},
-	    {"relay", "198.51.100.1:4001", "192.0.2.1:9001", {5, 0, 0, 0, 1, 0, 0, 0, 2}, 0,
-		DROP_NONE},
-	    {"no checksum", "198.51.100.1:4001", "192.0.2.1:9001", {1, 0, 0, 0, 7}, 1, DROP_NONE},
+	    {"discover", AT_A, "192.0.2.1:9001", {1, 0, 0, 0, 7}, 0, DROP_UDP_CHECKSUM},
+	    {"discover over IPv6", AT_SIX, TO_SIX, {1, 0, 0, 0, 7}, 0, DROP_UDP_CHECKSUM},
+	    {"punch", AT_A, "192.0.2.1:9001", {3, 0, 0, 0, 1, 0, 0, 0, 2}, 0, DROP_UDP_CHECKSUM},
+	    {"sync", AT_A, "192.0.2.1:9001", {7, 0, 0, 0, 9, 0, 1}, 0, DROP_UDP_CHECKSUM},
+	    {"relay", AT_A, "192.0.2.1:9001", {5, 0, 0, 0, 1, 0, 0, 0, 2}, 0, DROP_NONE},
+	    {"no checksum", AT_A, "192.0.2.1:9001", {1, 0, 0, 0, 7}, 1, DROP_NONE},
 	};
 
 	(void)state;
@@ -352,7 +347,7 @@ static void random_frames(void **state)
 	int n;
 
 	(void)state;
-	spec.from = lab_endpoint("198.51.100.1:4001");
+	spec.from = lab_endpoint(AT_A);
 	spec.to = lab_endpoint("192.0.2.1:9001");
 	n = frame_build(frame, sizeof(frame), &spec, payload, sizeof(payload));
 	srandom(7);

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/stage_lab.h"
 
-#define A      "198.51.100.1:4001"
 #define A_PORT "198.51.100.1:4999"
-#define EX     "198.51.100.4:4004"
-#define OTHER  "198.51.100.77:4001"
-#define SIX    "[2001:db8:1::3]:4003"
 
 enum { NO_PUNT = -1 };
 
@@ -30,19 +26,19 @@ static void answers(void **state)
 		int punt;
 		unsigned link; // the answer leaves through
 	} facts[] = {
-	    {A, 1, NODE_A, NO_PUNT, LAB_RAW},
-	    {SIX, 1, NODE_SIX, NO_PUNT, LAB_RAW},
-	    {EX, 8, NODE_EX, NO_PUNT, LAB_RAW},
-	    {A, 1, 0, NO_PUNT, LAB_SOCK},
-	    {A, 8, 0, NO_PUNT, LAB_SOCK},
-	    {OTHER, 1, NODE_NOBODY, PUNT_DISCOVER_NEW, LAB_SOCK},
-	    {SIX, 1, NODE_NOBODY, PUNT_DISCOVER_NEW, LAB_SOCK},
-	    {A, 1, NODE_FAR, PUNT_DISCOVER_NEW, LAB_SOCK},
+	    {AT_A, 1, NODE_A, NO_PUNT, LAB_RAW},
+	    {AT_SIX, 1, NODE_SIX, NO_PUNT, LAB_RAW},
+	    {AT_EX, 8, NODE_EX, NO_PUNT, LAB_RAW},
+	    {AT_A, 1, 0, NO_PUNT, LAB_SOCK},
+	    {AT_A, 8, 0, NO_PUNT, LAB_SOCK},
+	    {AT_OTHER, 1, NODE_NOBODY, PUNT_DISCOVER_NEW, LAB_SOCK},
+	    {AT_SIX, 1, NODE_NOBODY, PUNT_DISCOVER_NEW, LAB_SOCK},
+	    {AT_A, 1, NODE_FAR, PUNT_DISCOVER_NEW, LAB_SOCK},
 	    {A_PORT, 1, NODE_A, PUNT_DISCOVER_CHANGED, LAB_SOCK},
-	    {A, 8, NODE_A, PUNT_DISCOVER_CHANGED, LAB_RAW},
-	    {EX, 1, NODE_EX, PUNT_DISCOVER_CHANGED, LAB_RAW},
-	    {OTHER, 1, NODE_A, PUNT_DISCOVER_MOVED, LAB_SOCK},
-	    {SIX, 1, NODE_A, PUNT_DISCOVER_MOVED, LAB_SOCK},
+	    {AT_A, 8, NODE_A, PUNT_DISCOVER_CHANGED, LAB_RAW},
+	    {AT_EX, 1, NODE_EX, PUNT_DISCOVER_CHANGED, LAB_RAW},
+	    {AT_OTHER, 1, NODE_A, PUNT_DISCOVER_MOVED, LAB_SOCK},
+	    {AT_SIX, 1, NODE_A, PUNT_DISCOVER_MOVED, LAB_SOCK},
 	};
 
 	(void)state;
@@ -95,13 +91,13 @@ static void who_answers(void **state)
 		size_t len;
 		bool punted, unanswered;
 	} facts[] = {
-	    {A, NODE_A, BEACON_DISCOVER_SIZE, false, false},
-	    {A, 0, BEACON_DISCOVER_SIZE, false, false},
-	    {A, NODE_A, BEACON_DISCOVER_KEY_SIZE, true, false},
-	    {OTHER, NODE_NOBODY, BEACON_DISCOVER_SIZE, true, true},
+	    {AT_A, NODE_A, BEACON_DISCOVER_SIZE, false, false},
+	    {AT_A, 0, BEACON_DISCOVER_SIZE, false, false},
+	    {AT_A, NODE_A, BEACON_DISCOVER_KEY_SIZE, true, false},
+	    {AT_OTHER, NODE_NOBODY, BEACON_DISCOVER_SIZE, true, true},
 	    {A_PORT, NODE_A, BEACON_DISCOVER_SIZE, true, true},
-	    {OTHER, NODE_A, BEACON_DISCOVER_SIZE, true, true},
-	    {A, NODE_FAR, BEACON_DISCOVER_KEY_SIZE, true, true},
+	    {AT_OTHER, NODE_A, BEACON_DISCOVER_SIZE, true, true},
+	    {AT_A, NODE_FAR, BEACON_DISCOVER_KEY_SIZE, true, true},
 	};
 	const uint64_t now = 50 * NS_PER_S;
 
@@ -134,7 +130,7 @@ static void other_local(void **state)
 	(void)state;
 	discover_make(sent, 1, NODE_A, BEACON_DISCOVER_SIZE);
 	lab_begin(&lab, LAB_SOCK);
-	lab_payload(&lab, A, LAB_V6, sent, BEACON_DISCOVER_SIZE);
+	lab_payload(&lab, AT_A, LAB_V6, sent, BEACON_DISCOVER_SIZE);
 	lab_run(&lab, 5);
 	assert_true(lab_punt(&lab, &punt, copy, sizeof(copy)));
 	assert_int_equal(punt.punt_class, PUNT_DISCOVER_CHANGED);
@@ -167,12 +163,12 @@ static void keys(void **state)
 
 		discover_make(sent, 1, NODE_A, facts[i].len);
 		info->has_key = 0;
-		lab_node(&lab, NODE_A, A, LAB_NEXTHOP, 0);
+		lab_node(&lab, NODE_A, AT_A, LAB_NEXTHOP, 0);
 		if (facts[i].stored)
 			node_writer_bind(&lab.nodes, NODE_A, sent + BEACON_DISCOVER_SIZE);
 		info->key[31] ^= !facts[i].same;
 		lab_begin(&lab, LAB_RAW);
-		d = lab_dgram(&lab, A, sent, facts[i].len);
+		d = lab_dgram(&lab, AT_A, sent, facts[i].len);
 		lab_run(&lab, 5);
 		assert_int_equal(d->verdict, VERDICT_SEND);
 		assert_int_equal(lab_punt(&lab, &punt, copy, sizeof(copy)), facts[i].punt);
@@ -196,7 +192,7 @@ static unsigned throng(unsigned n, uint64_t now_ns)
 
 		discover_make(sent, 1, (uint32_t)random() | 1U << 31, BEACON_DISCOVER_SIZE);
 		lab_begin(&lab, LAB_SOCK);
-		d = lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+		d = lab_payload(&lab, AT_OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
 		d->src = endpoint_from_v4((uint32_t)random() % 0xdfffffff | 1, 7);
 		lab_run(&lab, now_ns);
 		while (lab_punt(&lab, &punt, copy, sizeof(copy)))
@@ -226,9 +222,9 @@ static void who_comes_again(void **state)
 		uint32_t id;
 		enum punt_class strange;
 	} facts[] = {
-	    {A, 5000, PUNT_DISCOVER_NEW},
-	    {SIX, 5001, PUNT_DISCOVER_NEW},
-	    {OTHER, NODE_A, PUNT_DISCOVER_MOVED},
+	    {AT_A, 5000, PUNT_DISCOVER_NEW},
+	    {AT_SIX, 5001, PUNT_DISCOVER_NEW},
+	    {AT_OTHER, NODE_A, PUNT_DISCOVER_MOVED},
 	};
 	uint64_t now = 100000 * NS_PER_S;
 
@@ -238,7 +234,7 @@ static void who_comes_again(void **state)
 	lab.env.set.punt_rate[PUNT_DISCOVER_MOVED] = 1000;
 	// Without a throng, asking twice is nothing special.
 	for (int i = 0; i < 2; i++)
-		assert_true(punted_as(A, 5000, now, PUNT_DISCOVER_NEW));
+		assert_true(punted_as(AT_A, 5000, now, PUNT_DISCOVER_NEW));
 	for (unsigned i = 0; i < ARRAY_SIZE(facts); i++) {
 		now += 1000 * NS_PER_S;
 		lab.env.police.punt_full_at[PUNT_DISCOVER_MOVED] = now + NS_PER_S;
@@ -283,8 +279,8 @@ static void signs_of_life(void **state)
 	static const struct {
 		const char *from;
 		uint32_t now_s, seen_s;
-	} facts[] = {
-	    {A, 100, 100}, {A, 107, 100}, {A_PORT, 300, 100}, {OTHER, 300, 100}, {A, 300, 300}};
+	} facts[] = {{AT_A, 100, 100}, {AT_A, 107, 100}, {A_PORT, 300, 100}, {AT_OTHER, 300, 100},
+	    {AT_A, 300, 300}};
 	uint8_t sent[8], copy[8];
 	struct punt_record punt;
 	struct node_entry e;
@@ -311,13 +307,13 @@ static void punts(void **state)
 		int punt;
 		enum drop drop;
 	} facts[] = {
-	    {A, {3, 0, 0, 0, 1, 0, 0, 0, 2}, 9, PUNT_PUNCH, DROP_NONE},
-	    {OTHER, {3, 0, 0, 0, 1, 0, 0, 0, 2}, 9, PUNT_PUNCH, DROP_NONE},
-	    {OTHER, {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 20, PUNT_STUN, DROP_NONE},
-	    {"203.0.113.1:9001", {7, 0, 0, 0, 9, 0, 1, 0, 0, 0, 5}, 11, PUNT_SYNC, DROP_NONE},
+	    {AT_A, {3, 0, 0, 0, 1, 0, 0, 0, 2}, 9, PUNT_PUNCH, DROP_NONE},
+	    {AT_OTHER, {3, 0, 0, 0, 1, 0, 0, 0, 2}, 9, PUNT_PUNCH, DROP_NONE},
+	    {AT_OTHER, {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 20, PUNT_STUN, DROP_NONE},
+	    {AT_PEER, {7, 0, 0, 0, 9, 0, 1, 0, 0, 0, 5}, 11, PUNT_SYNC, DROP_NONE},
 	    {"203.0.113.1:9002", {7, 0, 0, 0, 9, 0, 0}, 7, NO_PUNT, DROP_PEER_UNKNOWN},
 	    {"203.0.113.9:1234", {7, 0, 0, 0, 9, 0, 0}, 7, PUNT_SYNC, DROP_NONE},
-	    {A, {7, 0, 0, 0, 9, 0, 0}, 7, NO_PUNT, DROP_PEER_UNKNOWN},
+	    {AT_A, {7, 0, 0, 0, 9, 0, 0}, 7, NO_PUNT, DROP_PEER_UNKNOWN},
 	};
 
 	(void)state;
@@ -355,19 +351,19 @@ static void ring_full(void **state)
 	discover_make(sent, 1, NODE_NOBODY, BEACON_DISCOVER_SIZE);
 	for (int i = 0; i < 2000 && lab_drops(&lab, DROP_PUNT_FULL) == full; i++) {
 		lab_begin(&lab, LAB_SOCK);
-		d = lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+		d = lab_payload(&lab, AT_OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
 		lab_run(&lab, 5);
 	}
 	assert_int_equal(lab_drops(&lab, DROP_PUNT_FULL), full + 1);
 	assert_int_equal(lab_sent(&lab, d, &len)[0], BEACON_DISCOVER_REPLY);
 	lab_begin(&lab, LAB_SOCK);
-	d = lab_payload(&lab, OTHER, LAB_V4, stun, sizeof(stun));
+	d = lab_payload(&lab, AT_OTHER, LAB_V4, stun, sizeof(stun));
 	lab_run(&lab, 5);
 	assert_int_equal(d->drop, DROP_PUNT_FULL);
 	while (lab_punt(&lab, &punt, stun, sizeof(stun)))
 		;
 	lab_begin(&lab, LAB_SOCK);
-	(void)lab_payload(&lab, OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
+	(void)lab_payload(&lab, AT_OTHER, LAB_V4, sent, BEACON_DISCOVER_SIZE);
 	lab_run(&lab, 5);
 	assert_true(lab_punt(&lab, &punt, stun, sizeof(stun)));
 }

@@ -9,8 +9,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define A "198.51.100.1:4001"
-
 static struct stage_lab lab;
 
 static const struct frame_spec good = {.ttl = 64};
@@ -44,29 +42,29 @@ static void relay(const char *from, uint32_t sender, uint32_t dest)
 
 static void not_udp(void)
 {
-	store_be16(frame_make(good, A, "192.0.2.1:9001")->l2 + ETH_OFFSET_TYPE, 0x0806);
+	store_be16(frame_make(good, AT_A, "192.0.2.1:9001")->l2 + ETH_OFFSET_TYPE, 0x0806);
 }
 
 static void truncated(void)
 {
-	frame_make(good, A, "192.0.2.1:9001")->len -= 3;
+	frame_make(good, AT_A, "192.0.2.1:9001")->len -= 3;
 }
 
 static void ip_checksum(void)
 {
-	frame_make(good, A, "192.0.2.1:9001")->l2[ETH_HEADER_SIZE + IPV4_OFFSET_CHECKSUM] ^= 4;
+	frame_make(good, AT_A, "192.0.2.1:9001")->l2[ETH_HEADER_SIZE + IPV4_OFFSET_CHECKSUM] ^= 4;
 }
 
 static void udp_checksum_absent(void)
 {
 	struct frame_spec spec = {.ttl = 64, .no_checksum = 1};
 
-	frame_make(spec, "[2001:db8:1::3]:4003", "[2001:db8::1]:9001");
+	frame_make(spec, AT_SIX, "[2001:db8::1]:9001");
 }
 
 static void ttl_expired(void)
 {
-	frame_make((struct frame_spec){.ttl = 0}, A, "192.0.2.1:9001");
+	frame_make((struct frame_spec){.ttl = 0}, AT_A, "192.0.2.1:9001");
 }
 
 static void source_invalid(void)
@@ -76,55 +74,55 @@ static void source_invalid(void)
 
 static void empty(void)
 {
-	message(A, "", 0);
+	message(AT_A, "", 0);
 }
 
 static void unknown_type(void)
 {
-	message(A, "\xee", 1);
+	message(AT_A, "\xee", 1);
 }
 
 static void tunnel_frame(void)
 {
-	message(A, "PILS", 4);
+	message(AT_A, "PILS", 4);
 }
 
 static void short_message(void)
 {
-	message(A, "\x05", 1);
+	message(AT_A, "\x05", 1);
 }
 
 static void node_zero(void)
 {
-	relay(A, NODE_A, 0);
+	relay(AT_A, NODE_A, 0);
 }
 
 static void police_source_over(void)
 {
 	lab.env.set.source_rate = 1;
 	lab.env.set.source_burst = 1;
-	message(A, "\1\0\0\0\0", 5);
-	lab_payload(&lab, A, LAB_V4, "\1\0\0\0\0", 5);
+	message(AT_A, "\1\0\0\0\0", 5);
+	lab_payload(&lab, AT_A, LAB_V4, "\1\0\0\0\0", 5);
 }
 
 static void police_sender_over(void)
 {
 	lab.env.set.sender_rate = 1;
 	lab.env.set.sender_burst = 1;
-	relay(A, NODE_A, NODE_B);
-	lab_relay(&lab, A, NODE_A, NODE_B, "x");
+	relay(AT_A, NODE_A, NODE_B);
+	lab_relay(&lab, AT_A, NODE_A, NODE_B, "x");
 }
 
 static void police_punt_over(void)
 {
 	lab.env.set.punt_rate[PUNT_PUNCH] = 1;
-	message(A, "\3\0\0\0\1\0\0\0\2", 9);
-	lab_payload(&lab, A, LAB_V4, "\3\0\0\0\1\0\0\0\2", 9);
+	message(AT_A, "\3\0\0\0\1\0\0\0\2", 9);
+	lab_payload(&lab, AT_A, LAB_V4, "\3\0\0\0\1\0\0\0\2", 9);
 }
 
 static void sender_unknown(void)
 {
-	relay(A, NODE_NOBODY, NODE_B);
+	relay(AT_A, NODE_NOBODY, NODE_B);
 }
 
 static void sender_address(void)
@@ -134,23 +132,23 @@ static void sender_address(void)
 
 static void dest_unknown(void)
 {
-	relay(A, NODE_A, NODE_NOBODY);
+	relay(AT_A, NODE_A, NODE_NOBODY);
 }
 
 static void split_horizon(void)
 {
-	relay("203.0.113.1:9001", NODE_FAR, NODE_FAR);
+	relay(AT_PEER, NODE_FAR, NODE_FAR);
 }
 
 static void peer_unknown(void)
 {
-	message(A, "\7\0\0\0\1\0\0", 7);
+	message(AT_A, "\7\0\0\0\1\0\0", 7);
 }
 
 static void punt_full(void)
 {
 	lab.env.punt.size = 64;
-	message(A, "\3\0\0\0\1\0\0\0\2", 9);
+	message(AT_A, "\3\0\0\0\1\0\0\0\2", 9);
 }
 
 // The companion of a worker that refuses each datagram for one reason.
@@ -194,7 +192,7 @@ static uint64_t link_refuses(enum drop why)
 	sock.ops = &refusing;
 	assert_int_equal(worker_open(&w, &wc), 0);
 	lab_begin(&lab, LAB_RAW);
-	d = lab_relay(&lab, A, NODE_A, NODE_COLD, "x");
+	d = lab_relay(&lab, AT_A, NODE_A, NODE_COLD, "x");
 	assert_int_equal(mem_put(&raw, 0, d->l2, d->len), 0);
 	assert_int_equal(worker_turn(w), 1);
 	assert_int_equal(mem_lent(&raw, 0), 0);

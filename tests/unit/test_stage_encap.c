@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/stage_lab.h"
 
-#define A   "198.51.100.1:4001"
-#define SIX "[2001:db8:1::3]:4003"
-
 STAGE_LAB_FIXTURE
 
 static struct dgram *relay_run(const char *from, uint32_t sender, uint32_t dest, const char *text)
@@ -30,7 +27,7 @@ static void headers_v4(void **state)
 
 	(void)state;
 	lab.env.ip_id = 77;
-	d = relay_run(A, NODE_A, NODE_B, "");
+	d = relay_run(AT_A, NODE_A, NODE_B, "");
 	h = lab_check_frame(d);
 	assert_int_equal(h.vlan_tags, 0);
 	memset(d->l2 + ETH_HEADER_SIZE + IPV4_OFFSET_CHECKSUM, 0, 2);
@@ -51,14 +48,14 @@ static void headers_v6(void **state)
 	struct dgram *d;
 
 	(void)state;
-	d = relay_run(A, NODE_A, NODE_SIX, "");
+	d = relay_run(AT_A, NODE_A, NODE_SIX, "");
 	lab_check_frame(d);
 	assert_memory_equal(d->l2, expected, sizeof(expected));
 }
 
 static void vlan(void **state)
 {
-	struct dgram *d = relay_run(A, NODE_A, NODE_TAGGED, "tagged");
+	struct dgram *d = relay_run(AT_A, NODE_A, NODE_TAGGED, "tagged");
 	struct inet_udp h = lab_check_frame(d);
 
 	(void)state;
@@ -78,9 +75,9 @@ static void ttl(void **state)
 		struct dgram *d;
 
 		lab.env.set.ttl = facts[i].setting;
-		d = relay_run(A, NODE_A, NODE_B, "x");
+		d = relay_run(AT_A, NODE_A, NODE_B, "x");
 		assert_int_equal(d->l2[ETH_HEADER_SIZE + IPV4_OFFSET_TTL], facts[i].ttl);
-		d = relay_run(A, NODE_A, NODE_SIX, "x");
+		d = relay_run(AT_A, NODE_A, NODE_SIX, "x");
 		assert_int_equal(d->l2[ETH_HEADER_SIZE + IPV6_OFFSET_HOPS], facts[i].ttl);
 	}
 	lab.env.set.ttl = 64;
@@ -109,7 +106,7 @@ static void mtu(void **state)
 		struct dgram *d;
 
 		text[facts[i].frame] = 0;
-		d = relay_run(A, NODE_A, facts[i].dest, text);
+		d = relay_run(AT_A, NODE_A, facts[i].dest, text);
 		text[facts[i].frame] = 'm';
 		assert_int_equal(d->out_link, facts[i].link);
 		if (facts[i].link == LAB_RAW)
@@ -125,17 +122,17 @@ static void companion(void **state)
 
 	(void)state;
 	lab.memory.nexthops[LAB_NEXTHOP] = 0;
-	assert_int_equal(relay_run(A, NODE_A, NODE_B, "x")->out_link, LAB_SOCK);
+	assert_int_equal(relay_run(AT_A, NODE_A, NODE_B, "x")->out_link, LAB_SOCK);
 	lab.memory.nexthops[LAB_NEXTHOP] = word;
-	assert_int_equal(relay_run(A, NODE_A, NODE_B, "x")->out_link, LAB_RAW);
+	assert_int_equal(relay_run(AT_A, NODE_A, NODE_B, "x")->out_link, LAB_RAW);
 	lab.env.links[LAB_RAW + 1].raw = false; // an egress of a link where we have no queue
 	lab.memory.egress[0].link = LAB_RAW + 1;
-	assert_int_equal(relay_run(A, NODE_A, NODE_B, "x")->out_link, LAB_SOCK);
+	assert_int_equal(relay_run(AT_A, NODE_A, NODE_B, "x")->out_link, LAB_SOCK);
 	lab.memory.egress[0].link = LAB_RAW;
 	lab.memory.locals[LAB_V4].at = lab_endpoint("0.0.0.0:9001");
-	assert_int_equal(relay_run(SIX, NODE_SIX, NODE_B, "x")->out_link, LAB_SOCK);
+	assert_int_equal(relay_run(AT_SIX, NODE_SIX, NODE_B, "x")->out_link, LAB_SOCK);
 	lab.memory.locals[LAB_V4].at = lab.memory.locals[LAB_V6].at;
-	assert_int_equal(relay_run(SIX, NODE_SIX, NODE_B, "x")->out_link, LAB_SOCK);
+	assert_int_equal(relay_run(AT_SIX, NODE_SIX, NODE_B, "x")->out_link, LAB_SOCK);
 	lab.memory.locals[LAB_V4].at = at;
 }
 
@@ -145,12 +142,12 @@ struct journey {
 };
 
 static const struct journey journeys[] = {
-    {A, NODE_A, NODE_B},     // 4 to 4
-    {A, NODE_A, NODE_EX},    // 4 to 4, 0x09
-    {A, NODE_A, NODE_FAR},   // 4 to 4, 0x05 unchanged
-    {A, NODE_A, NODE_SIX},   // 4 to 6
-    {SIX, NODE_SIX, NODE_B}, // 6 to 4
-    {SIX, NODE_SIX, NODE_SIX},
+    {AT_A, NODE_A, NODE_B},	// 4 to 4
+    {AT_A, NODE_A, NODE_EX},	// 4 to 4, 0x09
+    {AT_A, NODE_A, NODE_FAR},	// 4 to 4, 0x05 unchanged
+    {AT_A, NODE_A, NODE_SIX},	// 4 to 6
+    {AT_SIX, NODE_SIX, NODE_B}, // 6 to 4
+    {AT_SIX, NODE_SIX, NODE_SIX},
 };
 
 static struct dgram *journey_begin(const struct journey *j, const uint8_t *frame, size_t len)
@@ -237,7 +234,7 @@ static void no_checksum(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
 		struct dgram *d = journey_begin(
-		    &(struct journey){A, NODE_A, facts[i].dest}, (const uint8_t *)"abc", 3);
+		    &(struct journey){AT_A, NODE_A, facts[i].dest}, (const uint8_t *)"abc", 3);
 		struct inet_udp h;
 		uint16_t check;
 

@@ -303,14 +303,14 @@ static void senders(void **state)
 	lab.env.set.sender_rate = 1000;
 	lab.env.set.sender_burst = 10;
 	assert_int_equal(relays("198.51.100.66:1", NODE_A, 64, now), 0);
-	assert_int_equal(relays("198.51.100.1:4001", NODE_A, 64, now), 10);
+	assert_int_equal(relays(AT_A, NODE_A, 64, now), 10);
 	assert_int_equal(lab_drops(&lab, DROP_POLICE_SENDER), 54);
-	assert_int_equal(relays("198.51.100.2:4002", NODE_B, 8, now), 8);
-	assert_int_equal(relays("198.51.100.1:4001", NODE_A, 64, now + 5 * NS_PER_MS), 5);
+	assert_int_equal(relays(AT_B, NODE_B, 8, now), 8);
+	assert_int_equal(relays(AT_A, NODE_A, 64, now + 5 * NS_PER_MS), 5);
 	// A peer relay speaks for many nodes.
-	assert_int_equal(relays("203.0.113.1:9001", NODE_FAR, 64, now), 64);
+	assert_int_equal(relays(AT_PEER, NODE_FAR, 64, now), 64);
 	lab.env.set.sender_rate = 0;
-	assert_int_equal(relays("198.51.100.1:4001", NODE_A, 64, now), 64);
+	assert_int_equal(relays(AT_A, NODE_A, 64, now), 64);
 	lab.env.set.source_rate = 0;
 }
 

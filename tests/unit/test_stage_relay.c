@@ -1,87 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tests/unit/stage_lab.h"
-
-#define A     "198.51.100.1:4001"
-#define B     "198.51.100.2:4002"
-#define SIX   "[2001:db8:1::3]:4003"
-#define PEER  "203.0.113.1:9001"
-#define OTHER "198.51.100.77:4001"
+#include "tests/unit/relay_facts.h"
 
 STAGE_LAB_FIXTURE
 
-enum { IP = SENDER_CHECK_IP, FULL = SENDER_CHECK_ENDPOINT, OFF = SENDER_CHECK_OFF };
-
-// From where, as whom, to whom, under which check: the drop, or the message that leaves and its
-// destination and link.
 static void routes(void **state)
 {
-	static const struct {
-		const char *from;
-		uint32_t sender, dest;
-		int check;
-		enum drop drop;
-		uint8_t type;
-		const char *to;
-		unsigned link;
-	} facts[] = {
-	    {A, NODE_A, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
-	    {A, NODE_A, NODE_A, IP, DROP_NONE, 6, A, LAB_RAW},
-	    {A, NODE_A, NODE_SIX, IP, DROP_NONE, 6, SIX, LAB_RAW},
-	    {SIX, NODE_SIX, NODE_A, IP, DROP_NONE, 6, A, LAB_RAW},
-	    {SIX, NODE_SIX, NODE_SIX, IP, DROP_NONE, 6, SIX, LAB_RAW},
-	    {A, NODE_A, NODE_EX, IP, DROP_NONE, 9, "198.51.100.4:4004", LAB_RAW},
-	    {A, NODE_A, NODE_TAGGED, IP, DROP_NONE, 6, "198.51.100.7:4007", LAB_RAW},
-	    {A, NODE_A, NODE_COLD, IP, DROP_NONE, 6, "198.51.100.6:4006", LAB_SOCK},
-	    {A, NODE_A, NODE_SHADY, IP, DROP_NONE, 6, "198.51.100.8:4008", LAB_SOCK},
-	    {A, NODE_A, NODE_FAR, IP, DROP_NONE, 5, PEER, LAB_RAW},
-	    {A, NODE_A, NODE_NOBODY, IP, DROP_DEST_UNKNOWN, 0, NULL, 0},
-	    // sender check
-	    {"198.51.100.1:5999", NODE_A, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
-	    {"198.51.100.1:5999", NODE_A, NODE_B, FULL, DROP_SENDER_ADDRESS, 0, NULL, 0},
-	    {A, NODE_A, NODE_B, FULL, DROP_NONE, 6, B, LAB_RAW},
-	    {OTHER, NODE_A, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
-	    {OTHER, NODE_A, NODE_B, FULL, DROP_SENDER_ADDRESS, 0, NULL, 0},
-	    {OTHER, NODE_A, NODE_B, OFF, DROP_NONE, 6, B, LAB_RAW},
-	    {SIX, NODE_A, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
-	    {A, NODE_SIX, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
-	    {"[2001:db8:1::4]:4003", NODE_SIX, NODE_B, IP, DROP_SENDER_ADDRESS, 0, NULL, 0},
-	    {"[2001:db8:1::3]:4999", NODE_SIX, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
-	    {"[2001:db8:1::3]:4999", NODE_SIX, NODE_B, FULL, DROP_SENDER_ADDRESS, 0, NULL, 0},
-	    {A, NODE_NOBODY, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
-	    {A, NODE_NOBODY, NODE_B, OFF, DROP_NONE, 6, B, LAB_RAW},
-	    {A, NODE_FAR, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
-	    // peer relays: senders are not checked, and nothing goes on to a peer
-	    {PEER, NODE_FAR, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
-	    {PEER, NODE_FAR, NODE_EX, IP, DROP_NONE, 9, "198.51.100.4:4004", LAB_RAW},
-	    {PEER, NODE_NOBODY, NODE_B, FULL, DROP_NONE, 6, B, LAB_RAW},
-	    {PEER, NODE_A, NODE_B, IP, DROP_NONE, 6, B, LAB_RAW},
-	    {PEER, NODE_FAR, NODE_FAR, IP, DROP_SPLIT_HORIZON, 0, NULL, 0},
-	    {PEER, NODE_FAR, NODE_FAR, OFF, DROP_SPLIT_HORIZON, 0, NULL, 0},
-	    {PEER, NODE_FAR, NODE_NOBODY, IP, DROP_DEST_UNKNOWN, 0, NULL, 0},
-	    {"203.0.113.1:9002", NODE_FAR, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
-	    {"203.0.113.9:9001", NODE_FAR, NODE_B, IP, DROP_SENDER_UNKNOWN, 0, NULL, 0},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(relay_facts); i++) {
+		const struct relay_fact *f = &relay_facts[i];
 		struct dgram *d;
 		struct endpoint to;
 
-		lab.env.set.sender_check = (uint64_t)facts[i].check;
+		lab.env.set.sender_check = (uint64_t)f->check;
 		lab_begin(&lab, LAB_RAW);
-		d = lab_relay(&lab, facts[i].from, facts[i].sender, facts[i].dest, "hello");
+		d = lab_relay(&lab, f->from, f->sender, f->dest, "hello");
 		lab_run(&lab, 1);
-		if (d->drop != facts[i].drop)
+		if (d->drop != f->drop)
 			fail_msg("row %zu: drop %s, not %s", i, drop_names[d->drop],
-			    drop_names[facts[i].drop]);
-		if (facts[i].drop)
+			    drop_names[f->drop]);
+		if (f->drop)
 			continue;
-		to = lab_endpoint(facts[i].to);
+		to = lab_endpoint(f->to);
 		assert_int_equal(d->verdict, VERDICT_SEND);
 		assert_true(endpoint_equal(&d->to, &to));
-		assert_int_equal(d->data[0], facts[i].type);
-		assert_int_equal(d->out_link, facts[i].link);
-		assert_int_equal(lab.out.used, 1u << facts[i].link);
+		assert_int_equal(d->data[0], f->type);
+		assert_int_equal(d->out_link, f->link);
+		assert_int_equal(lab.out.used, 1u << f->link);
 	}
 	lab.env.set.sender_check = SENDER_CHECK_IP;
 }
@@ -107,7 +51,7 @@ static void bytes(void **state)
 			uint32_t len;
 
 			lab_begin(&lab, link);
-			d = lab_relay(&lab, A, NODE_A, facts[i].dest, "hello");
+			d = lab_relay(&lab, AT_A, NODE_A, facts[i].dest, "hello");
 			lab_run(&lab, 1);
 			assert_memory_equal(lab_sent(&lab, d, &len), facts[i].bytes, facts[i].len);
 			assert_int_equal(len, facts[i].len);
@@ -124,7 +68,7 @@ static void empty_frame(void **state)
 
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
-	d = lab_relay(&lab, A, NODE_A, NODE_B, "");
+	d = lab_relay(&lab, AT_A, NODE_A, NODE_B, "");
 	lab_run(&lab, 1);
 	assert_memory_equal(lab_sent(&lab, d, &len), "\x06\0\0\0\x01", 5);
 	assert_int_equal(len, 5);
@@ -139,15 +83,15 @@ static void signs_of_life(void **state)
 		const char *from;
 		uint32_t now_s, seen_s;
 	} facts[] = {
-	    {A, 100, 100},
-	    {A, 103, 100},
-	    {A, 107, 100}, // the epoch from 104 on is spent: too early for the shared word
-	    {A, 111, 100},
-	    {A, 112, 112},
+	    {AT_A, 100, 100},
+	    {AT_A, 103, 100},
+	    {AT_A, 107, 100}, // the epoch from 104 on is spent: too early for the shared word
+	    {AT_A, 111, 100},
+	    {AT_A, 112, 112},
 	    {"198.51.100.1:5999", 200, 112},
-	    {OTHER, 200, 112},
-	    {PEER, 200, 112},
-	    {A, 200, 200},
+	    {AT_OTHER, 200, 112},
+	    {AT_PEER, 200, 112},
+	    {AT_A, 200, 200},
 	};
 	struct node_entry e;
 
@@ -172,7 +116,7 @@ static void order(void **state)
 	for (int i = 0; i < BURST_MAX; i++) {
 		char text[8] = {(char)('0' + i), 0};
 
-		lab_relay(&lab, A, NODE_A, dest[i % 5], text);
+		lab_relay(&lab, AT_A, NODE_A, dest[i % 5], text);
 	}
 	lab_run(&lab, 1);
 	for (unsigned link = LAB_SOCK; link <= LAB_RAW; link++) {
@@ -193,10 +137,10 @@ static void counters(void **state)
 
 	(void)state;
 	lab_begin(&lab, LAB_RAW);
-	lab_relay(&lab, A, NODE_A, NODE_B, "12345");
-	lab_relay(&lab, A, NODE_A, NODE_EX, "123");
-	lab_relay(&lab, A, NODE_A, NODE_FAR, "1");
-	lab_relay(&lab, A, NODE_A, NODE_COLD, "");
+	lab_relay(&lab, AT_A, NODE_A, NODE_B, "12345");
+	lab_relay(&lab, AT_A, NODE_A, NODE_EX, "123");
+	lab_relay(&lab, AT_A, NODE_A, NODE_FAR, "1");
+	lab_relay(&lab, AT_A, NODE_A, NODE_COLD, "");
 	lab_run(&lab, 1);
 	assert_int_equal(lab_count(&lab, COUNTER_RELAYED) - before.counters[COUNTER_RELAYED], 3);
 	assert_int_equal(

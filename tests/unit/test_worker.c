@@ -10,8 +10,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define A "198.51.100.1:4001"
-
 enum { FRAMES = 256 };
 
 static struct stage_lab lab;
@@ -77,7 +75,7 @@ static void relay_put(uint32_t dest, const char *text)
 	struct dgram *d;
 
 	lab_begin(&lab, LAB_RAW);
-	d = lab_relay(&lab, A, NODE_A, dest, text);
+	d = lab_relay(&lab, AT_A, NODE_A, dest, text);
 	assert_int_equal(mem_put(&raw, 0, d->l2, d->len), 0);
 }
 
@@ -122,7 +120,7 @@ static void sock_stays_on_sock(void **state)
 	struct mem_sent sent;
 
 	(void)state;
-	payload_put(A, "\5\0\0\0\1\0\0\0\2x", 10);
+	payload_put(AT_A, "\5\0\0\0\1\0\0\0\2x", 10);
 	assert_int_equal(worker_turn(worker), 1);
 	assert_false(mem_take(&raw, 0, &sent));
 	assert_true(mem_take(&sock, 0, &sent));
@@ -136,12 +134,12 @@ static void punt_wakes(void **state)
 	uint8_t copy[16];
 
 	(void)state;
-	payload_put(A, "\3\0\0\0\1\0\0\0\2", 9);
+	payload_put(AT_A, "\3\0\0\0\1\0\0\0\2", 9);
 	worker_turn(worker);
 	assert_int_equal(poll(&p, 1, 0), 0);
 	assert_true(lab_punt(&lab, &r, copy, sizeof(copy)));
 	block->cp_sleeping = 1;
-	payload_put(A, "\3\0\0\0\1\0\0\0\2", 9);
+	payload_put(AT_A, "\3\0\0\0\1\0\0\0\2", 9);
 	worker_turn(worker);
 	assert_int_equal(poll(&p, 1, 0), 1);
 	assert_int_equal(block->counters[COUNTER_PUNTED], 2);
@@ -256,8 +254,8 @@ static void traffic(void)
 	relay_put(NODE_FAR, "to far");
 	relay_put(NODE_NOBODY, "to nobody");
 	worker_turn(worker);
-	payload_put("198.51.100.2:4002", "\1\0\0\0\2", 5);
-	payload_put("198.51.100.2:4002", "\3\0\0\0\2\0\0\0\1", 9);
+	payload_put(AT_B, "\1\0\0\0\2", 5);
+	payload_put(AT_B, "\3\0\0\0\2\0\0\0\1", 9);
 	worker_turn(worker);
 }
 
@@ -279,7 +277,7 @@ static void trace(void **state)
 	    {"\3\0\0\0\2\0\0\0\1", 9, VERDICT_PUNT, DROP_NONE, 2, 1},
 	};
 	struct trace_reader reader = memory_trace_reader(&lab.memory, 0);
-	struct endpoint b = lab_endpoint("198.51.100.2:4002");
+	struct endpoint b = lab_endpoint(AT_B);
 	struct traced got[16];
 
 	(void)state;
@@ -411,7 +409,7 @@ static unsigned waits;
 
 static unsigned rx_endless(struct link_queue *q, struct dgram *d, unsigned max)
 {
-	payload_put(A, "?", 1);
+	payload_put(AT_A, "?", 1);
 	return link_mem_payload_ops.rx(q, d, max);
 }
 

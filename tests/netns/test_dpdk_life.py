@@ -70,7 +70,7 @@ def test_the_other_process_ends_and_another_comes(lab):
     pair.register()
     load = pair.start_load("relay", seconds=30, no_register=True)
     eventually(lambda: dpdk_link(relay)["rx_datagrams"] > 1000)
-    assert dpdk_link(relay)["up"]
+    eventually(lambda: dpdk_link(relay)["up"])
     load.process.stop(9)
     eventually(lambda: not dpdk_link(relay)["up"])
     eventually(lambda: takes_the_link(pair, relay))

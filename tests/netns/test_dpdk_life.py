@@ -89,7 +89,7 @@ def test_telemetry_agrees_with_our_counters(lab):
     pair.cable()
     pair.addresses("w")
     pair.generator_device = "net_af_packet0,iface=g"
-    relay = pair.relay("net_af_packet0,iface=w", "--dpdk-eal=--telemetry --file-prefix "
+    relay = pair.relay("net_af_packet0,iface=w", "--dpdk-eal=--telemetry --no-huge --file-prefix "
                        + Path(pair.folder.name).name)
     assert_whole(pair.load("relay"))
     eventually(lambda: takes_the_link(pair, relay))

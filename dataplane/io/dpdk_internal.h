@@ -56,6 +56,8 @@ struct link_queue {
 	uint16_t served_port;
 	int epoll;	    // tells of input while armed, -1 = the driver cannot
 	uint32_t nap_us;    // else, between two looks
+	uint32_t looks;	    // at input that an interrupt has told of, before it is trusted again
+	uint64_t looked_at; // frames received when it did
 	uint64_t host_look; // TSC of the next look at what the host sends
 	uint64_t host_step;
 	struct rte_mempool *pool;

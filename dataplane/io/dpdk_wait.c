@@ -10,7 +10,10 @@
 // A queue whose driver can tells of input through an epoll descriptor of ours, which a worker waits
 // for like for any other. One whose driver cannot is looked at from time to time.
 
-enum { SLACK_NS = 1000 }; // of a worker's timers: less than the shortest sleep asked for
+enum {
+	SLACK_NS = 1000, // of a worker's timers: less than the shortest sleep asked for
+	LOOKS = 2000,
+};
 
 static bool queue_wakes(struct link_queue *q)
 {
@@ -72,7 +75,14 @@ unsigned dpdk_nap_us(struct link_queue *q)
 	if (q->epoll < 0)
 		return q->nap_us;
 	// What came before the interrupt was switched on may not raise it.
-	return rte_eth_rx_queue_count(q->port, q->queue) > 0 ? 0 : LINK_WAKES;
+	if (rte_eth_rx_queue_count(q->port, q->queue) > 0)
+		return 0;
+	if (q->looks == 0 || q->counts.rx_frames != q->looked_at) {
+		q->looks = 0;
+		return LINK_WAKES;
+	}
+	q->looks--;
+	return q->nap_us;
 }
 
 void dpdk_wait_end(struct link_queue *q)
@@ -81,7 +91,12 @@ void dpdk_wait_end(struct link_queue *q)
 
 	q->armed = false;
 	rte_eth_dev_rx_intr_disable(q->port, q->queue);
-	rte_epoll_wait(q->epoll, &event, 1, 0); // takes back what the interrupt counted
+	// Takes back what the interrupt counted. net_tap gives out its input when a signal has been
+	// handled too, perhaps by a thread that waits for a processor, and tells of it only once.
+	if (rte_epoll_wait(q->epoll, &event, 1, 0) <= 0)
+		return;
+	q->looks = LOOKS;
+	q->looked_at = q->counts.rx_frames;
 }
 
 void dpdk_thread_start(struct link_queue *q)

@@ -195,7 +195,8 @@ static int queues_make(struct dpdk_link *d, struct link_queue **queues,
 	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(d->port, &rx, &tx);
 
 	for (uint16_t i = 0; rc == 0 && i < d->queue_count; i++) {
-		queues[i] = queue_make(d, i);
+		if (!queues[i])
+			queues[i] = queue_make(d, i);
 		if (!queues[i])
 			return dpdk_fail(err, -ENOMEM,
 			    "no memory for %u packet buffers (dpdk.frames) of %s: reserve more "
@@ -209,7 +210,7 @@ static int queues_make(struct dpdk_link *d, struct link_queue **queues,
 	return rc ? dpdk_fail(err, rc, "queues of %s: %s", d->device, rte_strerror(-rc)) : 0;
 }
 
-int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link_error *err)
+static int start_steps(struct dpdk_link *d, struct link_queue **queues, struct link_error *err)
 {
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(d->port, &info);
@@ -224,6 +225,21 @@ int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link
 	if (rc)
 		return dpdk_fail(err, rc, "%s does not start: %s", d->device, rte_strerror(-rc));
 	d->started = true;
+	return 0;
+}
+
+int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link_error *err)
+{
+	int rc = start_steps(d, queues, err);
+
+	// Some drivers refuse to start with interrupts that they do not have.
+	if (rc && d->interrupts) {
+		d->interrupts = false;
+		err->text[0] = 0;
+		rc = start_steps(d, queues, err);
+	}
+	if (rc)
+		return rc;
 	dpdk_wait_open(d, queues);
 	rte_eth_dev_callback_register(d->port, RTE_ETH_EVENT_INTR_RMV, device_gone, d);
 	rte_eth_allmulticast_enable(d->port); // neighbour discovery; devices without it get all

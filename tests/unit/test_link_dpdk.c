@@ -289,6 +289,41 @@ static void naps_without_interrupts(void **state)
 	close_all();
 }
 
+static bool refuses_interrupts;
+static unsigned refused;
+
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names
+int __real_rte_eth_dev_configure(
+    uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf);
+int __wrap_rte_eth_dev_configure(
+    uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf);
+
+int __wrap_rte_eth_dev_configure(
+    uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf)
+{
+	if (!refuses_interrupts || !conf->intr_conf.rxq)
+		return __real_rte_eth_dev_configure(port, rx, tx, conf);
+	refused++;
+	return -ENOTSUP;
+}
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+
+// A driver that does not even start with interrupts is started without.
+static void starts_without_interrupts(void **state)
+{
+	char text[256];
+
+	(void)state;
+	refuses_interrupts = true;
+	open_all("net_null0,size=60,copy=1");
+	refuses_interrupts = false;
+	assert_int_equal(refused, 1);
+	raw.ops->describe(&raw, text, sizeof(text));
+	assert_non_null(strstr(text, ", naps,"));
+	assert_int_equal(worker_turn(worker), BURST_MAX);
+	close_all();
+}
+
 static void null_device(void **state)
 {
 	(void)state;
@@ -429,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(segments),
 	    cmocka_unit_test(removed_device),
 	    cmocka_unit_test(naps_without_interrupts),
+	    cmocka_unit_test(starts_without_interrupts),
 	    cmocka_unit_test(null_device),
 	    cmocka_unit_test(capture_in_capture_out),
 	    cmocka_unit_test(errors_name_the_device),

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What `make install` puts into a DESTDIR is whole: a relay runs from there."""
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import netlab
+from netlab import eventually, run
+from test_relay import pair
+from topology import Nets, start_relay
+
+
+@pytest.fixture(name="destdir")
+def install(monkeypatch):
+    """Programs are started from there, whatever the build has."""
+    with tempfile.TemporaryDirectory(prefix="fairway-install-") as folder:
+        os.chmod(folder, 0o755)  # whom the relay serves as starts programs from here
+        run("meson", "install", "-C", netlab.BUILD, "--no-rebuild", "--destdir", folder, timeout=120)
+        monkeypatch.setattr(netlab, "BUILD", next(Path(folder).glob("**/bin/fairway")).parent)
+        yield Path(folder)
+
+
+def test_a_relay_runs_from_where_it_was_installed(lab, destdir):
+    nets = Nets(lab)
+    relay = start_relay(nets, "xdp")
+    assert str(destdir) in (Path("/proc") / str(relay.process.pid) / "cmdline").read_text()
+    a, b, _ = pair(nets)
+    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a.relay(102, b"from afar")
+    assert b.delivered() == (101, b"from afar")
+    assert relay.stop() == 0
+
+
+def test_what_documents_and_units_name_is_there(destdir):
+    program = next(destdir.glob("**/share/fairway/redirect.bpf.o"))  # for net_af_xdp's xdp_prog
+    assert program.read_bytes().startswith(b"\x7fELF")
+    for page in ("fairway.1", "fairway-pktgen.1", "fairway.yaml.5", "fairway-dp.8"):
+        assert next(destdir.glob(f"**/{page}")).stat().st_size > 0
+    units = list(destdir.glob("**/*.service"))
+    assert {unit.name for unit in units} == {"fairway-cp.service", "fairway-dp.service"}
+    for unit in units:
+        started = re.search(r"^ExecStart=(\S+)", unit.read_text(encoding="ascii"), re.M)[1]
+        assert (destdir / started.lstrip("/")).exists()

@@ -9,6 +9,7 @@
 
 #include <err.h>
 #include <rte_ethdev.h>
+#include <stdalign.h>
 #include <string.h>
 
 enum { FIRST_ADDRESS = 0x0a000001, SPREAD = 2654435761 };
@@ -17,9 +18,11 @@ enum { FIRST_ADDRESS = 0x0a000001, SPREAD = 2654435761 };
 static struct {
 	uint8_t frame[FRAME];
 	uint64_t ip_sum, udp_sum;
-	uint64_t random;
 	uint32_t nodes, senders;
-	const struct rte_eth_rxtx_callback *callback;
+	struct filler_queue {
+		alignas(CACHE_LINE) uint64_t random;
+		const struct rte_eth_rxtx_callback *callback;
+	} queues[RIG_WORKERS];
 } filler;
 
 uint32_t filler_node(uint32_t i)
@@ -44,7 +47,8 @@ void filler_open(uint32_t nodes, uint32_t senders)
 	head = frame_header_size(&s);
 	memcpy(s.dst_mac, rig_mac, sizeof(s.dst_mac));
 	memcpy(s.src_mac, rig_gateway, sizeof(s.src_mac));
-	filler.random = 88172645463325252;
+	for (unsigned i = 0; i < RIG_WORKERS; i++)
+		filler.queues[i].random = 88172645463325252 + i;
 	filler.nodes = nodes;
 	filler.senders = senders;
 	if (frame_build(filler.frame, FRAME, &s, relay, FRAME - head) != FRAME)
@@ -55,11 +59,11 @@ void filler_open(uint32_t nodes, uint32_t senders)
 	filler.udp_sum = (uint16_t)~check;
 }
 
-static inline void frame_fill(uint8_t *p)
+static inline void frame_fill(uint8_t *p, uint64_t *random)
 {
 	enum { IP = ETH_HEADER_SIZE, UDP = IP + IPV4_HEADER_SIZE, BODY = UDP + UDP_HEADER_SIZE };
-	uint32_t from = random_below(&filler.random, filler.senders);
-	uint32_t to = random_below(&filler.random, filler.nodes);
+	uint32_t from = random_below(random, filler.senders);
+	uint32_t to = random_below(random, filler.nodes);
 	uint32_t source = filler_address(from);
 	uint32_t ids[2] = {htobe32(filler_node(from)), htobe32(filler_node(to))};
 	uint8_t odd[12] = {0};
@@ -81,23 +85,26 @@ static uint16_t fill(
 	(void)port;
 	(void)queue;
 	(void)max;
-	(void)context;
 	for (uint16_t i = 0; i < n; i++) {
-		frame_fill(rte_pktmbuf_mtod(m[i], uint8_t *));
+		frame_fill(rte_pktmbuf_mtod(m[i], uint8_t *), context);
 		m[i]->data_len = FRAME;
 		m[i]->pkt_len = FRAME;
 	}
 	return n;
 }
 
-void filler_start(uint16_t port)
+void filler_start(uint16_t port, uint16_t queues)
 {
-	filler.callback = rte_eth_add_rx_callback(port, 0, fill, NULL);
+	for (uint16_t i = 0; i < queues; i++)
+		filler.queues[i].callback =
+		    rte_eth_add_rx_callback(port, i, fill, &filler.queues[i].random);
 }
 
-void filler_stop(uint16_t port)
+void filler_stop(uint16_t port, uint16_t queues)
 {
-	if (filler.callback)
-		rte_eth_remove_rx_callback(port, 0, filler.callback);
-	filler.callback = NULL;
+	for (uint16_t i = 0; i < queues; i++) {
+		if (filler.queues[i].callback)
+			rte_eth_remove_rx_callback(port, i, filler.queues[i].callback);
+		filler.queues[i].callback = NULL;
+	}
 }

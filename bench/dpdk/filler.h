@@ -14,6 +14,7 @@ uint32_t filler_address(uint32_t i); // network order
 
 // Of `nodes`, the first `senders` send; to 192.0.2.1:9001 at rig_mac.
 void filler_open(uint32_t nodes, uint32_t senders);
-// From then on queue 0 of the port is filled, or no longer.
-void filler_start(uint16_t port);
-void filler_stop(uint16_t port);
+// From then on the port's first `queues` queues are filled, or no longer. No thread may be
+// receiving.
+void filler_start(uint16_t port, uint16_t queues);
+void filler_stop(uint16_t port, uint16_t queues);

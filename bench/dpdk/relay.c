@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole relay on one core and a dpdk device without a cable (net_null, net_ring): rx, all
-// stages, tx. Modes: relay; swap (addresses, without filling); fill and free (receiving and giving
-// back with and without filling: the difference is what filling costs, which a card does itself).
+// The whole relay on one core or several and a dpdk device without a cable (net_null, net_ring):
+// rx, all stages, tx; and less than that (bench/dpdk/turns.h). What fill takes longer than free is
+// what filling costs, which a card does itself.
 #include "bench/dpdk/filler.h"
-#include "bench/rig.h"
+#include "bench/dpdk/turns.h"
 #include "wire/inet.h"
 
 #include <err.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <rte_ethdev.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +26,21 @@ struct options {
 	uint32_t nodes, senders, frames;
 	double seconds;
 	const char *device, *mode, *eal;
+	unsigned workers;
 	bool police;
 };
+
+// A worker's core, which runs one kind of turn for a while together with the others.
+struct core {
+	const struct turn *turn;
+	unsigned worker;
+	double seconds;
+	pthread_barrier_t *together;
+	pthread_t thread;
+	uint64_t datagrams, ns, total; // total: with those before the clock ran
+};
+
+static const double WARM_SECONDS = 0.3;
 
 static struct rig rig;
 
@@ -55,17 +70,6 @@ static void tables_fill(const struct options *o)
 	}
 }
 
-// The rig takes no part in this: a burst of a turn of its own, without stages.
-static unsigned burst_take(struct dgram **list)
-{
-	static struct dgram d[BURST_MAX];
-	unsigned n = rig.raw.ops->rx(rig.raw.queues[0], d, BURST_MAX);
-
-	for (unsigned i = 0; i < n; i++)
-		list[i] = &d[i];
-	return n;
-}
-
 static bool loops(const struct options *o)
 {
 	return strncmp(o->device, "net_ring", 8) == 0;
@@ -77,38 +81,9 @@ static void loop_seed(const struct options *o)
 	static uint8_t frame[FRAME];
 	struct dgram d = {.l2 = frame, .len = FRAME}, *list = &d;
 
-	for (int i = 0; loops(o) && i < SEEDS * BURST_MAX; i++)
-		if (rig.raw.ops->tx_copy(rig.raw.queues[0], &list, 1) != 1)
-			errx(1, "the device does not take %d frames", i + 1);
-}
-
-// Datagrams of one turn, by mode. A loop's frames must go on their way; others end here.
-static unsigned turn_free(bool on)
-{
-	struct dgram *list[BURST_MAX];
-	unsigned n = burst_take(list);
-
-	if (on)
-		rig.raw.ops->tx(rig.raw.queues[0], list, n);
-	else
-		rig.raw.ops->release(rig.raw.queues[0], list, n);
-	return n;
-}
-
-static unsigned turn_swap(void)
-{
-	struct dgram *list[BURST_MAX];
-	unsigned n = burst_take(list);
-
-	for (unsigned i = 0; i < n; i++) {
-		uint8_t mac[ETH_ADDR_SIZE];
-
-		memcpy(mac, list[i]->l2, sizeof(mac));
-		memcpy(list[i]->l2, list[i]->l2 + ETH_OFFSET_SRC, sizeof(mac));
-		memcpy(list[i]->l2 + ETH_OFFSET_SRC, mac, sizeof(mac));
-	}
-	rig.raw.ops->tx(rig.raw.queues[0], list, n);
-	return n;
+	for (unsigned i = 0; loops(o) && i < SEEDS * BURST_MAX * o->workers; i++)
+		if (rig.raw.ops->tx_copy(rig.raw.queues[i % o->workers], &list, 1) != 1)
+			errx(1, "the device does not take %u frames", i + 1);
 }
 
 // Time that this thread had the core: others run on the machine too.
@@ -120,30 +95,93 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void measure(const struct options *o, const char *mode)
+// Counts datagrams for so many seconds of the thread's time; the nanoseconds it took.
+static uint64_t turns_run(
+    const struct turn *turn, unsigned worker, double seconds, uint64_t *datagrams)
 {
-	bool relay = strcmp(mode, "relay") == 0, swap = strcmp(mode, "swap") == 0, loop = loops(o);
-	uint64_t start = cpu_ns(), count = 0, now = start, drops = 0;
-	struct worker_block *b = &rig.memory.workers[0];
-	uint64_t relayed = b->counters[COUNTER_RELAYED];
+	uint64_t start = cpu_ns(), now = start;
 
-	while ((double)(now - start) < o->seconds * 1e9) {
+	*datagrams = 0;
+	while ((double)(now - start) < seconds * 1e9) {
 		for (int i = 0; i < TURNS; i++)
-			count += relay	? worker_turn(rig.workers[0])
-				 : swap ? turn_swap()
-					: turn_free(loop);
+			*datagrams += turn->run(&rig, worker);
 		now = cpu_ns();
 	}
+	return now - start;
+}
+
+static void core_take(unsigned index)
+{
+	cpu_set_t all, one;
+	int cpu = -1;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	if ((unsigned)CPU_COUNT(&all) <= index)
+		return;
+	for (unsigned left = index + 1; left; left -= CPU_ISSET(cpu, &all) != 0)
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+// Everything is met once before it counts, as on a relay that has run for a while.
+static void *core_run(void *arg)
+{
+	struct core *c = arg;
+	uint64_t met;
+
+	core_take(c->worker);
+	rig.raw.ops->thread_start(rig.raw.queues[c->worker]);
+	turns_run(c->turn, c->worker, WARM_SECONDS, &met);
+	pthread_barrier_wait(c->together);
+	c->ns = turns_run(c->turn, c->worker, c->seconds, &c->datagrams);
+	c->total = met + c->datagrams;
+	pthread_barrier_wait(c->together);
+	rig.raw.ops->thread_end(rig.raw.queues[c->worker]);
+	return NULL;
+}
+
+// What came in was relayed, all of it.
+static void relay_verify(unsigned worker, uint64_t count, uint64_t relayed_before)
+{
+	const struct worker_block *b = &rig.memory.workers[worker];
+	uint64_t drops = 0, relayed = b->counters[COUNTER_RELAYED] - relayed_before;
+
 	for (int i = 0; i < DROP_COUNT; i++)
 		drops += b->drops[i];
-	relayed = b->counters[COUNTER_RELAYED] - relayed;
-	if (relay && (relayed != count || drops))
-		errx(1, "of %llu datagrams %llu were relayed, %llu dropped",
+	if (relayed != count || drops)
+		errx(1, "worker %u: of %llu datagrams %llu were relayed, %llu dropped", worker,
 		    (unsigned long long)count, (unsigned long long)relayed,
 		    (unsigned long long)drops);
-	printf("{\"mode\": \"%s\", \"nodes\": %u, \"senders\": %u, \"rate\": %.0f, \"ns\": %.1f}\n",
-	    mode, o->nodes, o->senders, (double)count / (double)(now - start) * 1e9,
-	    (double)(now - start) / (double)count);
+}
+
+static void measure(const struct options *o, const struct turn *turn)
+{
+	struct core cores[RIG_WORKERS];
+	uint64_t relayed[RIG_WORKERS];
+	pthread_barrier_t together;
+	double rate = 0, ns = 0;
+
+	pthread_barrier_init(&together, NULL, o->workers);
+	for (unsigned i = 0; i < o->workers; i++) {
+		relayed[i] = rig.memory.workers[i].counters[COUNTER_RELAYED];
+		cores[i] = (struct core){
+		    .turn = turn, .worker = i, .seconds = o->seconds, .together = &together};
+		if (pthread_create(&cores[i].thread, NULL, core_run, &cores[i]))
+			errx(1, "no thread");
+	}
+	for (unsigned i = 0; i < o->workers; i++) {
+		pthread_join(cores[i].thread, NULL);
+		if (strcmp(turn->name, "relay") == 0)
+			relay_verify(i, cores[i].total, relayed[i]);
+		rate += (double)cores[i].datagrams / (double)cores[i].ns * 1e9;
+		ns += (double)cores[i].ns / (double)cores[i].datagrams / o->workers;
+	}
+	pthread_barrier_destroy(&together);
+	printf("{\"mode\": \"%s\", \"nodes\": %u, \"senders\": %u, \"workers\": %u, "
+	       "\"rate\": %.0f, \"ns\": %.1f}\n",
+	    turn->name, o->nodes, o->senders, o->workers, rate, ns);
 	fflush(stdout);
 }
 
@@ -154,10 +192,11 @@ static struct options options_read(int argc, char **argv)
 	    .frames = 8192,
 	    .seconds = 3,
 	    .device = "net_null0,size=60",
-	    .mode = "relay,swap,fill,free"};
+	    .mode = "relay,swap,floor,fill,free",
+	    .workers = 1};
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:t:f:d:e:m:p")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:t:f:d:e:m:w:p")) != -1) {
 		if (c == 'n')
 			o.nodes = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (c == 's')
@@ -172,14 +211,20 @@ static struct options options_read(int argc, char **argv)
 			o.eal = optarg;
 		else if (c == 'm')
 			o.mode = optarg;
+		else if (c == 'w')
+			o.workers = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'p')
 			o.police = true;
 		else
-			errx(2, "usage: dpdk-relay [-n nodes] [-s senders] [-t seconds] "
-				"[-f buffers] [-d device] [-e eal] [-m relay,swap,fill,free] [-p]");
+			errx(2,
+			    "usage: dpdk-relay [-n nodes] [-s senders] [-t seconds] [-w workers] "
+			    "[-f buffers] [-d device] [-e eal] "
+			    "[-m relay,swap,floor,fill,free] [-p]");
 	}
 	if (o.nodes == 0 || o.senders == 0)
 		errx(2, "0 nodes send nothing");
+	if (o.workers == 0 || o.workers > RIG_WORKERS)
+		errx(2, "1 to %d workers", RIG_WORKERS);
 	o.senders = o.senders < o.nodes ? o.senders : o.nodes;
 	return o;
 }
@@ -187,24 +232,33 @@ static struct options options_read(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options o = options_read(argc, argv);
-	const struct link_config device = {
-	    .spec = o.device, .frame_count = o.frames, .dpdk_queues = 1, .dpdk_eal = o.eal};
+	const struct link_config device = {.spec = o.device,
+	    .frame_count = o.frames,
+	    .dpdk_queues = (uint16_t)o.workers,
+	    .dpdk_eal = o.eal};
 	char *modes = strdup(o.mode), *rest = modes;
 	const char *mode;
 	uint16_t port;
 
-	rig_create(&rig, o.nodes + 64, 1, true);
+	rig_create(&rig, o.nodes + 64, o.workers, true);
 	tables_fill(&o);
 	rig_raw(&rig, &link_dpdk_ops, &device);
+	if (rig.raw.queue_count < o.workers)
+		errx(1, "%s has %u queues", o.device, rig.raw.queue_count);
 	rig_start(&rig, MEM_FRAMES, NULL);
 	filler_open(o.nodes, o.senders);
+	turns_open(loops(&o));
 	port = rte_eth_find_next(0);
 	loop_seed(&o);
 	while ((mode = strsep(&rest, ","))) {
-		if (strcmp(mode, "swap") != 0 && strcmp(mode, "free") != 0)
-			filler_start(port);
-		measure(&o, mode);
-		filler_stop(port);
+		const struct turn *turn = turn_find(mode);
+
+		if (!turn)
+			errx(2, "there is no mode %s", mode);
+		if (turn->filled)
+			filler_start(port, (uint16_t)o.workers);
+		measure(&o, turn);
+		filler_stop(port, (uint16_t)o.workers);
 	}
 	free(modes);
 	rig_close(&rig);

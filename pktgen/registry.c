@@ -26,7 +26,9 @@ static const char usage[] =
     "  --peers N         nodes that each resolves (default 4)\n"
     "  --phases A,B,...  only these, of register, first (heartbeat and poll of each),\n"
     "                    publish, heartbeat, poll, lookup, resolve (each peer once),\n"
-    "                    again (the same once more, until the time is over)\n"
+    "                    again (the same once more, until the time is over),\n"
+    "                    mix (four minutes of a daemon: heartbeat, poll, a lookup and\n"
+    "                    a resolve of each of as many new peers a minute)\n"
     "  --storm SECONDS   at the end everybody comes again on a connection of its own\n"
     "  --pid PID         the registry's process: its CPU time and memory are reported\n"
     "  --json            print JSON\n";

@@ -20,6 +20,8 @@ enum {
 	OUTPUT_MAX = WINDOW_MAX * 512,
 	PATIENCE_MS = 30000,
 	EVENTS = 256,
+	MIX_MINUTES = 4,
+	MIX_STEPS = 3, // heartbeat, poll, look-up; then each peer's resolve, cached for a minute
 };
 
 struct open_request {
@@ -47,8 +49,8 @@ struct turn {
 
 const char *phase_name(enum phase phase)
 {
-	static const char *const names[] = {
-	    "register", "first", "publish", "heartbeat", "poll", "lookup", "resolve", "again"};
+	static const char *const names[] = {"register", "first", "publish", "heartbeat", "poll",
+	    "lookup", "resolve", "again", "mix"};
 
 	return names[phase];
 }
@@ -59,6 +61,8 @@ static uint32_t rounds_of(const struct load *c, enum phase phase)
 	static const uint32_t rounds[PHASE_COUNT] = {
 	    [PHASE_REGISTER] = 1, [PHASE_FIRST] = 2, [PHASE_PUBLISH] = 1};
 
+	if (phase == PHASE_MIX)
+		return MIX_MINUTES * (MIX_STEPS + c->crowd.peers);
 	return phase == PHASE_RESOLVE ? c->crowd.peers : rounds[phase];
 }
 
@@ -73,13 +77,20 @@ static size_t write_request(struct turn *t, uint32_t node, uint32_t round, char 
 	    [PHASE_RESOLVE] = REQUEST_RESOLVE,
 	    [PHASE_AGAIN] = REQUEST_RESOLVE,
 	};
+	static const enum request mix[MIX_STEPS] = {
+	    REQUEST_HEARTBEAT, REQUEST_POLL, REQUEST_LOOKUP};
 	enum request what = requests[t->phase];
 	// NOLINTNEXTLINE(clang-analyzer-core.DivideZero): options are at least 1
-	uint32_t which = round % t->c->crowd.peers;
+	uint32_t peers = t->c->crowd.peers, which = round % peers,
+		 step = round % (MIX_STEPS + peers);
 
 	if (t->phase == PHASE_FIRST)
 		what = round ? REQUEST_POLL : REQUEST_HEARTBEAT;
-	if (t->phase == PHASE_LOOKUP)
+	if (t->phase == PHASE_MIX) {
+		what = step < MIX_STEPS ? mix[step] : REQUEST_RESOLVE;
+		which = peers + step - MIX_STEPS;
+	}
+	if (what == REQUEST_LOOKUP)
 		which = (uint32_t)(random_next(&t->c->random) >> 32);
 	return crowd_request(&t->c->crowd, node, what, which, out);
 }

@@ -18,6 +18,7 @@ enum phase {
 	PHASE_LOOKUP,
 	PHASE_RESOLVE, // everybody's peers, once: new signatures
 	PHASE_AGAIN,   // the same peers again and again
+	PHASE_MIX,     // what daemons send in some minutes, with peers not resolved before
 	PHASE_COUNT,
 };
 

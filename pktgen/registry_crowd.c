@@ -13,7 +13,7 @@
 
 enum { THREADS_MAX = 64, CHALLENGE_MAX = 64 };
 
-// Signatures of a node: these, then one for each peer.
+// Signatures of a node: these, then one for each peer, and for as many more.
 enum { SIGN_HEARTBEAT, SIGN_POLL, SIGN_PUBLISH, SIGN_PEERS };
 
 struct worker {
@@ -40,9 +40,14 @@ static uint32_t peer_of(const struct crowd *c, uint32_t node, uint32_t which)
 	return (uint32_t)((node + 1 + (mix >> 32) % (c->nodes > 1 ? c->nodes - 1 : 1)) % c->nodes);
 }
 
+static size_t signatures_of(const struct crowd *c)
+{
+	return SIGN_PEERS + 2 * (size_t)c->peers;
+}
+
 static char *signature(const struct crowd *c, uint32_t node, uint32_t kind)
 {
-	return c->signatures[(size_t)node * (SIGN_PEERS + c->peers) + kind];
+	return c->signatures[node * signatures_of(c) + kind];
 }
 
 static void challenge(const struct crowd *c, uint32_t node, uint32_t kind, char *text)
@@ -69,7 +74,7 @@ static void sign_node(const struct crowd *c, uint32_t node)
 	char text[CHALLENGE_MAX];
 
 	keys_of(c, node, key, secret);
-	for (uint32_t kind = 0; kind < SIGN_PEERS + c->peers; kind++) {
+	for (uint32_t kind = 0; kind < signatures_of(c); kind++) {
 		challenge(c, node, kind, text);
 		identity_sign(secret, text, strlen(text), sig);
 		sodium_bin2base64(signature(c, node, kind), SIGNATURE_TEXT, sig, sizeof(sig),
@@ -119,7 +124,7 @@ int crowd_sign(struct crowd *c)
 {
 	if (c->signatures)
 		return 0;
-	c->signatures = calloc((size_t)c->nodes * (SIGN_PEERS + c->peers), SIGNATURE_TEXT);
+	c->signatures = calloc(c->nodes * signatures_of(c), SIGNATURE_TEXT);
 	return c->signatures ? on_all_processors(c, sign_node) : -ENOMEM;
 }
 

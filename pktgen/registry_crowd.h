@@ -21,7 +21,7 @@ enum request {
 	REQUEST_POLL,
 	REQUEST_PUBLISH, // set_visibility
 	REQUEST_LOOKUP,	 // of the node `which`
-	REQUEST_RESOLVE, // of the sender's peer `which`
+	REQUEST_RESOLVE, // of the sender's peer `which`, below 2 * peers
 };
 
 struct crowd {

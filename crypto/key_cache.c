@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES_A_KEY = 4 };
+enum { PLACES_A_KEY = 4, WAYS = 2 };
 
 struct key_cache {
 	pthread_mutex_t lock;
@@ -40,39 +40,51 @@ void key_cache_free(struct key_cache *c)
 	free(c);
 }
 
-// Keys that meet here push each other out; that costs time only.
-static uint32_t *place_of(const struct key_cache *c, const uint8_t key[32])
+// Where a key may be, the newer one first. Keys that meet here push each other out; that costs time
+// only.
+static uint32_t *places_of(const struct key_cache *c, const uint8_t key[32])
 {
 	uint32_t hash;
 
 	memcpy(&hash, key, sizeof(hash));
-	return &c->places[hash & (c->size * PLACES_A_KEY - 1)];
+	return &c->places[hash & (c->size * PLACES_A_KEY - WAYS)];
+}
+
+static const struct key_powers *find(const struct key_cache *c, const uint8_t key[32])
+{
+	const uint32_t *places = places_of(c, key);
+
+	// a place that was never taken leads to another key, or to zeros, which are none
+	for (int way = 0; way < WAYS; way++)
+		if (!memcmp(c->ring[places[way]].y[0], key, sizeof(c->ring->y[0])))
+			return &c->ring[places[way]];
+	return NULL;
 }
 
 bool key_cache_find(struct key_cache *c, const uint8_t key[32], struct key_powers *powers)
 {
 	const struct key_powers *known;
-	bool found;
 
 	if (!c)
 		return false;
 	pthread_mutex_lock(&c->lock);
-	// a place that was never taken holds zeros, which are no key: of small order
-	known = &c->ring[*place_of(c, key)];
-	found = !memcmp(known->y[0], key, sizeof(known->y[0]));
-	if (found)
+	known = find(c, key);
+	if (known)
 		*powers = *known;
 	pthread_mutex_unlock(&c->lock);
-	return found;
+	return known;
 }
 
 void key_cache_add(struct key_cache *c, const struct key_powers *powers)
 {
-	if (!c)
-		return;
+	uint32_t *places = places_of(c, powers->y[0]);
+
 	pthread_mutex_lock(&c->lock);
-	*place_of(c, powers->y[0]) = c->next;
-	c->ring[c->next] = *powers;
-	c->next = (c->next + 1) & (c->size - 1);
+	if (!find(c, powers->y[0])) {
+		places[1] = places[0];
+		places[0] = c->next;
+		c->ring[c->next] = *powers;
+		c->next = (c->next + 1) & (c->size - 1);
+	}
 	pthread_mutex_unlock(&c->lock);
 }

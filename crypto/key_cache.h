@@ -22,5 +22,5 @@ struct key_cache *key_cache_new(uint32_t keys);
 void key_cache_free(struct key_cache *c);
 // False: not known. A cache that is NULL knows none.
 bool key_cache_find(struct key_cache *c, const uint8_t key[32], struct key_powers *powers);
-// In place of the oldest, when full.
+// In place of the oldest, when full. Not for NULL.
 void key_cache_add(struct key_cache *c, const struct key_powers *powers);

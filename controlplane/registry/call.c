@@ -70,7 +70,7 @@ static void answer_begin(struct call *c)
 	char type[80];
 
 	frame_begin(c);
-	snprintf(type, sizeof(type), "%s_ok", c->row->type);
+	strcpy(stpcpy(type, c->row->type), "_ok");
 	out_text(&c->out, "type", type);
 }
 

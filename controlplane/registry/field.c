@@ -75,12 +75,59 @@ const json_t *field_json(const struct request *q, const char *key)
 	return f->json;
 }
 
+enum { BAD = 0x80 };
+
+// Six bits of the characters from '+' to 'z'.
+static const uint8_t base64_bits[] = {62, BAD, BAD, BAD, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61,
+    BAD, BAD, BAD, BAD, BAD, BAD, BAD, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
+    18, 19, 20, 21, 22, 23, 24, 25, BAD, BAD, BAD, BAD, BAD, BAD, 26, 27, 28, 29, 30, 31, 32, 33,
+    34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51};
+
+static uint32_t six_bits(char c)
+{
+	size_t at = (size_t)(uint8_t)c - '+';
+
+	return at < sizeof(base64_bits) ? base64_bits[at] : BAD;
+}
+
+// Right texts of just this size; of others libsodium says what is wrong. It takes many times as
+// long, for secrets, which these are not.
+static bool base64_read(const char *text, uint8_t *out, size_t size)
+{
+	uint32_t bad = 0;
+
+	if (strlen(text) != (size + 2) / 3 * 4)
+		return false;
+	for (size_t at = 0; at < size; at += 3, text += 4) {
+		size_t n = size - at < 3 ? size - at : 3;
+		uint32_t bits = 0;
+
+		for (size_t i = 0; i < 4; i++) {
+			uint32_t six = i <= n ? six_bits(text[i]) : text[i] == '=' ? 0 : BAD;
+
+			bad |= six;
+			bits = bits << 6 | (six & 63);
+		}
+		for (size_t i = 0; i < 3; i++) {
+			uint8_t byte = (uint8_t)(bits >> (16 - 8 * i));
+
+			if (i < n)
+				out[at + i] = byte;
+			else if (byte)
+				bad = BAD;
+		}
+	}
+	return !(bad & BAD);
+}
+
 static int base64_parse(const char *text, uint8_t *out, size_t size)
 {
 	uint8_t decoded[IDENTITY_SIG_SIZE + 32];
 	size_t len;
 	const char *end;
 
+	if (base64_read(text, out, size))
+		return 0;
 	if (sodium_base642bin(decoded, sizeof(decoded), text, strlen(text), NULL, &len, &end,
 		sodium_base64_VARIANT_ORIGINAL) != 0 ||
 	    *end)

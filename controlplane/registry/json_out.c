@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/json_out.h"
 
+#include "base/decimal.h"
 #include "wire/address.h"
 
 #include <stdio.h>
@@ -120,11 +121,12 @@ void out_text(struct json_out *o, const char *key, const char *value)
 
 void out_int(struct json_out *o, const char *key, int64_t value)
 {
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%lld", (long long)value);
+	char text[1 + DECIMAL_MAX] = "-";
+	bool below = value < 0;
+	size_t len = decimal_write(text + below, below ? 0 - (uint64_t)value : (uint64_t)value);
 
 	lead(o, key);
-	out_bytes(o, text, (size_t)n);
+	out_bytes(o, text, below + len);
 }
 
 void out_bool(struct json_out *o, const char *key, bool value)

@@ -100,6 +100,7 @@ struct config {
 	struct {
 		int policy; // enum config_admission
 		uint64_t silence_ns, ttl_ns;
+		uint64_t network_share; // percent, 0 = no limit
 	} admission;
 	int sender_check; // enum config_sender_check
 	uint64_t nodes_capacity;

@@ -85,6 +85,11 @@ const struct config_key config_keys[] = {
 	.help = "after so long without a sign of life another IP may take a node id"},
     {"admission.ttl", AT(admission.ttl_ns), TIME(60, 30 * 86400), .value = "10m", .reload = true,
 	.help = "a node is forgotten so long after its last sign of life"},
+    {"admission.network-share", AT(admission.network_share), COUNT(0, 100), .value = "5",
+	.reload = true,
+	.help = "percent of the nodes that one network (IPv4 /24, IPv6 /48) may have and still "
+		"register new ones, without a proof, when less than an eighth of `nodes.capacity` "
+		"is left; 0: no limit"},
     {"sender-check", AT(sender_check), CHOICE("ip", "endpoint", "off"), .value = "ip",
 	.reload = true,
 	.help =

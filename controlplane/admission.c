@@ -87,6 +87,7 @@ const char *admission_verdict_name(enum admission_verdict v)
 	    [REFUSE_KEY] = "key",
 	    [REFUSE_ANCHOR] = "anchor",
 	    [REFUSE_FULL] = "full",
+	    [REFUSE_NETWORK] = "network",
 	};
 
 	return names[v];

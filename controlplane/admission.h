@@ -50,6 +50,7 @@ enum admission_verdict {
 	REFUSE_KEY,	  // another key is bound
 	REFUSE_ANCHOR,	  // its registry connection comes from another address
 	REFUSE_FULL,	  // no room for a new node
+	REFUSE_NETWORK,	  // what is left is kept for other networks (controlplane/room.h)
 };
 
 struct admission_facts {

@@ -13,8 +13,10 @@ void endpoints_init(struct endpoints *e, struct node_writer *nodes, struct cp_st
     const struct endpoints_hooks *hooks)
 {
 	*e = (struct endpoints){.nodes = nodes, .hooks = *hooks, .stats = stats};
-	e->config = (struct endpoints_config){
-	    .policy = ADMISSION_OPEN, .silence_ns = 90 * NS_PER_S, .ttl_ns = 600 * NS_PER_S};
+	e->config = (struct endpoints_config){.policy = ADMISSION_OPEN,
+	    .silence_ns = 90 * NS_PER_S,
+	    .ttl_ns = 600 * NS_PER_S,
+	    .network_share = 5};
 	challenge_init(&e->challenge);
 }
 
@@ -88,6 +90,13 @@ static void log_refusal(struct endpoints *e, const struct claim *c, enum admissi
 	case REFUSE_ANCHOR:
 		e->stats->n[CP_REFUSED_ANCHOR]++;
 		break;
+	case REFUSE_NETWORK:
+		e->stats->n[CP_REFUSED_NETWORK]++;
+		log_warn("node not stored: the room left is kept for other networks, raise "
+			 "nodes.capacity or admission.network-share",
+		    kv("node", c->node), kv("endpoint", (const char *)from),
+		    kv("nodes", e->nodes->node_count));
+		return;
 	default:
 		e->stats->n[CP_REFUSED_FULL]++;
 		log_warn("node not stored: table full, raise nodes.capacity", kv("node", c->node),
@@ -175,7 +184,7 @@ static void claim_refresh(struct endpoints *e, struct claim *c)
 		e->nodes->table.info[node_entry_index(c->entry)].changed_at = seconds(c->now_ns);
 }
 
-// The table is full: somebody has to go for a new node. False: nobody does.
+// Somebody has to go for a new node. False: nobody does.
 static bool room_make(struct endpoints *e, const struct claim *c)
 {
 	struct node_entry victim;
@@ -188,16 +197,33 @@ static bool room_make(struct endpoints *e, const struct claim *c)
 	return node_writer_remove(e->nodes, node_entry_id(victim)) == 0;
 }
 
+// A node that would be one more has to find room beside that.
+static enum admission_verdict claim_decide(struct endpoints *e, struct claim *c)
+{
+	enum admission_verdict v = admission_decide(&c->facts);
+	enum room room = ROOM_FREE;
+
+	if (c->present || (v != ADMIT_LEARN && v != ADMIT_LEARN_BIND && v != REFUSE_FULL))
+		return v;
+	if (claim_standing(c) != STANDING_PROVEN)
+		room = room_for(&e->nodes->table, &e->room_cursor, &c->from, claim_standing(c),
+		    e->config.network_share);
+	if (room == ROOM_KEPT)
+		return REFUSE_NETWORK;
+	if (room == ROOM_FREE && v != REFUSE_FULL)
+		return v;
+	if (!room_make(e, c))
+		return v == REFUSE_FULL ? v : REFUSE_NETWORK;
+	c->facts.full = false;
+	return admission_decide(&c->facts);
+}
+
 // Decides and stores. True when the claim's endpoint is the stored one afterwards.
 static bool claim_settle(struct endpoints *e, struct claim *c)
 {
-	enum admission_verdict v = admission_decide(&c->facts);
+	enum admission_verdict v = claim_decide(e, c);
 	int rc;
 
-	if (v == REFUSE_FULL && room_make(e, c)) {
-		c->facts.full = false;
-		v = admission_decide(&c->facts);
-	}
 	switch (v) {
 	case ADMIT_REFRESH:
 		claim_refresh(e, c);

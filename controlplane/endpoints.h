@@ -16,8 +16,9 @@
 
 struct endpoints_config {
 	enum admission_policy policy;
-	uint64_t silence_ns; // admission.silence
-	uint64_t ttl_ns;     // admission.ttl
+	uint64_t silence_ns;	// admission.silence
+	uint64_t ttl_ns;	// admission.ttl
+	unsigned network_share; // admission.network-share
 };
 
 // A signed Discover that waits for its verification.

@@ -3,6 +3,8 @@
 
 #include "shm/kernel_memory.h"
 
+#include <string.h>
+
 // changed_at is our own sign of life: what we learnt or refreshed ourselves.
 uint32_t node_alive_at(const struct node_table *t, struct node_entry entry)
 {
@@ -89,4 +91,54 @@ bool room_find(
 		return true;
 	}
 	return false;
+}
+
+static bool same_network(const struct endpoint *a, const struct endpoint *b)
+{
+	bool four = endpoint_is_v4(a);
+
+	return four == endpoint_is_v4(b) && memcmp(a->addr, b->addr, four ? 15 : 6) == 0;
+}
+
+// Local nodes from the cursor on, ROOM_SAMPLE at most; the order of the walk is that of a hash.
+static unsigned sample_take(const struct node_table *t, uint64_t *cursor, struct node_entry *sample)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < ROOM_SAMPLE && count + ROOM_WINDOW <= ROOM_SAMPLE; i++) {
+		struct node_entry *at = sample + count;
+		unsigned n = node_table_walk(t, cursor, at, ROOM_WINDOW);
+
+		if (*cursor >= NODE_CURSOR_END)
+			*cursor = 0;
+		for (unsigned k = 0; k < n; k++)
+			if (!(node_entry_flags(at[k]) & NODE_REMOTE))
+				sample[count++] = at[k];
+	}
+	return count;
+}
+
+enum room room_for(const struct node_table *t, uint64_t *cursor, const struct endpoint *from,
+    enum standing newcomer, unsigned percent)
+{
+	uint32_t nodes = __atomic_load_n(&t->header->node_count, __ATOMIC_RELAXED);
+	struct node_entry sample[ROOM_SAMPLE];
+	unsigned count, same = 0, familiar = 0;
+
+	if (!percent || nodes < t->capacity - t->capacity / ROOM_KEPT_SHARE)
+		return ROOM_FREE;
+	count = sample_take(t, cursor, sample);
+	for (unsigned i = 0; i < count; i++) {
+		struct endpoint at;
+
+		same += node_table_endpoint(t, sample[i], &at) && same_network(&at, from);
+	}
+	if (same * 100 <= percent * count)
+		return ROOM_FREE;
+	if (newcomer == STANDING_NEW)
+		return ROOM_KEPT;
+	for (unsigned i = 0; i < count; i++)
+		familiar += node_standing(t, sample[i]) >= STANDING_FAMILIAR;
+	return familiar * ROOM_KEPT_SHARE < count * (ROOM_KEPT_SHARE - 1) ? ROOM_IN_TURN
+									  : ROOM_KEPT;
 }

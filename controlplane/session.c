@@ -79,7 +79,8 @@ void session_configure(struct cp *cp)
 	cp->session.endpoints.config =
 	    (struct endpoints_config){.policy = (enum admission_policy)cp->config.admission.policy,
 		.silence_ns = cp->config.admission.silence_ns,
-		.ttl_ns = cp->config.admission.ttl_ns};
+		.ttl_ns = cp->config.admission.ttl_ns,
+		.network_share = (unsigned)cp->config.admission.network_share};
 	settings_write(cp->session.memory->settings, &cp->config);
 	settings_published(cp->session.memory);
 	gossip_configure(cp);

@@ -148,6 +148,7 @@ static void test_capacity(void **state)
 	struct cp_lab *lab = lab_open_capacity(100);
 
 	(void)state;
+	lab->endpoints.config.network_share = 0; // all come from one
 	for (uint32_t id = 1; id <= 100; id++)
 		lab_discover(lab, id, "198.51.100.1:1");
 	lab->now_ns += 30 * NS_PER_S;

@@ -42,7 +42,7 @@ static struct cp_lab *full_lab(uint32_t capacity)
 	struct cp_lab *lab = lab_open_capacity(capacity);
 
 	for (uint32_t id = 1; id <= capacity; id++)
-		discover(lab, id, address(id), PUNT_DISCOVER_NEW);
+		discover(lab, id, address(id << 8), PUNT_DISCOVER_NEW); // a network each
 	assert_int_equal(lab->nodes.node_count, capacity);
 	return lab;
 }
@@ -103,7 +103,7 @@ static void test_proven_nodes(void **state)
 	for (uint32_t id = 1100; id < 1200; id++)
 		discover(lab, id, "203.0.113.5:5", PUNT_DISCOVER_NEW);
 	for (uint32_t id = 2; id <= 100; id++)
-		discover(lab, id, address(id), PUNT_DISCOVER_AGAIN);
+		discover(lab, id, address(id << 8), PUNT_DISCOVER_AGAIN);
 	for (uint32_t id = 1000; id < 1100; id++)
 		assert_true(known(lab, id));
 	assert_int_equal(lab->nodes.node_count, 100);
@@ -203,6 +203,112 @@ static void test_flood(void **state)
 	lab_close(lab);
 }
 
+enum { PLACES = 1000, KEPT_FROM = 875, ONE_NETWORK = 7 << 8 };
+
+static void see_all(struct cp_lab *lab)
+{
+	lab->now_ns += 25 * NS_PER_S;
+	for (uint32_t id = 1; id <= PLACES; id++)
+		if (known(lab, id))
+			lab_seen(lab, id);
+}
+
+// The nodes of one network beyond seven of eight places: who comes then gets in, or not.
+static void test_the_last_eighth(void **state)
+{
+	static const struct {
+		unsigned percent;
+		bool familiar; // those that are stored have come back
+		const char *from;
+		enum punt_class class;
+		bool in;
+	} facts[] = {
+	    {5, false, "1.0.7.9:1", PUNT_DISCOVER_NEW, false},
+	    {5, false, "1.0.7.9:1", PUNT_DISCOVER_AGAIN, true},
+	    {5, true, "1.0.7.9:1", PUNT_DISCOVER_AGAIN, false},
+	    {5, true, "1.0.8.9:1", PUNT_DISCOVER_NEW, true},
+	    {5, true, "[2001:db8::1]:1", PUNT_DISCOVER_NEW, true},
+	    {100, true, "1.0.7.9:1", PUNT_DISCOVER_NEW, true},
+	    {0, true, "1.0.7.9:1", PUNT_DISCOVER_NEW, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct cp_lab *lab = lab_open_capacity(PLACES);
+
+		for (uint32_t id = 1; id <= PLACES; id++)
+			discover(lab, id, address(ONE_NETWORK + id % 256), PUNT_DISCOVER_NEW);
+		assert_int_equal(lab->nodes.node_count, KEPT_FROM);
+		assert_int_equal(count(lab, CP_REFUSED_NETWORK), PLACES - KEPT_FROM);
+		if (facts[i].familiar)
+			see_all(lab);
+		lab->endpoints.config.network_share = facts[i].percent;
+		discover(lab, 5000, facts[i].from, facts[i].class);
+		assert_int_equal(known(lab, 5000), facts[i].in);
+		lab_close(lab);
+	}
+}
+
+static void test_networks_of_ip6(void **state)
+{
+	struct cp_lab *lab = lab_open_capacity(PLACES);
+	char from[64];
+
+	(void)state;
+	for (uint32_t id = 1; id <= PLACES; id++) {
+		snprintf(from, sizeof(from), "[2001:db8:7:%x::1]:9", id);
+		discover(lab, id, from, PUNT_DISCOVER_NEW);
+	}
+	assert_int_equal(lab->nodes.node_count, KEPT_FROM);
+	discover(lab, 5000, "[2001:db8:8::1]:9", PUNT_DISCOVER_NEW);
+	assert_true(known(lab, 5000));
+	lab_close(lab);
+}
+
+enum { INVENTED = 3 * PLACES, DAEMONS = 60 };
+
+// One minute of a network that repeats three times as many nodes as there are places; `known_first`
+// those that are stored, or the others.
+static void repeat_invented(struct cp_lab *lab, enum punt_class class, bool known_first)
+{
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (uint32_t id = 10000; id < 10000 + INVENTED; id++) {
+			bool stored = known(lab, id);
+
+			if (stored && known_first == (pass == 0))
+				lab_seen(lab, id);
+			else if (!stored && known_first == (pass == 1))
+				discover(lab, id, address(ONE_NETWORK + id % 256), class);
+		}
+}
+
+// Daemons elsewhere find a place all the same, and keep it.
+static void test_invented_nodes_that_are_repeated(void **state)
+{
+	enum { ROUNDS = 12, DAEMONS_FROM = 4 };
+
+	(void)state;
+	for (int known_first = 0; known_first < 2; known_first++) {
+		struct cp_lab *lab = lab_open_capacity(PLACES);
+
+		for (unsigned round = 0; round < ROUNDS; round++) {
+			repeat_invented(
+			    lab, round ? PUNT_DISCOVER_AGAIN : PUNT_DISCOVER_NEW, known_first);
+			for (uint32_t id = 1; id <= DAEMONS && round >= DAEMONS_FROM; id++) {
+				assert_true(round == DAEMONS_FROM || known(lab, id));
+				if (known(lab, id))
+					lab_seen(lab, id);
+				else
+					discover(lab, id, address(id << 16), PUNT_DISCOVER_NEW);
+				assert_true(known(lab, id));
+			}
+			lab_pass(lab, 60000);
+		}
+		assert_in_range(lab->nodes.node_count, KEPT_FROM, KEPT_FROM + DAEMONS);
+		lab_close(lab);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +317,9 @@ int main(void)
 	    cmocka_unit_test(test_another_address_begins_anew),
 	    cmocka_unit_test(test_brief_stay),
 	    cmocka_unit_test(test_flood),
+	    cmocka_unit_test(test_the_last_eighth),
+	    cmocka_unit_test(test_networks_of_ip6),
+	    cmocka_unit_test(test_invented_nodes_that_are_repeated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

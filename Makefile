@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 MESON_ARGS ?=
 
 .PHONY: all deps run demo test unit netns debug docs lint format fuzz bench perf perf-update \
-	install clean
+	install uninstall clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -63,6 +63,9 @@ perf-update: all
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild
+
+uninstall:
+	@ninja -C $(BUILD) uninstall
 
 clean:
 	@rm -rf $(BUILD) $(DEBUG_BUILD) build-fuzz

@@ -5,6 +5,7 @@
 
 #include <getopt.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,63 +60,48 @@ static const char usage_text[] =
 static const char *const mode_names[] = {"register", "relay", "latency", "ndr", "garbage"};
 static const char *const garbage_names[] = {"random", "discover", "spoofed"};
 
-enum { OPTION_BASE = 1000 };
-enum option_id {
-	O_TO = OPTION_BASE,
-	O_FROM,
-	O_LINK,
-	O_DPDK_EAL,
-	O_NETWORK,
-	O_NODES,
-	O_FIRST_ID,
-	O_FLOWS,
-	O_ZIPF,
-	O_SIZE,
-	O_TRAIN,
-	O_RATE,
-	O_SECONDS,
-	O_REGISTER_RATE,
-	O_SOCKETS,
-	O_WINDOW,
-	O_LOSS,
-	O_TRIAL,
-	O_KIND,
-	O_NO_REGISTER,
-	O_REFLECTED,
-	O_SEED,
-	O_JSON,
-	O_QUIET,
-	O_HELP,
+// Where the value of an option goes, by its kind: uint32_t, double, struct endpoint, const char *,
+// bool. The last three are for parse_one() to know.
+enum kind { WHOLE, REAL, ENDPOINT, TEXT, FLAG, LINK, GARBAGE, HELP };
+
+struct setting {
+	const char *name;
+	enum kind kind;
+	size_t at;	  // in struct options
+	double low, high; // ENDPOINT: low is the port where none is given
 };
 
-static const struct option long_options[] = {
-    {"to", required_argument, NULL, O_TO},
-    {"from", required_argument, NULL, O_FROM},
-    {"link", required_argument, NULL, O_LINK},
-    {"dpdk-eal", required_argument, NULL, O_DPDK_EAL},
-    {"network", required_argument, NULL, O_NETWORK},
-    {"nodes", required_argument, NULL, O_NODES},
-    {"first-id", required_argument, NULL, O_FIRST_ID},
-    {"flows", required_argument, NULL, O_FLOWS},
-    {"zipf", required_argument, NULL, O_ZIPF},
-    {"size", required_argument, NULL, O_SIZE},
-    {"train", required_argument, NULL, O_TRAIN},
-    {"rate", required_argument, NULL, O_RATE},
-    {"seconds", required_argument, NULL, O_SECONDS},
-    {"register-rate", required_argument, NULL, O_REGISTER_RATE},
-    {"sockets", required_argument, NULL, O_SOCKETS},
-    {"window", required_argument, NULL, O_WINDOW},
-    {"loss", required_argument, NULL, O_LOSS},
-    {"trial", required_argument, NULL, O_TRIAL},
-    {"kind", required_argument, NULL, O_KIND},
-    {"no-register", no_argument, NULL, O_NO_REGISTER},
-    {"reflected", no_argument, NULL, O_REFLECTED},
-    {"seed", required_argument, NULL, O_SEED},
-    {"json", required_argument, NULL, O_JSON},
-    {"quiet", no_argument, NULL, O_QUIET},
-    {"help", no_argument, NULL, O_HELP},
-    {NULL, 0, NULL, 0},
+#define AT(field) offsetof(struct options, field)
+
+static const struct setting settings[] = {
+    {"to", ENDPOINT, AT(to), BEACON_PORT, 0},
+    {"from", ENDPOINT, AT(from), 1, 0},
+    {"network", ENDPOINT, AT(network), 1, 0},
+    {"link", LINK, 0, 0, 0},
+    {"dpdk-eal", TEXT, AT(dpdk_eal), 0, 0},
+    {"nodes", WHOLE, AT(nodes), 1, NODES_MAX},
+    {"first-id", WHOLE, AT(first_id), 1, UINT32_MAX - NODES_MAX},
+    {"flows", WHOLE, AT(flows), 1, FLOWS_MAX},
+    {"zipf", REAL, AT(zipf), 0, 10},
+    {"size", WHOLE, AT(size), FRAME_MIN, FRAME_MAX},
+    {"train", WHOLE, AT(train), 1, 64},
+    {"rate", REAL, AT(rate), 0, 1e9},
+    {"seconds", REAL, AT(seconds), 0.01, 3600},
+    {"register-rate", REAL, AT(register_rate), 1, 1e9},
+    {"sockets", WHOLE, AT(sockets), 1, SOCKETS_MAX},
+    {"window", WHOLE, AT(window), 0, UINT32_MAX},
+    {"loss", REAL, AT(loss), 0, 1},
+    {"trial", REAL, AT(trial_seconds), 0.1, 600},
+    {"kind", GARBAGE, AT(garbage), 0, 0},
+    {"no-register", FLAG, AT(no_register), 0, 0},
+    {"reflected", FLAG, AT(reflected), 0, 0},
+    {"seed", WHOLE, AT(seed), 0, UINT32_MAX},
+    {"json", TEXT, AT(json), 0, 0},
+    {"quiet", FLAG, AT(quiet), 0, 0},
+    {"help", HELP, 0, 0, 0},
 };
+
+enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
 
 const char *mode_name(enum mode mode)
 {
@@ -135,25 +121,18 @@ static _Noreturn void refuse_mode(const char *value)
 	exit(2);
 }
 
-static double number(const char *option, const char *value, double low, double high)
+static double number(const struct setting *s, const char *value)
 {
 	char want[64], *end;
 	double parsed = strtod(value, &end);
 
-	if (end == value || *end || !(parsed >= low && parsed <= high)) {
-		snprintf(want, sizeof(want), "give a number from %.10g to %.10g", low, high);
-		refuse(option, value, want);
+	if (end == value || *end || !(parsed >= s->low && parsed <= s->high)) {
+		snprintf(want, sizeof(want), "give a number from %.10g to %.10g", s->low, s->high);
+		refuse(s->name, value, want);
 	}
+	if (s->kind == WHOLE && parsed != floor(parsed))
+		refuse(s->name, value, "give a whole number");
 	return parsed;
-}
-
-static uint32_t integer(const char *option, const char *value, uint32_t low, uint32_t high)
-{
-	double parsed = number(option, value, low, high);
-
-	if (parsed != floor(parsed))
-		refuse(option, value, "give a whole number");
-	return (uint32_t)parsed;
 }
 
 static int name_index(const char *name, const char *const *names, int count)
@@ -182,91 +161,68 @@ static void parse_link(struct options *o, const char *value)
 		refuse("link", value, "give sock, xdp:INTERFACE or dpdk:DEVICE");
 }
 
-static void parse_one(struct options *o, int id, const char *option, const char *value)
+static enum garbage parse_garbage(const char *value)
 {
-	int kind;
+	int kind = name_index(value, garbage_names, 3);
 
-	switch (id) {
-	case O_TO:
-		parse_endpoint(&o->to, option, value, BEACON_PORT);
+	if (kind < 0)
+		refuse("kind", value, "give random, discover or spoofed");
+	return (enum garbage)kind;
+}
+
+static void parse_one(struct options *o, const struct setting *s, const char *value)
+{
+	void *at = (char *)o + s->at;
+
+	switch (s->kind) {
+	case WHOLE:
+		*(uint32_t *)at = (uint32_t)number(s, value);
 		break;
-	case O_FROM:
-		parse_endpoint(&o->from, option, value, 1);
+	case REAL:
+		*(double *)at = number(s, value);
 		break;
-	case O_NETWORK:
-		parse_endpoint(&o->network, option, value, 1);
+	case ENDPOINT:
+		parse_endpoint(at, s->name, value, (uint16_t)s->low);
 		break;
-	case O_LINK:
+	case TEXT:
+		*(const char **)at = value;
+		break;
+	case FLAG:
+		*(bool *)at = true;
+		break;
+	case LINK:
 		parse_link(o, value);
 		break;
-	case O_DPDK_EAL:
-		o->dpdk_eal = value;
+	case GARBAGE:
+		o->garbage = parse_garbage(value);
 		break;
-	case O_NODES:
-		o->nodes = integer(option, value, 1, NODES_MAX);
-		break;
-	case O_FIRST_ID:
-		o->first_id = integer(option, value, 1, UINT32_MAX - NODES_MAX);
-		break;
-	case O_FLOWS:
-		o->flows = integer(option, value, 1, FLOWS_MAX);
-		break;
-	case O_SIZE:
-		o->size = integer(option, value, FRAME_MIN, FRAME_MAX);
-		break;
-	case O_TRAIN:
-		o->train = integer(option, value, 1, 64);
-		break;
-	case O_SOCKETS:
-		o->sockets = integer(option, value, 1, SOCKETS_MAX);
-		break;
-	case O_WINDOW:
-		o->window = integer(option, value, 0, UINT32_MAX);
-		break;
-	case O_SEED:
-		o->seed = integer(option, value, 0, UINT32_MAX);
-		break;
-	case O_ZIPF:
-		o->zipf = number(option, value, 0, 10);
-		break;
-	case O_RATE:
-		o->rate = number(option, value, 0, 1e9);
-		break;
-	case O_REGISTER_RATE:
-		o->register_rate = number(option, value, 1, 1e9);
-		break;
-	case O_SECONDS:
-		o->seconds = number(option, value, 0.01, 3600);
-		break;
-	case O_LOSS:
-		o->loss = number(option, value, 0, 1);
-		break;
-	case O_TRIAL:
-		o->trial_seconds = number(option, value, 0.1, 600);
-		break;
-	case O_KIND:
-		kind = name_index(value, garbage_names, 3);
-		if (kind < 0)
-			refuse(option, value, "give random, discover or spoofed");
-		o->garbage = kind;
-		break;
-	case O_NO_REGISTER:
-		o->no_register = true;
-		break;
-	case O_REFLECTED:
-		o->reflected = o->no_register = true;
-		break;
-	case O_QUIET:
-		o->quiet = true;
-		break;
-	default:
-		o->json = value;
+	case HELP:
+		fputs(usage_text, stdout);
+		exit(0);
+	}
+}
+
+static void parse_all(struct options *o, int argc, char **argv)
+{
+	struct option list[SETTINGS + 1] = {{0}};
+	int id, index = 0;
+
+	for (int i = 0; i < SETTINGS; i++) {
+		bool alone = settings[i].kind == FLAG || settings[i].kind == HELP;
+
+		list[i] = (struct option){
+		    .name = settings[i].name, .has_arg = alone ? no_argument : required_argument};
+	}
+	while ((id = getopt_long(argc, argv, "", list, &index)) != -1) {
+		if (id == '?')
+			exit(2);
+		parse_one(o, &settings[index], optarg);
 	}
 }
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-	int id, index = 0, mode;
+	int mode;
 
 	*o = (struct options){.nodes = 1000,
 	    .first_id = 1000,
@@ -293,15 +249,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		refuse_mode(argv[1]);
 	o->mode = mode;
 	optind = 2;
-	while ((id = getopt_long(argc, argv, "", long_options, &index)) != -1) {
-		if (id == '?')
-			exit(2);
-		if (id == O_HELP) {
-			fputs(usage_text, stdout);
-			exit(0);
-		}
-		parse_one(o, id, long_options[index].name, optarg);
-	}
+	parse_all(o, argc, argv);
 	if (optind < argc)
 		refuse("to ADDR:PORT ... ", argv[optind],
 		    "one argument too many; options begin with --");
@@ -309,4 +257,6 @@ void options_parse(struct options *o, int argc, char **argv)
 		refuse("to", "(absent)", "give the relay's address, as --to 127.0.0.1:9001");
 	if (!o->flows)
 		o->flows = o->nodes;
+	if (o->reflected)
+		o->no_register = true;
 }

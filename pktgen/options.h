@@ -33,7 +33,7 @@ struct options {
 	double zipf;	      // exponent of the destinations' distribution, 0 = uniform
 	double loss;	      // ndr: highest accepted share, 0.001 = 0.1 %
 	double trial_seconds;
-	uint64_t seed;
+	uint32_t seed;
 	enum garbage garbage;
 	bool reflected;	  // frames come back to their sender as they were sent
 	bool no_register; // relay, latency, ndr: the nodes are registered already

@@ -102,7 +102,7 @@ static struct flow *flows_make(uint32_t count)
 
 int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets)
 {
-	*t = (struct traffic){.o = o, .sockets = sockets, .random = o->seed * 2 + 1};
+	*t = (struct traffic){.o = o, .sockets = sockets, .random = 2ULL * o->seed + 1};
 	if (!sockets)
 		return -EINVAL;
 	t->flows = flows_make(o->flows);

@@ -5,85 +5,167 @@
 #include "bench/traffic.h"
 #include "shm/quiescent.h"
 
+#include <err.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { BATCH = MEM_RING, WORKER_CPU = 0, WRITER_CPU = 1, CONTROL_CPU = 2 };
+// Two processes, as a relay has: one with the worker, one that writes the node table.
+
+enum { BATCH = MEM_RING, WORKER_CPU = 0, WRITER_CPU = 1, CONTROL_CPU = 2, ROUNDS = 8 };
+enum phase { STEADY, GROWING, EXPIRING, PHASES };
+
+// In memory that both processes have.
+struct common {
+	uint32_t fd;	// of the shared memory in the worker's process, 0 = not there yet
+	uint32_t phase; // writer: the table is left alone, nodes come, they go
+	uint32_t known; // writer: nodes 1 to known are there
+	uint32_t used;	// worker: sends among these
+};
 
 struct growth {
 	struct rig rig;
+	struct common *common;
 	uint32_t from, to;
-	uint64_t steady_ns; // how long the table is left alone first
+	uint64_t steady_ns; // how long the table is left alone in each round
 	uint32_t stop;
-	struct gaps turns[3];
-	uint32_t phase; // writer: 0 nothing changes, 1 nodes come, 2 they go
-	double seconds[3];
+	struct gaps turns[PHASES];
+	uint64_t faults[PHASES]; // page faults of the worker
 };
 
-// Relays among the first nodes all the time; the longest turn of each phase.
+static uint64_t faults_now(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_THREAD, &r);
+	return (uint64_t)(r.ru_minflt + r.ru_majflt);
+}
+
+static void batch_run(struct growth *g, struct traffic *t)
+{
+	struct worker *w = g->rig.workers[0];
+	uint32_t sender, dest;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < BATCH; i++)
+		traffic_put(t, 0, &sender, &dest);
+	while (n < BATCH) {
+		uint32_t phase = __atomic_load_n(&g->common->phase, __ATOMIC_RELAXED);
+		uint64_t start = clock_mono_ns();
+
+		n += worker_turn(w);
+		gap_count(&g->turns[phase], clock_mono_ns() - start);
+	}
+	traffic_take(t, BATCH);
+}
+
+// Relays among all nodes that there are, all the time.
 static void *worker_side(void *arg)
 {
 	struct growth *g = arg;
-	struct traffic t = {.rig = &g->rig, .nodes = g->from, .random = 42};
-	struct worker *w = g->rig.workers[0];
+	struct common *c = g->common;
+	struct traffic t = {.rig = &g->rig, .random = 42};
 
 	spin_pin(WORKER_CPU);
 	quiescent_online(&g->rig.memory.workers[0], (int32_t)gettid());
 	while (!__atomic_load_n(&g->stop, __ATOMIC_RELAXED)) {
-		uint32_t sender, dest;
-		unsigned n = 0;
+		uint32_t phase = __atomic_load_n(&c->phase, __ATOMIC_RELAXED);
+		uint64_t faults = faults_now();
 
-		for (unsigned i = 0; i < BATCH; i++)
-			traffic_put(&t, 0, &sender, &dest);
-		while (n < BATCH) {
-			uint32_t phase = __atomic_load_n(&g->phase, __ATOMIC_RELAXED);
-			uint64_t start = clock_mono_ns();
-
-			n += worker_turn(w);
-			gap_count(&g->turns[phase], clock_mono_ns() - start);
-		}
-		traffic_take(&t, BATCH);
+		t.nodes = __atomic_load_n(&c->known, __ATOMIC_ACQUIRE);
+		__atomic_store_n(&c->used, t.nodes, __ATOMIC_RELEASE);
+		batch_run(g, &t);
+		g->faults[phase] += faults_now() - faults;
 	}
 	quiescent_offline(&g->rig.memory.workers[0]);
 	return NULL;
 }
 
-static void phase_begin(struct growth *g, uint32_t phase, uint64_t *since)
+static void phase_begin(struct common *c, enum phase phase)
 {
-	uint64_t now = clock_mono_ns();
+	__atomic_store_n(&c->phase, phase, __ATOMIC_RELAXED);
+}
 
-	g->seconds[g->phase] = (double)(now - *since) * 1e-9;
-	*since = now;
-	__atomic_store_n(&g->phase, phase, __ATOMIC_RELAXED);
+static void writer_attach(struct growth *g)
+{
+	struct memory_error why;
+	char path[64];
+	uint32_t fd;
+
+	while ((fd = __atomic_load_n(&g->common->fd, __ATOMIC_ACQUIRE)) == 0)
+		usleep(1000);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%u", getppid(), fd);
+	if (memory_map(&g->rig.memory, open(path, O_RDWR | O_CLOEXEC), &why))
+		errx(1, "%s", why.text);
+	if (node_writer_open(&g->rig.nodes, &g->rig.memory))
+		errx(1, "cannot attach to the node table");
 }
 
 // As the control plane: nodes as fast as they come, then all of those expire.
 static void writer_side(struct growth *g)
 {
+	struct common *c = g->common;
 	uint64_t since = clock_mono_ns();
 
 	while (clock_mono_ns() - since < g->steady_ns)
 		node_writer_run(&g->rig.nodes);
-	phase_begin(g, 1, &since);
-	for (uint32_t id = g->from + 1; id <= g->to; id++)
+	phase_begin(c, GROWING);
+	for (uint32_t id = g->from + 1; id <= g->to; id++) {
 		traffic_node_add(&g->rig, id);
-	phase_begin(g, 2, &since);
+		__atomic_store_n(&c->known, id, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&c->known, g->from, __ATOMIC_RELEASE);
+	phase_begin(c, STEADY);
+	while (__atomic_load_n(&c->used, __ATOMIC_ACQUIRE) != g->from)
+		;
+	phase_begin(c, EXPIRING);
 	for (uint32_t id = g->from + 1; id <= g->to; id++) {
 		node_writer_remove(&g->rig.nodes, id);
 		if (id % 1024 == 0)
 			node_writer_run(&g->rig.nodes);
 	}
-	phase_begin(g, 0, &since);
+	phase_begin(c, STEADY);
+}
+
+static uint32_t round_run(struct growth *g)
+{
+	uint32_t pages;
+	pthread_t thread;
+	pid_t writer;
+	int status;
+
+	*g->common = (struct common){.known = g->from};
+	g->stop = 0;
+	writer = fork();
+	if (writer == 0) {
+		spin_pin(WRITER_CPU);
+		writer_attach(g);
+		writer_side(g);
+		_exit(0);
+	}
+	traffic_rig(&g->rig, g->to, g->from, 1);
+	if (writer < 0 || pthread_create(&thread, NULL, worker_side, g))
+		errx(1, "cannot start a process and a thread");
+	__atomic_store_n(&g->common->fd, (uint32_t)g->rig.memory.fd, __ATOMIC_RELEASE);
+	if (waitpid(writer, &status, 0) != writer || status)
+		errx(1, "the writer failed");
+	__atomic_store_n(&g->stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	pages = g->rig.memory.nodes.header->huge_pages;
+	rig_close(&g->rig);
+	return pages;
 }
 
 int engine_growth(int argc, char **argv)
 {
-	static const char *const names[] = {"steady", "growing", "expiring"};
-	static struct growth g = {.from = 10000, .to = 1000000, .steady_ns = 2000000000};
+	static const char *const names[PHASES] = {"steady", "growing", "expiring"};
+	static struct growth g = {.from = 10000, .to = 1000000, .steady_ns = 500000000};
 	struct spin control;
-	struct gaps gaps;
-	pthread_t thread;
+	uint32_t pages = 0;
 
 	if (argc > 1) {
 		g.from = (uint32_t)strtoul(argv[0], NULL, 10);
@@ -91,23 +173,24 @@ int engine_growth(int argc, char **argv)
 	}
 	if (g.from == 0 || g.to <= g.from)
 		return 2;
-	traffic_rig(&g.rig, g.to, g.from, 1);
-	spin_pin(WRITER_CPU);
-	spin_start(&control, CONTROL_CPU);
-	if (pthread_create(&thread, NULL, worker_side, &g))
-		return 1;
-	writer_side(&g);
-	__atomic_store_n(&g.stop, 1, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	gaps = spin_end(&control);
-	printf("{\"from\":%u,\"to\":%u,\"huge_pages\":%u,", g.from, g.to,
-	    g.rig.memory.nodes.header->huge_pages);
-	for (int i = 0; i < 3; i++) {
+	g.common = mmap(
+	    NULL, sizeof(*g.common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (g.common == MAP_FAILED)
+		err(1, "mmap");
+	spin_start(&control, CONTROL_CPU, &g.common->phase);
+	for (int i = 0; i < ROUNDS; i++)
+		pages += round_run(&g);
+	spin_end(&control);
+	printf("{\"from\":%u,\"to\":%u,\"huge_pages\":%u,", g.from, g.to, pages / ROUNDS);
+	for (int i = 0; i < PHASES; i++) {
+		char name[32];
+
 		gaps_print(names[i], &g.turns[i]);
-		printf(",\"%s_s\":%.2f,", names[i], g.seconds[i]);
+		snprintf(name, sizeof(name), "%s_control", names[i]);
+		printf(",\"%s_s\":%.2f,\"%s_faults\":%lu,", names[i], control.gaps[i].seconds,
+		    names[i], (unsigned long)g.faults[i]);
+		gaps_print(name, &control.gaps[i]);
+		printf(i + 1 < PHASES ? "," : "}\n");
 	}
-	gaps_print("control", &gaps);
-	printf("}\n");
-	rig_close(&g.rig);
 	return 0;
 }

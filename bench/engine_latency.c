@@ -150,7 +150,6 @@ int engine_latency(int argc, char **argv)
 	static struct run run;
 	static struct rig rig;
 	struct spin control;
-	struct gaps gaps;
 
 	if (nodes == 0)
 		return 2;
@@ -160,11 +159,11 @@ int engine_latency(int argc, char **argv)
 	for (int i = 0; i < 10; i++)
 		cost_now(&run.traffic);
 	printf("{\"nodes\":%u,\"capacity\":%.0f,", nodes, 1e9 / cost_now(&run.traffic));
-	spin_start(&control, 1);
+	spin_start(&control, 1, NULL);
 	load_run(&run, UINT64_MAX, "measured");
-	gaps = spin_end(&control);
+	spin_end(&control);
 	printf(",");
-	gaps_print("control", &gaps);
+	gaps_print("control", &control.gaps[0]);
 	printf(",");
 	load_run(&run, PAUSE_NS, "without_pauses");
 	printf("}\n");

@@ -71,7 +71,14 @@ def engine(settings):
     program = Path(settings.build) / "bench/engine"
     latency = json.loads(output(program, "latency", 100_000))
     growth = json.loads(output(program, "growth", 10_000, 1_000_000))
-    control, pause = "over_100us_a_second", "pauses over 100 us a second, table"
+    pauses, what = "over_100us_a_second", "pauses over 100 us a second"
+    phases = (("steady", "table left alone"), ("growing", "growing to 1,000,000"),
+              ("expiring", "losing as many"))
+    stalls = []
+    for phase, text in phases:
+        stalls += [Figure(f"{what}, {text}", growth[phase][pauses]),
+                   Figure("meanwhile on a core that only spins",
+                          growth[f"{phase}_control"][pauses])]
     return Result(figures=[
         Figure("p99.9 in the engine at 80 % load, as measured", latency["measured"]["p99_9_us"],
                "<= 20", "us"),
@@ -80,10 +87,7 @@ def engine(settings):
         Figure("pauses over 10 us a second of the worker",
                latency["measured"]["turns"]["over_10us_a_second"]),
         Figure("the same of a core that only spins", latency["control"]["over_10us_a_second"]),
-        Figure(f"{pause} left alone", growth["steady"][control]),
-        Figure(f"{pause} growing to 1,000,000", growth["growing"][control]),
-        Figure(f"{pause} losing as many", growth["expiring"][control]),
-        Figure("the same of a core that only spins", growth["control"][control])],
+        *stalls],
         data={"engine": {"latency": latency, "growth": growth}})
 
 

@@ -28,25 +28,27 @@ static void *spin_run(void *arg)
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
 		uint64_t now = clock_mono_ns();
 
-		gap_count(&s->gaps, now - last);
+		gap_count(&s->gaps[__atomic_load_n(s->phase, __ATOMIC_RELAXED)], now - last);
 		last = now;
 	}
 	return NULL;
 }
 
-void spin_start(struct spin *s, int cpu)
+void spin_start(struct spin *s, int cpu, const uint32_t *phase)
 {
+	static const uint32_t first;
+
 	memset(s, 0, sizeof(*s));
 	s->cpu = cpu;
+	s->phase = phase ? phase : &first;
 	if (pthread_create(&s->thread, NULL, spin_run, s))
 		errx(1, "cannot start a thread");
 }
 
-struct gaps spin_end(struct spin *s)
+void spin_end(struct spin *s)
 {
 	__atomic_store_n(&s->stop, 1, __ATOMIC_RELAXED);
 	pthread_join(s->thread, NULL);
-	return s->gaps;
 }
 
 void gaps_print(const char *name, const struct gaps *g)

@@ -23,16 +23,20 @@ static inline void gap_count(struct gaps *g, uint64_t ns)
 	g->seconds += (double)ns * 1e-9;
 }
 
+enum { SPIN_PHASES = 3 };
+
 struct spin {
 	pthread_t thread;
 	int cpu;
 	uint32_t stop;
-	struct gaps gaps;
+	const uint32_t *phase; // below SPIN_PHASES, others write it
+	struct gaps gaps[SPIN_PHASES];
 };
 
 // Pins the calling thread; a machine with fewer cores is refused.
 void spin_pin(int cpu);
-void spin_start(struct spin *s, int cpu);
-struct gaps spin_end(struct spin *s);
+// Counts by phase; NULL: all in the first.
+void spin_start(struct spin *s, int cpu, const uint32_t *phase);
+void spin_end(struct spin *s);
 // As a JSON object.
 void gaps_print(const char *name, const struct gaps *g);

@@ -35,6 +35,7 @@ struct dp {
 	struct config config;
 	bool fall_back; // go on with sock alone when another link cannot be opened
 	struct memory memory;
+	struct node_reach mapped;    // of the node table
 	bool adopted;		     // the memory is an earlier data plane's
 	struct kernel_memory kernel; // zero without a link that relays in the kernel
 	struct link *links[LINK_MAX];
@@ -53,6 +54,8 @@ struct dp {
 // dp_memory.c. Adopts the memory that the supervisor kept if it fits, else makes a new one. Logs
 // what it did and why. 0 or a negative errno.
 int dp_memory_open(struct dp *dp);
+// At start and once a second: maps what the node table has grown to, and what workers need for it.
+void dp_memory_follow(struct dp *dp);
 
 // dp_links.c. With fall_back and without the privileges for them, the links other than sock are
 // taken off the configuration, which the number of workers follows.

@@ -160,3 +160,13 @@ int dp_memory_open(struct dp *dp)
 		    kv("most", (int)LOCAL_MAX));
 	return rc;
 }
+
+void dp_memory_follow(struct dp *dp)
+{
+	struct node_reach reach = node_table_reach(&dp->memory.nodes);
+
+	node_table_ready(&dp->memory.nodes, &dp->mapped, &reach);
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		if (dp->workers[i])
+			worker_follow(dp->workers[i], reach.nodes);
+}

@@ -178,6 +178,7 @@ static int privileges_end(struct dp *dp, const struct privilege_user *user)
 		log_error("cannot give up privileges", kv("reason", error.text));
 		return DP_EXIT_FAILURE;
 	}
+	dp_memory_follow(dp);
 	// Threads take over the capabilities of the one that starts them.
 	if (workers_start(dp))
 		return DP_EXIT_FAILURE;
@@ -283,6 +284,7 @@ static int serve(struct dp *dp)
 				server_check(&dp->server, clients);
 		if (fds[SERVER].revents)
 			client_serve(dp);
+		dp_memory_follow(dp);
 		if (start_again(dp_links_maintain(dp), since_ns))
 			return DP_EXIT_AGAIN;
 		status_tell(dp, status);

@@ -505,6 +505,11 @@ void worker_stop(struct worker *w)
 		return; // the counter is full: it wakes anyway
 }
 
+void worker_follow(struct worker *w, uint32_t nodes)
+{
+	worker_room_follow(&w->room, nodes);
+}
+
 void worker_close(struct worker *w)
 {
 	struct worker_room room = w->room;

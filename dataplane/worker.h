@@ -30,6 +30,9 @@ int worker_start(struct worker *w);
 void worker_stop(struct worker *w);
 void worker_close(struct worker *w);
 
+// Once a second, main thread: has the memory ready that the worker needs for so many nodes.
+void worker_follow(struct worker *w, uint32_t nodes);
+
 // One turn of the loop without sleeping; returns the number of datagrams received and injected.
 // For tests and benchmarks, which then do not start the thread.
 unsigned worker_turn(struct worker *w);

@@ -31,13 +31,26 @@ int worker_room_open(struct worker_room *r, size_t own_size, uint32_t node_index
 	}
 	place_near(hot, r->hot_size, cpu);
 	place_near(cold, r->cold_size, cpu);
-	// Kernels before 5.14 do not know this: there pages come at their first use.
-	madvise(hot, r->hot_size, MADV_POPULATE_WRITE);
+	pages_ready(hot, r->hot_size, true);
+	pages_ready(cold, SOURCES_SIZE, true);
 	r->own = hot;
 	r->police.sources = (struct bucket_set *)cold;
 	r->familiar = cold + SOURCES_SIZE;
 	r->police.senders = (uint32_t *)(cold + SOURCES_SIZE + FAMILIAR_SIZE);
+	worker_room_follow(r, 0);
 	return 0;
+}
+
+void worker_room_follow(struct worker_room *r, uint32_t nodes)
+{
+	uint32_t *from = r->police.senders + r->ready, left = r->police.sender_count - r->ready;
+	uint32_t wanted = nodes + ROOM_AHEAD - r->ready;
+
+	if (left == 0 || nodes + ROOM_AHEAD / 2 < r->ready)
+		return;
+	wanted = wanted < left ? wanted : left;
+	pages_ready(from, wanted * sizeof(*from), true);
+	r->ready += wanted;
 }
 
 void worker_room_close(struct worker_room *r)

@@ -2,6 +2,7 @@
 #include "shm/node_table.h"
 
 #include "shm/node_chain.h"
+#include "shm/pages.h"
 
 #include <errno.h>
 #include <string.h>
@@ -115,6 +116,31 @@ bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct
 		return false;
 	*out = endpoint_from_v6(t->v6[address], node_entry_port(e));
 	return true;
+}
+
+struct node_reach node_table_reach(const struct node_table *t)
+{
+	uint32_t nodes = (uint32_t)__atomic_load_n(&t->header->node_count, __ATOMIC_RELAXED);
+
+	return (struct node_reach){
+	    .buckets = node_state_buckets(t, node_table_state(t)),
+	    .nodes = nodes < t->capacity ? nodes : t->capacity,
+	};
+}
+
+void node_table_ready(
+    const struct node_table *t, struct node_reach *done, const struct node_reach *now)
+{
+	if (now->buckets > done->buckets) {
+		pages_ready(&t->buckets[done->buckets],
+		    (uint64_t)(now->buckets - done->buckets) * sizeof(*t->buckets), false);
+		done->buckets = now->buckets;
+	}
+	if (now->nodes > done->nodes) {
+		pages_ready(&t->last_seen[done->nodes],
+		    (uint64_t)(now->nodes - done->nodes) * sizeof(*t->last_seen), false);
+		done->nodes = now->nodes;
+	}
 }
 
 static uint32_t reverse_bits(uint32_t v)

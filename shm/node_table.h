@@ -92,6 +92,16 @@ int node_table_open(struct node_table *t, void *region, uint64_t size);
 unsigned node_table_walk(
     const struct node_table *t, uint64_t *cursor, struct node_entry *out, unsigned max);
 
+// How much of the table is in use: buckets, and nodes.
+struct node_reach {
+	uint32_t buckets, nodes;
+};
+
+struct node_reach node_table_reach(const struct node_table *t);
+// Maps what is in use now and was not in `done`, which then says so. Any process, any thread.
+void node_table_ready(
+    const struct node_table *t, struct node_reach *done, const struct node_reach *now);
+
 // Where the node is reached. False: REMOTE, or the entry points outside the table.
 bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out);
 

@@ -64,3 +64,12 @@ int pages_join(void *at)
 	__atomic_fetch_add((uint32_t *)(page + step), 0, __ATOMIC_RELAXED);
 	return madvise(page, HUGE_PAGE, MADV_COLLAPSE) ? -errno : 0;
 }
+
+void pages_ready(void *at, uint64_t size, bool write)
+{
+	uintptr_t below = (uintptr_t)at % 4096;
+
+	if (size)
+		madvise((uint8_t *)at - below, size + below,
+		    write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // Huge pages under the shared memory. A look-up among a million nodes reads two random cache lines;
@@ -23,3 +24,8 @@ void *pages_own(uint64_t *size);
 // call it before its first use. 0 or a negative errno: -EINVAL: the kernel cannot; else it has no
 // free 2 MiB in one piece.
 int pages_join(void *at);
+
+// Has the kernel map the pages from `at` on, so that their first use does not wait: for `write`, or
+// as shared pages that are there already. Kernels before 5.14 cannot: their pages come at first
+// use.
+void pages_ready(void *at, uint64_t size, bool write);

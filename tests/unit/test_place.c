@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/place.h"
+#include "dataplane/stage/familiar.h"
 #include "dataplane/worker_room.h"
 #include "shm/pages.h"
 #include "tests/unit/unit.h"
@@ -84,12 +85,51 @@ static void rooms(void **state)
 	}
 }
 
+// How many of the pages in [at, at + size) are there.
+static size_t pages_there(void *at, size_t size)
+{
+	size_t pages = (size + 4095) / 4096, there = 0;
+	unsigned char *in = malloc(pages);
+
+	assert_int_equal(mincore(at, size, in), 0);
+	for (size_t i = 0; i < pages; i++)
+		there += in[i] & 1;
+	free(in);
+	return there;
+}
+
+// No worker has to ask for a page that a burst needs because nodes came or sources speak.
+static void pages_are_ahead(void **state)
+{
+	static const uint32_t nodes[] = {
+	    0, 1, 40000, 40000, 20000, 500000, 1000000, UINT32_MAX / 2};
+	enum { LAST = 1000000, SOURCES = SOURCE_SETS * sizeof(struct bucket_set), PER_PAGE = 1024 };
+	uint32_t most = 0;
+	struct worker_room r;
+
+	(void)state;
+	assert_int_equal(worker_room_open(&r, 1, LAST, -1), 0);
+	assert_int_equal(pages_there(r.police.sources, SOURCES), SOURCES / 4096);
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		size_t there, all = LAST / PER_PAGE + 1;
+
+		most = nodes[i] > most ? nodes[i] : most;
+		worker_room_follow(&r, nodes[i]);
+		there = pages_there(r.police.senders, (LAST + 1ULL) * sizeof(uint32_t));
+		assert_true(there == all || there >= (most + ROOM_AHEAD / 2) / PER_PAGE);
+		assert_true(there <= (most + ROOM_AHEAD) / PER_PAGE + 1);
+	}
+	assert_int_equal(pages_there(r.familiar, FAMILIAR_SIZE), 0);
+	worker_room_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(memory_stays),
 	    cmocka_unit_test(cores_that_are_not_there),
 	    cmocka_unit_test(rooms),
+	    cmocka_unit_test(pages_are_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "shm/node_chain.h"
 #include "shm/node_writer.h"
 #include "shm/pages.h"
 #include "tests/unit/unit.h"
@@ -183,6 +184,65 @@ static void test_walk_growing(void **state)
 	walk_while_growing(64);
 }
 
+// Lines of the buckets that differ from a copy, which then does not.
+static unsigned lines_changed(const struct node_table *t, struct node_bucket *copy, uint32_t n)
+{
+	unsigned changed = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (memcmp(&t->buckets[i], &copy[i], sizeof(*copy)) == 0)
+			continue;
+		copy[i] = t->buckets[i];
+		changed++;
+	}
+	return changed;
+}
+
+static unsigned chain_longest(const struct node_table *t)
+{
+	unsigned longest = 0;
+	struct node_chain c;
+
+	for (uint32_t b = 0; b < (uint32_t)t->header->state; b++) {
+		node_chain_load(&c, t, b);
+		longest = c.count > longest ? c.count : longest;
+	}
+	return longest;
+}
+
+// Growth and expiry in small steps: one node more or less adds one bucket at most, writes to three
+// (its own, and two that share their entries), and what readers have to look through stays short.
+static void test_steps_are_small(void **state)
+{
+	enum { NODES = 2000, BUCKETS = 4 * NODES, WRITTEN = 3, LONGEST = 5 };
+	struct node_bucket *copy = calloc(BUCKETS, sizeof(*copy));
+	struct node_route r = {.at = endpoint_from_v4(1, 2)};
+	struct node_writer w;
+	struct memory m;
+	uint32_t before;
+
+	(void)state;
+	memory_make(&m, &config);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	for (uint32_t id = 1; id <= NODES; id++) {
+		before = (uint32_t)node_table_state(&m.nodes);
+		assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
+		assert_in_range((uint32_t)node_table_state(&m.nodes) - before, 0, 1);
+		assert_true(lines_changed(&m.nodes, copy, BUCKETS) <= WRITTEN);
+	}
+	assert_in_range((uint32_t)node_table_state(&m.nodes), NODES, BUCKETS);
+	assert_true(chain_longest(&m.nodes) <= LONGEST);
+	before = (uint32_t)node_table_state(&m.nodes);
+	for (uint32_t id = 1; id <= NODES; id++) {
+		assert_int_equal(node_writer_remove(&w, id), 0);
+		assert_true(lines_changed(&m.nodes, copy, BUCKETS) <= WRITTEN);
+	}
+	assert_int_equal((uint32_t)node_table_state(&m.nodes), before);
+	node_writer_close(&w);
+	memory_unmap(&m);
+	free(copy);
+}
+
 // Values that no entry can hold, and ids that are not there.
 static void test_refused(void **state)
 {
@@ -352,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_oracle),
 	    cmocka_unit_test(test_walk_growing),
+	    cmocka_unit_test(test_steps_are_small),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_flags_and_keys),
 	    cmocka_unit_test(test_places_wait),

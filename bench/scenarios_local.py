@@ -114,25 +114,18 @@ def stages(settings):
                   data={"stages": cases})
 
 
-def needs_testpmd(settings):
+@scenario("dpdk", "the relay on DPDK devices without a cable beside testpmd's macswap there")
+def dpdk(settings):
     if not (Path(settings.build) / "bench/dpdk-relay").exists():
         raise LeftOut("the build has no dpdk links")
     if not shutil.which("dpdk-testpmd"):
         raise LeftOut("dpdk-testpmd is missing: apt install dpdk-dev")
-
-
-def pages_of(case):
-    return "huge pages" if case["hugepages"] else "no huge pages"
-
-
-@scenario("dpdk", "the relay on DPDK devices without a cable beside testpmd's macswap there")
-def dpdk(settings):
-    needs_testpmd(settings)
     found = json.loads(output(FOLDER / "dpdk/compare", "--build", settings.build, "--rounds",
                               settings.count(3)))
     result = Result(data={"dpdk": found})
     for case in found["cases"]:
-        rate, where = case["rate"], f"{case['device']}, {pages_of(case)}"
+        pages = "huge pages" if case["hugepages"] else "no huge pages"
+        rate, where = case["rate"], f"{case['device']}, {pages}"
         # where nothing is copied testpmd's frames never leave the first-level cache; what only swaps
         # and reads two random lines of the table is then below or near the goal itself
         goal = "" if case["hugepages"] or case["device"] == "net_ring0" else ">= 0.45"
@@ -150,28 +143,6 @@ def dpdk(settings):
             "net_ring, three workers / one, 100,000 nodes",
             {"one": [p[0] for p in pairs], "three": [p[1] for p in pairs]}, "three", "one",
             ">= 2.8", "datagrams/CPU-s"))
-    return result
-
-
-@scenario("memif", "the relay beside testpmd's macswap on net_memif, with fairway-pktgen in a process")
-def memif(settings):
-    needs_testpmd(settings)
-    if os.cpu_count() < 3:
-        raise LeftOut("the forwarding core, the generator and the rest need a core each")
-    found = json.loads(output(FOLDER / "dpdk/memif", "--build", settings.build, "--rounds",
-                              settings.count(3)))
-    result = Result(data={"memif": found})
-    for case in found["cases"]:
-        low, ratio, high = spread(case["ratios"])
-        result.ratios.append(Ratio(
-            f"relay / testpmd macswap, net_memif, {pages_of(case)}, per busy second",
-            case["relay"]["per_busy_second"], case["macswap"]["per_busy_second"], ">= 0.45",
-            "datagrams/busy s", low, high, ratio))
-        result.figures += [
-            Figure(f"busy share of the relay's core, net_memif, {pages_of(case)}",
-                   100 * case["relay"]["busy"], ">= 99", "%"),
-            Figure("offered to it by one core of fairway-pktgen", case["relay"]["offered"] / 1e6, "",
-                   "million datagrams/s")]
     return result
 
 

@@ -37,11 +37,11 @@ def huge_pages(mib):
 class Testpmd:
     """macswap on one core; it is killed after half a minute, whatever happens."""
 
-    def __init__(self, device, core, main, huge, prefix=()):
+    def __init__(self, device, core, main, huge):
         memory = ["--in-memory"] if huge else ["--no-huge", "-m", "400", "--no-shconf"]
         self.core = core
         self.process = subprocess.Popen(
-            [*prefix, "stdbuf", "-oL", "dpdk-testpmd", *memory, "--lcores", f"1@{main},2@{core}",
+            ["stdbuf", "-oL", "dpdk-testpmd", *memory, "--lcores", f"1@{main},2@{core}",
              "--no-pci", "--no-telemetry", f"--vdev={device}", "--", "-i", "--forward-mode=macswap",
              "--burst=64", "--mbcache=256", "--nb-cores=1", "--no-mlockall", "--txpkts=60",
              f"--total-num-mbufs={BUFFERS}"],
@@ -83,15 +83,3 @@ class Testpmd:
         time.sleep(wait)
         self.say("show port stats all")
         return int(self.find(r"TX-packets:\s+(\d+)")[1]), self.thread_seconds()
-
-    def forwards(self):
-        self.say("show fwd stats all")
-        self.find("Accumulated")
-        return int(self.find(r"RX-packets: (\d+)")[1]) > 0
-
-    def busy(self):
-        """(frames, seconds) of the turns that found any, since `clear fwd stats all`; after
-        `set record-core-cycles on`."""
-        self.say("show fwd stats all")
-        found = self.find(r"total cycles=(\d+) / total macswap packets=(\d+)\) at (\d+) MHz")
-        return int(found[2]), int(found[1]) / (int(found[3]) * 1e6)

@@ -121,7 +121,8 @@ static void print_help(FILE *to)
 		fprintf(to, "  %-10s %s\n", c->name, c->summary);
 	fputs("\n\"fairway COMMAND --help\" lists the options of a command. Exit status: 0 done, 1 "
 	      "failed,\n2 wrong command line or configuration, 3 no relay is running there, or a "
-	      "part of it\ndoes not answer.\n",
+	      "part of it\n"
+	      "does not answer.\n",
 	    to);
 }
 

@@ -10,7 +10,7 @@ enum { PLACES_A_KEY = 4, WAYS = 2 };
 struct key_cache {
 	pthread_mutex_t lock;
 	struct key_powers *ring;
-	uint32_t *places; // by hash of the key: index in the ring
+	uint32_t *places; // by hash of the key: index in the ring, and one; 0 = none
 	uint32_t size, next;
 };
 
@@ -54,10 +54,12 @@ static const struct key_powers *find(const struct key_cache *c, const uint8_t ke
 {
 	const uint32_t *places = places_of(c, key);
 
-	// a place that was never taken leads to another key, or to zeros, which are none
-	for (int way = 0; way < WAYS; way++)
-		if (!memcmp(c->ring[places[way]].y[0], key, sizeof(c->ring->y[0])))
-			return &c->ring[places[way]];
+	for (int way = 0; way < WAYS; way++) {
+		const struct key_powers *p = places[way] ? &c->ring[places[way] - 1] : NULL;
+
+		if (p && !memcmp(p->y[0], key, sizeof(p->y[0])))
+			return p;
+	}
 	return NULL;
 }
 
@@ -82,7 +84,7 @@ void key_cache_add(struct key_cache *c, const struct key_powers *powers)
 	pthread_mutex_lock(&c->lock);
 	if (!find(c, powers->y[0])) {
 		places[1] = places[0];
-		places[0] = c->next;
+		places[0] = c->next + 1;
 		c->ring[c->next] = *powers;
 		c->next = (c->next + 1) & (c->size - 1);
 	}

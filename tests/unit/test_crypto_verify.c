@@ -250,6 +250,26 @@ static void test_small_order(void **state)
 	assert_int_equal(compare(all), 0);
 }
 
+// A cache that holds nothing yet has no key of zeros either: what is no point must not spoil the
+// inversion that a batch has in common.
+static void test_zeros_in_an_empty_cache(void **state)
+{
+	struct key_cache *empty = key_cache_new(16);
+	struct signed_text all[CASES];
+	bool expected[CASES];
+
+	(void)state;
+	assert_non_null(empty);
+	for (int i = 0; i < CASES; i++) {
+		all[i] = make();
+		expected[i] = i % 4 != 0; // a whole group of eight, and more
+		if (!expected[i])
+			memset(all[i].key, 0, sizeof(all[i].key));
+	}
+	verify_in_batches(empty, BATCH_MAX - 1, all, expected);
+	key_cache_free(empty);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +278,7 @@ int main(void)
 	    cmocka_unit_test(test_odd_points),
 	    cmocka_unit_test(test_mixed_order),
 	    cmocka_unit_test(test_small_order),
+	    cmocka_unit_test(test_zeros_in_an_empty_cache),
 	};
 
 	int failed;

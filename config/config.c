@@ -156,8 +156,11 @@ static bool is_any(const union socket_address *at)
 
 static bool collide(const union socket_address *a, const union socket_address *b)
 {
+	char text[2][64];
+
 	return a->v4.sin_port == b->v4.sin_port &&
-	       (is_any(a) || is_any(b) || !memcmp(a, b, sizeof(*a)));
+	       (is_any(a) || is_any(b) ||
+		   !strcmp(format_address(text[0], a), format_address(text[1], b)));
 }
 
 static void check_http(const struct config *c, const char *file, struct config_errors *errors)

@@ -24,8 +24,7 @@
 	    "endpoint not learnt: the node's registry connection comes from another address")     \
 	X(REFUSED_FULL, refused_full, "node not stored: nodes.capacity is reached")               \
 	X(REFUSED_NETWORK, refused_network,                                                       \
-	    "node not stored: the last eighth of nodes.capacity is kept for networks that hold "  \
-	    "less than admission.network-share")                                                  \
+	    "node not stored: network at admission.network-share, nodes.capacity 7/8 full")       \
 	X(CHALLENGES, challenges, "challenges sent for signed admission")                         \
 	X(SIGNATURES_GOOD, signatures_good, "signed Discovers that verified")                     \
 	X(SIGNATURES_BAD, signatures_bad, "signed Discovers with a wrong signature")              \

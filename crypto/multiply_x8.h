@@ -19,4 +19,4 @@ void multiply_init(void);
 void digits_split(struct digits *d, unsigned lane, const uint8_t h[32], const uint8_t s[32]);
 // Makes a[1] and those after it from a[0].
 void multiply_powers(struct point a[MULTIPLY_PARTS]);
-void multiply(struct point *r, const struct point a[MULTIPLY_PARTS], const struct digits *d);
+void multiply(struct point *p, const struct point a[MULTIPLY_PARTS], const struct digits *d);

@@ -70,7 +70,7 @@ static void answer_begin(struct call *c)
 	char type[80];
 
 	frame_begin(c);
-	strcpy(stpcpy(type, c->row->type), "_ok");
+	memcpy(stpcpy(type, c->row->type), "_ok", sizeof("_ok"));
 	out_text(&c->out, "type", type);
 }
 

@@ -208,7 +208,8 @@ static void test_frames(void **state)
 
 static void test_signatures_are_remembered(void **state)
 {
-	uint8_t key[IDENTITY_KEY_SIZE] = {1}, sig[SIG_TEXT_LEN] = {2};
+	uint8_t key[IDENTITY_KEY_SIZE] = {1};
+	char sig[SIG_TEXT_LEN] = {2};
 	struct sig_cache c;
 	struct sig_tag t;
 

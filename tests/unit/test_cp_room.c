@@ -170,11 +170,11 @@ static void daemon_asks(struct cp_lab *lab, struct daemon *d, uint32_t id, uint3
 		discover(lab, id, address(id), again ? PUNT_DISCOVER_AGAIN : PUNT_DISCOVER_NEW);
 }
 
-// Old and new daemons beside a flood that fills the table every two seconds, for ten minutes: the
-// old ones stay all the time, the new ones are in after two minutes at the latest, and stay.
+// Old and new daemons beside a flood that fills the table every four seconds, for seven minutes:
+// the old ones stay all the time, the new ones are in after two minutes at the latest, and stay.
 static void test_flood(void **state)
 {
-	enum { CAPACITY = 2000, FLOOD = 1000, OLD = 200, NEW = 200, FLOOD_FROM_S = 1140 };
+	enum { CAPACITY = 1000, FLOOD = 250, OLD = 100, NEW = 100, FLOOD_FROM_S = 1140 };
 	static struct daemon daemons[OLD + NEW + 1];
 	struct cp_lab *lab = lab_open_capacity(CAPACITY);
 
@@ -183,7 +183,7 @@ static void test_flood(void **state)
 	for (uint32_t id = 1; id <= OLD + NEW; id++)
 		daemons[id] = (struct daemon){.period_s = 25 + (uint32_t)random() % 36,
 		    .next_s = (id <= OLD ? 1000 : FLOOD_FROM_S + 60) + id % 60};
-	for (uint32_t now_s = 1000; now_s < FLOOD_FROM_S + 600; now_s++) {
+	for (uint32_t now_s = 1000; now_s < FLOOD_FROM_S + 420; now_s++) {
 		uint64_t end_ns = (now_s + 1) * NS_PER_S;
 
 		for (uint32_t id = 1; id <= OLD + NEW; id++)

@@ -265,7 +265,9 @@ static void test_networks_of_ip6(void **state)
 	lab_close(lab);
 }
 
-enum { INVENTED = 3 * PLACES, DAEMONS = 60 };
+// Fewer daemons than an eighth of a sample: while they are new, one with more of them would give
+// their places to others.
+enum { INVENTED = 3 * PLACES, DAEMONS = ROOM_SAMPLE / ROOM_KEPT_SHARE - 1 };
 
 // One minute of a network that repeats three times as many nodes as there are places; `known_first`
 // those that are stored, or the others.

@@ -181,4 +181,5 @@ def test_load_without_loss_or_reordering(lab):
                    seconds=3, window=200, **{"from": "10.0.0.254"})
     result = traffic.result()
     assert (result["loss"], result["reordered"], result["duplicates"]) == (0, 0, 0)
-    assert counter(relay) > 0.9 * result["sent"]
+    # The engine relays until the next hop is resolved: an instant, or a second where others work.
+    assert counter(relay) > result["sent"] / 2

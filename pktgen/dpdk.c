@@ -7,6 +7,7 @@
 #include "pktgen/path.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ enum {
 };
 
 struct station {
-	struct link link;
+	alignas(CACHE_LINE) struct link link;
 	struct path path;
 	struct arp_station own;
 	struct dgram lent[BURST_MAX]; // what the last receive handed out

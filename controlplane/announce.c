@@ -52,10 +52,11 @@ static void find_shards(struct announce *a)
 	}
 }
 
-int announce_open(struct announce *a, const struct local *locals, uint32_t index_count)
+int announce_open(struct announce *a, const struct local *locals, const struct node_table *nodes)
 {
-	*a = (struct announce){.locals = locals, .index_count = index_count};
-	a->positions = mmap(NULL, index_count * sizeof(uint32_t), PROT_READ | PROT_WRITE,
+	*a = (struct announce){
+	    .locals = locals, .nodes = nodes, .index_count = nodes->index_max + 1};
+	a->positions = mmap(NULL, a->index_count * sizeof(uint32_t), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	a->message = malloc(UDP_PAYLOAD_MAX);
 	if (a->positions == MAP_FAILED || !a->message) {
@@ -127,23 +128,59 @@ static void shard_changed(struct announce_shard *s, uint64_t now_ns)
 		s->dirty_ns = now_ns;
 }
 
+static void place(struct announce *a, unsigned s, uint32_t at, uint32_t id, uint32_t index)
+{
+	a->shards[s].ids[at] = id;
+	a->indexes[s][at] = index;
+	a->positions[index] = s * BEACON_SYNC_MAX + at + 1;
+}
+
+// All shards are full.
+static bool take_place(struct announce *a, uint32_t id, uint32_t index, uint64_t now_ns)
+{
+	const uint32_t places = a->shard_count * BEACON_SYNC_MAX;
+	enum standing standing = node_standing(a->nodes, index);
+	struct announce_seek *seek = &a->seeks[standing];
+
+	for (unsigned i = 0; i < ANNOUNCE_LOOKS && seek->looked < places; i++) {
+		unsigned s = seek->next / BEACON_SYNC_MAX;
+		uint32_t at = seek->next % BEACON_SYNC_MAX, holder = a->indexes[s][at];
+
+		seek->looked++;
+		seek->next = (seek->next + 1) % places;
+		if (node_standing(a->nodes, holder) >= standing)
+			continue;
+		a->positions[holder] = 0;
+		place(a, s, at, id, index);
+		shard_changed(&a->shards[s], now_ns);
+		return true;
+	}
+	return false;
+}
+
+static bool append(struct announce *a, unsigned s, uint32_t id, uint32_t index, uint64_t now_ns)
+{
+	struct announce_shard *shard = &a->shards[s];
+
+	if (!shard_reserve(a, s))
+		return false;
+	place(a, s, shard->count++, id, index);
+	shard->used = true;
+	shard_changed(shard, now_ns);
+	return true;
+}
+
 void announce_add(struct announce *a, uint32_t id, uint32_t index, uint64_t now_ns)
 {
+	unsigned s = 0;
+
 	if (index >= a->index_count || a->positions[index])
 		return;
-	for (unsigned s = 0; s < a->shard_count; s++) {
-		struct announce_shard *shard = &a->shards[s];
-
-		if (shard->count == BEACON_SYNC_MAX || !shard_reserve(a, s))
-			continue;
-		shard->ids[shard->count] = id;
-		a->indexes[s][shard->count] = index;
-		a->positions[index] = s * BEACON_SYNC_MAX + ++shard->count;
-		shard->used = true;
-		shard_changed(shard, now_ns);
-		return;
-	}
-	a->unplaced++;
+	while (s < a->shard_count && a->shards[s].count == BEACON_SYNC_MAX)
+		s++;
+	if (s < a->shard_count ? !append(a, s, id, index, now_ns)
+			       : !take_place(a, id, index, now_ns))
+		a->unplaced++;
 }
 
 void announce_remove(struct announce *a, uint32_t index, uint64_t now_ns)
@@ -158,9 +195,7 @@ void announce_remove(struct announce *a, uint32_t index, uint64_t now_ns)
 	at = (a->positions[index] - 1) % BEACON_SYNC_MAX;
 	shard = &a->shards[s];
 	last = --shard->count;
-	shard->ids[at] = shard->ids[last];
-	a->indexes[s][at] = a->indexes[s][last];
-	a->positions[a->indexes[s][at]] = s * BEACON_SYNC_MAX + at + 1;
+	place(a, s, at, shard->ids[last], a->indexes[s][last]);
 	a->positions[index] = 0;
 	shard_changed(shard, now_ns);
 }
@@ -265,5 +300,7 @@ void announce_tick(struct announce *a, uint64_t now_ns)
 void announce_walked(struct announce *a)
 {
 	a->ready = true;
+	for (unsigned i = 0; i < STANDING_COUNT; i++)
+		a->seeks[i].looked = 0;
 	report_unplaced(a);
 }

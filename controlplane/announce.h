@@ -2,8 +2,10 @@
 #pragma once
 
 #include "controlplane/punt.h"
+#include "controlplane/room.h"
 #include "controlplane/stats.h"
 #include "shm/layout.h"
+#include "shm/node_table.h"
 #include "wire/beacon.h"
 
 #include <stdbool.h>
@@ -12,12 +14,14 @@
 // Tells peer relays which nodes are ours (Sync, wire-tunnel.md 3.6). A Sync holds BEACON_SYNC_MAX
 // ids and replaces what its source port said before, so each source port has a shard of the nodes:
 // the port we serve has the first, gossip.extra-ports the others. A node stays in its shard, so
-// that a shard's Sync changes only when its nodes do. No I/O, no clock.
+// that a shard's Sync changes only when its nodes do. When all are full, a node takes the place of
+// one of lower standing (room.h), so invented nodes do not keep others out. No I/O, no clock.
 
 enum {
 	SHARD_MAX = LOCAL_MAX,
 	ANNOUNCE_DEBOUNCE_MS = 200, // from a change to the early Sync that tells of it
 	ANNOUNCE_PER_TICK = 32,	    // Syncs
+	ANNOUNCE_LOOKS = 256,	    // places that are looked at to find one for a node
 };
 
 struct announce_shard {
@@ -27,6 +31,12 @@ struct announce_shard {
 	bool used;	   // has held nodes: says so when it is empty
 	uint64_t dirty_ns; // first change that was not sent yet, 0 = none
 	uint64_t sent_ns;
+};
+
+// Looking for a place that a node of one standing may take.
+struct announce_seek {
+	uint32_t next;	 // place, counted over all shards
+	uint32_t looked; // places in this walk: each once
 };
 
 struct announce_target {
@@ -44,11 +54,13 @@ struct announce {
 	struct cp_stats *stats;
 
 	const struct local *locals; // LOCAL_MAX
+	const struct node_table *nodes;
 	struct announce_shard shards[SHARD_MAX];
 	unsigned shard_count;
 	uint32_t *positions; // by node index: shard * BEACON_SYNC_MAX + place + 1; 0 = in none
 	uint32_t *indexes[SHARD_MAX]; // node index of each place, beside ids
 	uint32_t index_count;
+	struct announce_seek seeks[STANDING_COUNT];
 	uint32_t unplaced; // nodes that found no room in this walk
 	bool ready;	   // a walk has added all nodes: before, a Sync would take some back
 	struct announce_target *targets;
@@ -56,8 +68,8 @@ struct announce {
 	uint8_t *message; // UDP_PAYLOAD_MAX
 };
 
-// 0 or -ENOMEM. `index_count`: node indexes are below it.
-int announce_open(struct announce *a, const struct local *locals, uint32_t index_count);
+// 0 or -ENOMEM.
+int announce_open(struct announce *a, const struct local *locals, const struct node_table *nodes);
 void announce_close(struct announce *a);
 // Whom to gossip to; those that were targets before keep their times. 0 or -ENOMEM.
 int announce_set_targets(struct announce *a, const struct endpoint *at, unsigned count);

@@ -361,7 +361,7 @@ static uint64_t ttl_ns(const struct endpoints *e, struct node_entry entry)
 	const uint64_t brief_ns = STANDING_NEW_TTL_S * NS_PER_S;
 
 	if (node_table_crowded(t) && brief_ns < e->config.ttl_ns &&
-	    node_standing(t, entry) == STANDING_NEW)
+	    node_standing(t, node_entry_index(entry)) == STANDING_NEW)
 		return brief_ns;
 	return e->config.ttl_ns;
 }

@@ -6,9 +6,8 @@
 #include <string.h>
 
 // changed_at is our own sign of life: what we learnt or refreshed ourselves.
-uint32_t node_alive_at(const struct node_table *t, struct node_entry entry)
+static uint32_t alive_at(const struct node_table *t, uint32_t index)
 {
-	uint32_t index = node_entry_index(entry);
 	uint32_t seen, changed, relayed;
 
 	if (index > t->index_max)
@@ -20,15 +19,19 @@ uint32_t node_alive_at(const struct node_table *t, struct node_entry entry)
 	return seen > relayed ? seen : relayed;
 }
 
-enum standing node_standing(const struct node_table *t, struct node_entry entry)
+uint32_t node_alive_at(const struct node_table *t, struct node_entry entry)
 {
-	const struct node_info *info = &t->info[node_entry_index(entry)];
+	return alive_at(t, node_entry_index(entry));
+}
+
+enum standing node_standing(const struct node_table *t, uint32_t index)
+{
+	const struct node_info *info = &t->info[index];
 
 	if (info->standing >= STANDING_FAMILIAR)
 		return info->standing >= STANDING_PROVEN ? STANDING_PROVEN : STANDING_FAMILIAR;
-	return node_alive_at(t, entry) >= info->address_since + STANDING_FAMILIAR_S
-		   ? STANDING_FAMILIAR
-		   : STANDING_NEW;
+	return alive_at(t, index) >= info->address_since + STANDING_FAMILIAR_S ? STANDING_FAMILIAR
+									       : STANDING_NEW;
 }
 
 void node_standing_begin(
@@ -68,7 +71,7 @@ static bool window_find(
 
 		if (node_entry_flags(c.entry) & NODE_REMOTE)
 			continue;
-		c.standing = node_standing(t, c.entry);
+		c.standing = node_standing(t, node_entry_index(c.entry));
 		c.alive_at = node_alive_at(t, c.entry);
 		if (c.standing < below && (!found || goes_before(&c, best))) {
 			*best = c;
@@ -138,7 +141,7 @@ enum room room_for(const struct node_table *t, uint64_t *cursor, const struct en
 	if (newcomer == STANDING_NEW)
 		return ROOM_KEPT;
 	for (unsigned i = 0; i < count; i++)
-		familiar += node_standing(t, sample[i]) >= STANDING_FAMILIAR;
+		familiar += node_standing(t, node_entry_index(sample[i])) >= STANDING_FAMILIAR;
 	return familiar * ROOM_KEPT_SHARE < count * (ROOM_KEPT_SHARE - 1) ? ROOM_IN_TURN
 									  : ROOM_KEPT;
 }

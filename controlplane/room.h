@@ -14,6 +14,7 @@ enum standing {
 	STANDING_NEW,	   // heard once
 	STANDING_FAMILIAR, // heard again from its address, after STANDING_FAMILIAR_S or longer
 	STANDING_PROVEN,   // its key or its registry connection vouches for it
+	STANDING_COUNT
 };
 
 enum {
@@ -28,7 +29,8 @@ enum {
 // Seconds of CLOCK_MONOTONIC of the last sign of life of a local node.
 uint32_t node_alive_at(const struct node_table *t, struct node_entry entry);
 
-enum standing node_standing(const struct node_table *t, struct node_entry entry);
+// By the index of a local node.
+enum standing node_standing(const struct node_table *t, uint32_t index);
 // A local node has come to another IP address, or is new.
 void node_standing_begin(
     const struct node_table *t, struct node_entry entry, enum standing standing, uint32_t now_s);

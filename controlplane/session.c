@@ -95,7 +95,7 @@ static int open_writers(struct session *s)
 	rc = peer_writer_open(&s->peer_writer, s->memory);
 	if (rc)
 		goto nodes;
-	rc = announce_open(&s->announce, s->memory->locals, s->nodes.table.index_max + 1);
+	rc = announce_open(&s->announce, s->memory->locals, &s->nodes.table);
 	if (rc)
 		goto peers;
 	if (s->memory->kernel)

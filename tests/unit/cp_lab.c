@@ -99,8 +99,7 @@ static void parts_open(struct cp_lab *lab)
 
 	assert_int_equal(node_writer_open(&lab->nodes, &lab->memory), 0);
 	assert_int_equal(peer_writer_open(&lab->peer_writer, &lab->memory), 0);
-	assert_int_equal(
-	    announce_open(&lab->announce, lab->memory.locals, lab->nodes.table.index_max + 1), 0);
+	assert_int_equal(announce_open(&lab->announce, lab->memory.locals, &lab->nodes.table), 0);
 	endpoints_init(&lab->endpoints, &lab->nodes, &lab->stats, &hooks);
 	punch_init(&lab->punch, &lab->endpoints);
 	lab->announce.emit = hooks.emit;

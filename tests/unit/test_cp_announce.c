@@ -135,6 +135,116 @@ static void test_a_node_stays_in_its_shard(void **state)
 	lab_close(lab);
 }
 
+static uint32_t index_of(const struct cp_lab *lab, uint32_t node)
+{
+	struct node_entry e = {{0}};
+
+	assert_true(node_table_find(&lab->nodes.table, node, &e));
+	return node_entry_index(e);
+}
+
+static void discover_as(struct cp_lab *lab, uint32_t id, enum standing standing)
+{
+	struct node_entry e = {{0}};
+
+	lab_discover(lab, id, "198.51.100.1:1");
+	assert_true(node_table_find(&lab->nodes.table, id, &e));
+	node_standing_begin(&lab->nodes.table, e, standing, (uint32_t)(lab->now_ns / NS_PER_S));
+}
+
+// All places have a holder of one standing; a node of another one comes: who is announced after a
+// walk. Lower ones give way, and each that comes costs one place.
+static void test_places_go_by_standing(void **state)
+{
+	enum { FIRST = 20000, COMERS = 500 };
+	static const struct {
+		enum standing holders, comers;
+		bool in;
+	} table[] = {
+	    {STANDING_NEW, STANDING_NEW, false},
+	    {STANDING_NEW, STANDING_FAMILIAR, true},
+	    {STANDING_NEW, STANDING_PROVEN, true},
+	    {STANDING_FAMILIAR, STANDING_NEW, false},
+	    {STANDING_FAMILIAR, STANDING_FAMILIAR, false},
+	    {STANDING_FAMILIAR, STANDING_PROVEN, true},
+	    {STANDING_PROVEN, STANDING_PROVEN, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct cp_lab *lab = lab_open_capacity(NODES_MAX);
+		uint16_t *owners = calloc(NODES_MAX + 1, sizeof(*owners));
+		unsigned in = 0;
+
+		target(lab, peer);
+		for (uint32_t id = 1; id <= BEACON_SYNC_MAX; id++)
+			discover_as(lab, id, table[i].holders);
+		for (uint32_t id = FIRST; id < FIRST + COMERS; id++)
+			discover_as(lab, id, table[i].comers);
+		lab_walk(lab);
+		lab_pass(lab, 1500);
+		peer_hears(lab, owners);
+		for (uint32_t id = FIRST; id < FIRST + COMERS; id++)
+			in += owners[id] != 0;
+		assert_int_equal(in, table[i].in ? COMERS : 0);
+		assert_int_equal(known(owners), BEACON_SYNC_MAX);
+		// Nobody changes places any more.
+		lab_walk(lab);
+		lab_pass(lab, 11000);
+		assert_int_equal(lab->stats.n[CP_SYNC_UNANNOUNCED], COMERS);
+		assert_int_equal(lab->announce.shards[0].dirty_ns, 0);
+		free(owners);
+		lab_close(lab);
+	}
+}
+
+// One that gave its place up is announced again when there is one, and leaves like any other.
+static void test_who_lost_a_place_gets_a_free_one(void **state)
+{
+	struct cp_lab *lab = lab_open_capacity(NODES_MAX);
+	uint32_t lost = 0, all = 0;
+
+	(void)state;
+	for (uint32_t id = 1; id <= BEACON_SYNC_MAX; id++)
+		discover_as(lab, id, STANDING_NEW);
+	discover_as(lab, 20000, STANDING_FAMILIAR);
+	lab_walk(lab);
+	for (uint32_t id = 1; id <= BEACON_SYNC_MAX; id++)
+		if (!lab->announce.positions[index_of(lab, id)])
+			lost = id;
+	assert_int_not_equal(lost, 0);
+	announce_remove(&lab->announce, index_of(lab, lost), lab->now_ns);
+	assert_int_equal(lab->announce.shards[0].count, BEACON_SYNC_MAX);
+	announce_remove(&lab->announce, index_of(lab, 20000), lab->now_ns);
+	announce_add(&lab->announce, lost, index_of(lab, lost), lab->now_ns);
+	assert_int_not_equal(lab->announce.positions[index_of(lab, lost)], 0);
+	for (uint32_t k = 0; k < lab->announce.shards[0].count; k++)
+		all += lab->announce.shards[0].ids[k];
+	assert_int_equal(all, (uint32_t)BEACON_SYNC_MAX * (BEACON_SYNC_MAX + 1) / 2);
+	lab_close(lab);
+}
+
+// Who came back later than the flood is announced within a walk, and the flood is not.
+static void test_a_flood_does_not_hold_the_places(void **state)
+{
+	struct cp_lab *lab = lab_open_capacity(NODES_MAX);
+	unsigned daemons = 0;
+
+	(void)state;
+	target(lab, peer);
+	discover_range(lab, 1, 40000);
+	lab->now_ns += 5 * NS_PER_S;
+	discover_range(lab, 40001, 41000);
+	lab->now_ns += 30 * NS_PER_S;
+	for (uint32_t id = 40001; id <= 41000; id++)
+		lab_seen(lab, id);
+	lab_walk(lab);
+	for (uint32_t id = 40001; id <= 41000; id++)
+		daemons += lab->announce.positions[index_of(lab, id)] != 0;
+	assert_int_equal(daemons, 1000);
+	lab_close(lab);
+}
+
 static void test_change_is_told_early_and_once(void **state)
 {
 	struct cp_lab *lab = lab_open();
@@ -235,6 +345,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_shards),
 	    cmocka_unit_test(test_a_node_stays_in_its_shard),
+	    cmocka_unit_test(test_places_go_by_standing),
+	    cmocka_unit_test(test_who_lost_a_place_gets_a_free_one),
+	    cmocka_unit_test(test_a_flood_does_not_hold_the_places),
 	    cmocka_unit_test(test_change_is_told_early_and_once),
 	    cmocka_unit_test(test_nothing_is_said_before_all_is_known),
 	    cmocka_unit_test(test_full_ring_is_tried_again),

@@ -121,11 +121,11 @@ static void test_another_address_begins_anew(void **state)
 	lab->now_ns += 30 * NS_PER_S;
 	discover(lab, 5, "198.51.100.1:2", PUNT_DISCOVER_CHANGED);
 	assert_true(node_table_find(&lab->nodes.table, 5, &e));
-	assert_int_equal(node_standing(&lab->nodes.table, e), STANDING_FAMILIAR);
+	assert_int_equal(node_standing(&lab->nodes.table, node_entry_index(e)), STANDING_FAMILIAR);
 	lab->now_ns += 100 * NS_PER_S;
 	discover(lab, 5, "203.0.113.7:1", PUNT_DISCOVER_MOVED);
 	assert_true(node_table_find(&lab->nodes.table, 5, &e));
-	assert_int_equal(node_standing(&lab->nodes.table, e), STANDING_NEW);
+	assert_int_equal(node_standing(&lab->nodes.table, node_entry_index(e)), STANDING_NEW);
 	lab_close(lab);
 }
 

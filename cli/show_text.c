@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/show.h"
+#include "controlplane/stats.h"
 #include "shm/counters.h"
 
 #include <stdio.h>
@@ -77,6 +78,9 @@ static const char *help_of(const char *name)
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		if (!strcmp(counter_names[i], name))
 			return counter_helps[i];
+	for (int i = 0; i < CP_COUNTER_COUNT; i++)
+		if (!strcmp(cp_counter_names[i], name))
+			return cp_counter_helps[i];
 	return "";
 }
 
@@ -99,6 +103,7 @@ static void print_group(const char *title, const json_t *group)
 void print_stats(const json_t *result)
 {
 	print_group("counters", json_object_get(result, "counters"));
+	print_group("control plane, since it started", json_object_get(result, "control"));
 	print_group("punts by class", json_object_get(result, "punts"));
 	print_group("drops (\"fairway drops\" explains them)", json_object_get(result, "drops"));
 }

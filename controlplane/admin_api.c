@@ -2,7 +2,6 @@
 #include "controlplane/admin_api.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -79,10 +78,10 @@ bool admin_number(const json_t *request, const char *key, uint64_t otherwise, ui
 	return false;
 }
 
-bool admin_page_open(struct admin_page *page, const json_t *request, struct admin_error *err)
+bool admin_page_open(
+    struct admin_page *page, const json_t *request, uint64_t last, struct admin_error *err)
 {
 	const json_t *after = json_object_get(request, "after");
-	char *end = NULL;
 
 	*page = (struct admin_page){0};
 	if (!admin_number(request, "limit", PAGE_DEFAULT, UINT32_MAX, &page->limit, err))
@@ -92,9 +91,7 @@ bool admin_page_open(struct admin_page *page, const json_t *request, struct admi
 	if (after && !json_is_null(after)) {
 		const char *text = json_string_value(after);
 
-		if (text)
-			page->cursor = strtoull(text, &end, 10);
-		if (!text || !*text || *end) {
+		if (!text || parse_uint(text, 0, last, &page->cursor, NULL)) {
 			admin_fail(err, "pass the text that came as \"next\"",
 			    "\"after\" is no place in a list");
 			return false;

@@ -40,8 +40,10 @@ struct admin_page {
 	size_t bytes;
 };
 
-// False with err filled in when limit or after make no sense.
-bool admin_page_open(struct admin_page *page, const json_t *request, struct admin_error *err);
+// False with err filled in when limit or after make no sense; places go up to `last`. What
+// was opened has to be closed.
+bool admin_page_open(
+    struct admin_page *page, const json_t *request, uint64_t last, struct admin_error *err);
 // Takes over `entry`. False when it does not fit any more; it is gone then.
 bool admin_page_add(struct admin_page *page, json_t *entry);
 // The result: {name: list, "next": text}; next only if more.

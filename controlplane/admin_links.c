@@ -110,7 +110,7 @@ json_t *admin_peers(
 	uint64_t i;
 
 	(void)client;
-	if (!admin_page_open(&page, request, err))
+	if (!admin_page_open(&page, request, UINT32_MAX, err))
 		return NULL;
 	for (i = page.cursor; i < PEER_MAX; i++)
 		if (peer_shown(s, (unsigned)i) &&
@@ -146,7 +146,7 @@ json_t *admin_routes(
 	uint64_t i;
 
 	(void)client;
-	if (!admin_page_open(&page, request, err))
+	if (!admin_page_open(&page, request, UINT32_MAX, err))
 		return NULL;
 	for (i = page.cursor ? page.cursor : 1; i < NEXTHOP_MAX; i++)
 		if (s->nexthops.slots[i].use == NEXTHOP_USED &&

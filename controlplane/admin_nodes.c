@@ -99,7 +99,7 @@ json_t *admin_nodes(
 	json_t *result;
 
 	(void)client;
-	if (!admin_page_open(&page, request, err))
+	if (!admin_page_open(&page, request, UINT32_MAX, err))
 		return NULL;
 	end = nodes_scan(s, &page, remote);
 	result = admin_page_close(&page, "nodes", !end, page.cursor);

@@ -121,9 +121,9 @@ json_t *admin_registry_nodes(
 	json_t *result;
 
 	(void)client;
-	if (!needs_registry(cp, err) || !admin_page_open(&page, request, err))
+	if (!needs_registry(cp, err) || !admin_page_open(&page, request, UINT32_MAX, err))
 		return NULL;
-	slot = (uint32_t)page.cursor;
+	slot = page.cursor < r->nodes.slots ? (uint32_t)page.cursor : r->nodes.slots;
 	last = r->nodes.slots - slot > SCAN_MAX ? slot + SCAN_MAX : r->nodes.slots;
 	for (; slot < last; slot++) {
 		const struct dir_node *n = directory_slot(&r->nodes, slot);
@@ -144,7 +144,7 @@ json_t *admin_registry_networks(
 	struct admin_page page;
 
 	(void)client;
-	if (!needs_registry(cp, err) || !admin_page_open(&page, request, err))
+	if (!needs_registry(cp, err) || !admin_page_open(&page, request, NETWORK_MAX, err))
 		return NULL;
 	for (net = network_after(&r->networks, (uint16_t)page.cursor); net;
 	     net = network_after(&r->networks, net->id)) {
@@ -168,8 +168,8 @@ json_t *admin_registry_trust(
 	uint64_t i, node;
 
 	(void)client;
-	if (!needs_registry(cp, err) || !admin_page_open(&page, request, err) ||
-	    !admin_number(request, "node", 0, UINT32_MAX, &node, err))
+	if (!needs_registry(cp, err) || !admin_number(request, "node", 0, UINT32_MAX, &node, err) ||
+	    !admin_page_open(&page, request, UINT32_MAX, err))
 		return NULL;
 	for (i = page.cursor; i < p->used && i - page.cursor < SCAN_MAX; i++) {
 		const struct pair *pair = &p->at[i];
@@ -211,7 +211,7 @@ json_t *admin_registry_audit(
 	struct audit_page p = {0};
 
 	(void)client;
-	if (!needs_registry(cp, err) || !admin_page_open(&p.page, request, err))
+	if (!needs_registry(cp, err) || !admin_page_open(&p.page, request, INT64_MAX, err))
 		return NULL;
 	store_audit(cp->embedded.registry.store, (int64_t)p.page.cursor, (unsigned)p.page.limit,
 	    add_audit, &p);

@@ -14,7 +14,7 @@ static const char head[] =
     "Every worker keeps its own; `fairway stats` and `fairway drops` add them up. A datagram that "
     "is\n"
     "neither sent nor handed to the control plane has exactly one of the drops below. The control\n"
-    "plane counts since it started: `control` in `fairway stats --json`.\n";
+    "plane counts since it started: `control` in `fairway stats`.\n";
 
 static void table(
     const char *title, int first, int count, const char *const *names, const char *const *helps)

@@ -19,7 +19,7 @@ INCLUDES = {
     "bpf": {"wire", "shm"},
     "dataplane": {"wire", "shm", "crypto", "config", "bpf"},
     "controlplane": {"wire", "shm", "crypto", "config"},
-    "cli": {"wire", "config", "shm/counters.h"},
+    "cli": {"wire", "config", "shm/counters.h", "controlplane/stats.h"},
     "pktgen": {"wire", "crypto", "dataplane/io", "dataplane/burst.h", "shm/layout.h", "bpf"},
     "bench": {"pktgen", "wire", "shm", "dataplane", "bpf"},
 }

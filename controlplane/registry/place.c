@@ -78,7 +78,17 @@ static bool claims(const struct dir_node *n, const struct endpoint *from)
 
 static bool is_anchored(const struct dir_node *n, const struct endpoint *from)
 {
-	return memcmp(n->anchor, from->addr, sizeof(n->anchor)) == 0;
+	struct endpoint anchor = endpoint_from_v6(n->anchor, 0);
+
+	return endpoint_same_addr(&anchor, from);
+}
+
+// Its connection is of the other family than its datagrams.
+static bool is_of_two_families(const struct dir_node *n)
+{
+	struct endpoint anchor = endpoint_from_v6(n->anchor, 0);
+
+	return endpoint_is_v4(&n->at) != endpoint_is_v4(&anchor);
 }
 
 bool place_is_from(
@@ -87,7 +97,6 @@ bool place_is_from(
 	static const uint8_t none[sizeof(from->addr)];
 	const struct dir_node *n = directory_live(&r->nodes, node);
 	bool anchored = n && memcmp(n->anchor, none, sizeof(none)) != 0;
-	struct endpoint anchor = {.port = 0};
 
 	*known = n && (anchored || n->at.port);
 	if (!*known)
@@ -96,10 +105,9 @@ bool place_is_from(
 		return true;
 	if (!anchored)
 		return endpoint_same_addr(&n->at, from);
-	memcpy(anchor.addr, n->anchor, sizeof(anchor.addr));
 	return is_anchored(n, from) ||
 	       (n->proven && n->at.port && endpoint_same_addr(&n->at, from) &&
-		   endpoint_is_v4(&n->at) != endpoint_is_v4(&anchor));
+		   is_of_two_families(n));
 }
 
 struct endpoint place_current(const struct registry *r, const struct dir_node *n)

@@ -57,6 +57,7 @@ def test_tables(up):
     assert text(up, "registry", "trust") == "no node trusts another yet\n"
     assert text(up, "networks").startswith("no networks beside the backbone")
     assert text(up, "find", "gpu") == "no node has these tags\n"
+    assert "node ids learnt that were not known here" in text(up, "stats", "--all")
     client = Client(REGISTRY)
     nodes = [Node(i + 1) for i in range(3)]
     for node in nodes:

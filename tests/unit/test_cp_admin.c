@@ -146,6 +146,9 @@ static void test_what_cannot_be_answered(void **state)
 	    {"{\"request\":\"nodes\",\"limit\":\"x\"}", "\"limit\""},
 	    {"{\"request\":\"nodes\",\"after\":\"x\"}", "\"after\""},
 	    {"{\"request\":\"nodes\",\"after\":5}", "\"after\""},
+	    {"{\"request\":\"nodes\",\"after\":\"4294967296\"}", "\"after\""},
+	    {"{\"request\":\"nodes\",\"after\":\"-1\"}", "\"after\""},
+	    {"{\"request\":\"peers\",\"after\":\" 1\"}", "\"after\""},
 	};
 	struct cp *cp = cp_make(true);
 
@@ -158,6 +161,19 @@ static void test_what_cannot_be_answered(void **state)
 		assert_true(err.hint[0]);
 		assert_false(err.again);
 	}
+	cp_free(cp);
+}
+
+// What was opened for an answer is closed when the rest of the request makes no sense.
+static void test_a_list_that_is_refused(void **state)
+{
+	struct cp *cp = cp_make(false);
+	struct admin_error err = {""};
+
+	(void)state;
+	cp->embedded.on = true;
+	assert_null(ask_or(cp, "{\"request\":\"registry-trust\",\"node\":\"x\"}", &err));
+	assert_non_null(strstr(err.error, "\"node\""));
 	cp_free(cp);
 }
 
@@ -386,6 +402,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_request_answers),
 	    cmocka_unit_test(test_what_cannot_be_answered),
+	    cmocka_unit_test(test_a_list_that_is_refused),
 	    cmocka_unit_test(test_without_a_data_plane),
 	    cmocka_unit_test(test_punts_become_nodes),
 	    cmocka_unit_test(test_a_flood_is_taken_in_batches),

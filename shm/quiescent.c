@@ -2,7 +2,6 @@
 #include "shm/quiescent.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,14 +15,6 @@ void quiescent_take(const struct memory *m, struct quiescent_snapshot *s)
 		s->seen[i] = __atomic_load_n(&m->workers[i].quiescent, __ATOMIC_ACQUIRE);
 }
 
-// EPERM means that it lives under another user.
-static bool data_plane_gone(const struct memory *m)
-{
-	pid_t pid = (pid_t)__atomic_load_n(&m->header->dp_pid, __ATOMIC_RELAXED);
-
-	return pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH);
-}
-
 static bool worker_passed(const struct worker_block *b, uint64_t seen)
 {
 	uint64_t now = __atomic_load_n(&b->quiescent, __ATOMIC_ACQUIRE);
@@ -35,10 +26,9 @@ bool quiescent_passed(const struct memory *m, const struct quiescent_snapshot *s
 {
 	if (__atomic_load_n(&m->header->boot_count, __ATOMIC_ACQUIRE) != s->boot_count)
 		return true;
-	for (uint32_t i = 0; i < s->count; i++) {
+	for (uint32_t i = 0; i < s->count; i++)
 		if (!worker_passed(&m->workers[i], s->seen[i]))
-			return data_plane_gone(m);
-	}
+			return false;
 	return true;
 }
 

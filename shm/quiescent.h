@@ -53,8 +53,9 @@ struct quiescent_snapshot {
 // Writer: after the last store that made something unreachable.
 void quiescent_take(const struct memory *m, struct quiescent_snapshot *s);
 // Writer: true when no worker can still hold what was unreachable at the snapshot. Workers that do
-// not run (tid 0), a data plane that was started anew and one whose process is gone count as
-// passed.
+// not run (tid 0) and a data plane that was started anew count as passed. One that was killed in
+// the middle of a burst does not: its end shows in the connection, not in a pid, which would mean
+// nothing to a writer in another pid namespace.
 bool quiescent_passed(const struct memory *m, const struct quiescent_snapshot *s);
 
 // Writer, at start only: what an earlier writer removed before it was killed counts as free now,

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What an operator fears: processes killed under load, interfaces and neighbours that change."""
 import contextlib
+import json
 import os
 import re
 import select
 import signal
+import tempfile
 import time
 
 import pytest
 
 from load import Load
-from netlab import Node, Relay, eventually, process_status, run
+from netlab import BUILD, Node, Relay, eventually, process_status, run
 from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay
 
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
@@ -132,6 +134,36 @@ def test_root_of_a_container_serves(lab, through):
     for pid in relay.children().values():
         assert int(process_status(pid)["CapEff"], 16) == 0
     assert relay.stop() == 0
+
+
+def test_programs_in_pid_namespaces_of_their_own(lab):
+    """As two containers that share network and state directory; killed, each finds the other again."""
+    host = lab.host("relay")
+    lab.cable(host, "w", lab.host("agent"), "e")
+    lab.address(host, "w", "10.0.0.1/24")
+    lab.address(lab.prefix + "agent", "e", "10.0.0.2/24")
+    with tempfile.TemporaryDirectory(prefix="fairway-state-") as state:
+        os.chmod(state, 0o755)
+
+        def start(program):
+            return lab.spawn(["unshare", "--pid", "--fork", "--kill-child", BUILD / program, "--state", state,
+                              "--listen", "10.0.0.1:9001", "--registry", "none"], host)
+
+        def nodes():
+            shown = run(BUILD / "fairway", "status", "--json", "--state", state, check=False)
+            return json.loads(shown.stdout)["nodes"] if shown.returncode == 0 else -1
+        programs = {program: start(program) for program in ("fairway-dp", "fairway-cp")}
+        eventually(lambda: nodes() == 0)
+        a, b = (Node(lab, lab.prefix + "agent", number, BEACON) for number in (101, 102))
+        for killed in (None, "fairway-cp", "fairway-dp"):
+            if killed:
+                programs[killed].stop(signal.SIGKILL)
+                programs[killed] = start(killed)
+            a.discover(), b.discover()
+            eventually(lambda: nodes() == 2)
+            eventually(lambda: a.reaches(b))
+        for program in reversed(programs.values()):
+            program.stop()
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])

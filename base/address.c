@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/parse.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int bad_address(const char *text, bool port_optional, struct parse_error *error)
 {
@@ -59,11 +60,12 @@ static int split(char *text, char **ip, char **port)
 int parse_address(
     const char *text, bool port_optional, union socket_address *value, struct parse_error *error)
 {
-	union socket_address v = {0};
+	union socket_address v;
 	char copy[96], *ip, *port;
 	uint64_t number = 0;
 	int rc;
 
+	memset(&v, 0, sizeof(v)); // an initializer need not reach beyond the first member
 	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy) ||
 	    split(copy, &ip, &port))
 		return bad_address(text, port_optional, error);
@@ -117,4 +119,35 @@ char *format_address(char *out, const union socket_address *address)
 socklen_t socket_address_len(const union socket_address *address)
 {
 	return address->any.sa_family == AF_INET6 ? sizeof(address->v6) : sizeof(address->v4);
+}
+
+bool socket_address_is_any(const union socket_address *address)
+{
+	if (address->any.sa_family == AF_INET)
+		return address->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}
+
+static union socket_address own_address(in_port_t port)
+{
+	// connecting a UDP socket only looks up the route; 192.0.2.1 is no host (RFC 5737)
+	const struct sockaddr_in to = {
+	    .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
+	union socket_address own = {.v4.sin_family = AF_INET};
+	socklen_t len = sizeof(own);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	own.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd >= 0) {
+		if (!connect(fd, (const struct sockaddr *)&to, sizeof(to)))
+			getsockname(fd, &own.any, &len);
+		close(fd);
+	}
+	own.v4.sin_port = port;
+	return own;
+}
+
+union socket_address socket_address_reachable(const union socket_address *address)
+{
+	return socket_address_is_any(address) ? own_address(address->v4.sin_port) : *address;
 }

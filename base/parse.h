@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 // Text to values. Each returns 0, or -EINVAL (no such thing) or -ERANGE with a text that names the
 // value and what would be accepted: `"70000" is out of range: 1 to 65535`. `error` may be NULL.
@@ -26,24 +24,10 @@ int parse_size(
 int parse_duration(
     const char *text, uint64_t min, uint64_t max, uint64_t *value, struct parse_error *error);
 
-union socket_address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-// 1.2.3.4:9001, [::1]:9001, [fe80::1%eth0]:9001; without a port if `port_optional` (then 0, and
-// IPv6 also without brackets).
-int parse_address(
-    const char *text, bool port_optional, union socket_address *value, struct parse_error *error);
-
 // The shortest text that the functions above read back to the same value. Buffers of 64 bytes are
 // large enough. Return `out`.
 char *format_size(char *out, uint64_t bytes);
 char *format_duration(char *out, uint64_t ns);
-// Without the port if it is 0.
-char *format_address(char *out, const union socket_address *address);
-socklen_t socket_address_len(const union socket_address *address);
 
 // The entry of `names` (NULL-terminated) that `text` probably means, or NULL if none is near.
 const char *nearest_name(const char *text, const char *const *names);

@@ -168,21 +168,3 @@ int port_probe(const union socket_address *at, enum port_kind kind, const char *
 		parse_error_set(error, "cannot listen on %s: %s", text, strerrordesc_np(-rc));
 	return rc;
 }
-
-void own_address(union socket_address *at)
-{
-	// connecting a UDP socket only looks up the route; 192.0.2.1 is no host (RFC 5737)
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
-	socklen_t len = sizeof(*at);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	*at = (union socket_address){.v4.sin_family = AF_INET};
-	at->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0)
-		return;
-	inet_pton(AF_INET, "192.0.2.1", &to.sin_addr);
-	if (!connect(fd, (struct sockaddr *)&to, sizeof(to)))
-		getsockname(fd, &at->any, &len);
-	at->v4.sin_port = 0;
-	close(fd);
-}

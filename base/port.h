@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/parse.h"
+#include "base/address.h"
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -17,7 +17,3 @@ int port_probe(const union socket_address *at, enum port_kind kind, const char *
 // The process that has a socket bound to `port` (host byte order); 0 if it cannot be seen.
 // `name` receives its command name.
 pid_t port_find_owner(enum port_kind kind, unsigned port, char *name, size_t size);
-
-// Our address towards the Internet, for hints: the source address of the default route, else
-// loopback. Sends nothing.
-void own_address(union socket_address *at);

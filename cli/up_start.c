@@ -83,6 +83,7 @@ int tcp_check(const struct config *config, struct parse_error *error)
 int addresses_check(const struct config *config, struct parse_error *error)
 {
 	unsigned first = config->gossip.extra_ports.first, last = config->gossip.extra_ports.last;
+
 	for (uint32_t i = 0; i < config->listen.count; i++) {
 		union socket_address at = config->listen.at[i];
 		int rc = address_check(&at, PORT_UDP, "--listen", error);
@@ -128,27 +129,6 @@ static void default_interface(char *name, size_t size)
 		fclose(file);
 }
 
-static bool is_unspecified(const union socket_address *at)
-{
-	if (at->any.sa_family == AF_INET)
-		return !at->v4.sin_addr.s_addr;
-	return IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr);
-}
-
-// Where a daemon on another machine reaches us.
-static void reachable_address(const union socket_address *listen, char *text)
-{
-	union socket_address at = *listen, own;
-	in_port_t port = at.v4.sin_port;
-
-	if (is_unspecified(&at)) {
-		own_address(&own);
-		own.v4.sin_port = port;
-		at = own;
-	}
-	format_address(text, &at);
-}
-
 static void hint(const char *what, const char *how)
 {
 	if (isatty(STDERR_FILENO))
@@ -160,9 +140,12 @@ static void hint(const char *what, const char *how)
 void print_hints(const struct config *config, const char *self)
 {
 	char address[64], registry[64], text[512], interface[IFNAMSIZ];
+	union socket_address at;
 
-	reachable_address(&config->listen.at[0], address);
-	reachable_address(&config->registry_listen, registry);
+	at = socket_address_reachable(&config->listen.at[0]);
+	format_address(address, &at);
+	at = socket_address_reachable(&config->registry_listen);
+	format_address(registry, &at);
 	if (config->registry.mode == CONFIG_REGISTRY_EMBEDDED)
 		snprintf(text, sizeof(text), "daemon -registry %s -beacon %s", registry, address);
 	else
@@ -173,7 +156,7 @@ void print_hints(const struct config *config, const char *self)
 	    config->state);
 	hint("look at it", text);
 	default_interface(interface, sizeof(interface));
-	if (!config->links.count && *interface && is_unspecified(&config->listen.at[0])) {
+	if (!config->links.count && *interface && socket_address_is_any(&config->listen.at[0])) {
 		snprintf(text, sizeof(text), "sudo %s up --link xdp:%s (AF_XDP instead of sockets)",
 		    self, interface);
 		hint("make it faster", text);

@@ -148,18 +148,12 @@ static void check_registry(const struct config *c, const char *file, struct conf
 		    describe(where, c, "gossip.discover", file));
 }
 
-static bool is_any(const union socket_address *at)
-{
-	return at->any.sa_family == AF_INET ? !at->v4.sin_addr.s_addr
-					    : IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr);
-}
-
 static bool collide(const union socket_address *a, const union socket_address *b)
 {
 	char text[2][64];
 
 	return a->v4.sin_port == b->v4.sin_port &&
-	       (is_any(a) || is_any(b) ||
+	       (socket_address_is_any(a) || socket_address_is_any(b) ||
 		   !strcmp(format_address(text[0], a), format_address(text[1], b)));
 }
 

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/first_line.h"
 #include "base/log.h"
-#include "base/port.h"
 #include "base/state.h"
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/import.h"
@@ -92,16 +91,8 @@ static uint32_t seconds_now(void)
 // What other relays and nodes reach us by.
 static void prepare_client(struct embedded *e, const struct config *config)
 {
-	union socket_address at = config->listen.at[0], own;
-	in_port_t port = at.v4.sin_port;
-	bool any = at.any.sa_family == AF_INET ? !at.v4.sin_addr.s_addr
-					       : IN6_IS_ADDR_UNSPECIFIED(&at.v6.sin6_addr);
+	union socket_address at = socket_address_reachable(&config->listen.at[0]);
 
-	if (any) {
-		own_address(&own);
-		own.v4.sin_port = port;
-		at = own;
-	}
 	e->is_client = true;
 	e->client.at = e->lookup.at = config->registry.at;
 	e->client.beacon_id = (uint32_t)config->gossip.beacon_id;

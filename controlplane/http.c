@@ -127,12 +127,12 @@ static void on_log(int level, const char *line)
 // The address alone, as the library wants it; "" for all addresses.
 static void interface_name(const union socket_address *a, char *out, size_t size)
 {
-	static const struct in6_addr any = IN6ADDR_ANY_INIT;
-
 	out[0] = '\0';
-	if (a->any.sa_family == AF_INET && a->v4.sin_addr.s_addr != INADDR_ANY)
+	if (socket_address_is_any(a))
+		return;
+	if (a->any.sa_family == AF_INET)
 		inet_ntop(AF_INET, &a->v4.sin_addr, out, (socklen_t)size);
-	else if (a->any.sa_family == AF_INET6 && memcmp(&a->v6.sin6_addr, &any, sizeof(any)) != 0)
+	else
 		inet_ntop(AF_INET6, &a->v6.sin6_addr, out, (socklen_t)size);
 }
 

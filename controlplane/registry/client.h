@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/parse.h"
+#include "base/address.h"
 #include "controlplane/registry/frame.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/address.h"
 #include "base/clock.h"
-#include "base/parse.h"
 #include "tests/unit/unit.h"
 
 static void numbers(void **state)
@@ -175,6 +175,49 @@ static void addresses(void **state)
 	}
 }
 
+static void addresses_of_the_same_text_are_the_same_bytes(void **state)
+{
+	static const char *const texts[] = {"192.0.2.1:9001", "[2001:db8::1]:9001"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		union socket_address a, b;
+
+		memset(&a, 0x55, sizeof(a));
+		memset(&b, 0xaa, sizeof(b));
+		assert_int_equal(parse_address(texts[i], false, &a, NULL), 0);
+		assert_int_equal(parse_address(texts[i], false, &b, NULL), 0);
+		assert_memory_equal(&a, &b, sizeof(a));
+	}
+}
+
+static void unspecified_addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		bool any;
+	} facts[] = {
+	    {"0.0.0.0:9001", true},
+	    {"[::]:9001", true},
+	    {"0.0.0.1:9001", false},
+	    {"127.0.0.1:9001", false},
+	    {"[::1]:9001", false},
+	    {"[::ffff:0.0.0.0]:9001", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		union socket_address at, reach;
+
+		assert_int_equal(parse_address(facts[i].text, false, &at, NULL), 0);
+		assert_int_equal(socket_address_is_any(&at), facts[i].any);
+		reach = socket_address_reachable(&at);
+		assert_false(socket_address_is_any(&reach));
+		assert_int_equal(ntohs(reach.v4.sin_port), 9001);
+		if (!facts[i].any)
+			assert_memory_equal(&reach, &at, sizeof(at));
+	}
+}
+
 static void nearest(void **state)
 {
 	static const char *const names[] = {"listen", "workers", "admission.silence",
@@ -212,6 +255,8 @@ int main(void)
 	    cmocka_unit_test(durations),
 	    cmocka_unit_test(what_is_written_reads_back),
 	    cmocka_unit_test(addresses),
+	    cmocka_unit_test(addresses_of_the_same_text_are_the_same_bytes),
+	    cmocka_unit_test(unspecified_addresses),
 	    cmocka_unit_test(nearest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,13 +78,9 @@ static json_t *punt_totals(const struct memory *m)
 
 json_t *admin_stats(struct cp *cp)
 {
-	json_t *counters, *drops, *control;
-	const struct memory *m;
+	json_t *counters = json_object(), *drops = json_object(), *control = json_object();
+	const struct memory *m = cp->session.memory;
 
-	m = cp->session.memory;
-	counters = json_object();
-	drops = json_object();
-	control = json_object();
 	for (int c = 0; c < COUNTER_COUNT; c++)
 		set_count(counters, counter_names[c], admin_counter(m, c));
 	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)
@@ -97,9 +93,8 @@ json_t *admin_stats(struct cp *cp)
 
 json_t *admin_drops(struct cp *cp)
 {
-	json_t *list;
+	json_t *list = json_array();
 
-	list = json_array();
 	for (int d = DROP_NONE + 1; d < DROP_COUNT; d++)
 		json_array_append_new(list,
 		    json_pack("{s:s,s:I,s:s}", "name", drop_names[d], "count",
@@ -130,9 +125,8 @@ static json_t *worker_entry(const struct memory *m, uint32_t w)
 
 json_t *admin_workers(struct cp *cp)
 {
-	json_t *list;
+	json_t *list = json_array();
 
-	list = json_array();
 	for (uint32_t w = 0; w < cp->session.memory->worker_count; w++)
 		json_array_append_new(list, worker_entry(cp->session.memory, w));
 	return json_pack("{s:I,s:o}", "time_ns", (json_int_t)clock_mono_ns(), "workers", list);

@@ -38,11 +38,9 @@ static json_t *link_entry(const struct link_block *l, unsigned index)
 
 json_t *admin_links(struct cp *cp)
 {
-	const struct link_block *links;
-	json_t *list;
+	const struct link_block *links = cp->session.memory->header->links;
+	json_t *list = json_array();
 
-	links = cp->session.memory->header->links;
-	list = json_array();
 	for (unsigned i = 0; i < LINK_MAX; i++) {
 		struct link_block copy;
 

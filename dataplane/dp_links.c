@@ -107,7 +107,7 @@ static int link_open(struct dp *dp, const char *kind, const char *spec, bool ker
 	    .dpdk_nap_us = (uint32_t)c->dpdk.nap_us,
 	    .busy_poll_us = (uint32_t)c->xdp.busy_poll_us,
 	    .zero_copy = (uint8_t)c->xdp.zero_copy,
-	    .native = (uint8_t)c->xdp.mode,
+	    .xdp_mode = (uint8_t)c->xdp.mode,
 	    .kernel = kernel ? &dp->kernel : NULL,
 	    .hash_key = dp->memory.nodes.hash_key,
 	    .socket_buffer = (uint32_t)c->sock_buffer,

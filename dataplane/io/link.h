@@ -63,8 +63,8 @@ struct link_config {
 	struct egress *egress;	      // EGRESS_MAX entries in shared memory
 	uint32_t frame_count;	      // buffers per worker for raw links
 	uint32_t busy_poll_us;	      // 0 = no kernel busy poll
-	uint8_t zero_copy;	      // 0 auto, 1 require, 2 never
-	uint8_t native;		      // 0 auto, 1 require native, 2 generic only
+	uint8_t zero_copy;	      // enum config_tristate
+	uint8_t xdp_mode;	      // enum config_xdp_mode
 	struct kernel_memory *kernel; // xdp: the program relays by these tables; NULL: it steers
 	const uint32_t *hash_key;     // of the node table, 4 words, with `kernel`
 	uint32_t socket_buffer;	      // bytes of SO_RCVBUF and SO_SNDBUF for sock

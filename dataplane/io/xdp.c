@@ -139,7 +139,7 @@ static int queue_open(
 
 		s->queue = worker + i * x->worker_count;
 		rc = xdp_socket_open(s, &q->umem, x, err);
-		if (rc == -EOPNOTSUPP && i == 0 && q->umem && x->cfg.zero_copy == 0) {
+		if (rc == -EOPNOTSUPP && i == 0 && q->umem && x->cfg.zero_copy == CONFIG_AUTO) {
 			q->umem =
 			    NULL; // the other links' buffers are zero-copy, this driver is not
 			rc = xdp_socket_open(s, &q->umem, x, err);

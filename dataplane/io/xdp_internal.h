@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/steer_shared.h"
+#include "config/config.h"
 #include "dataplane/io/egress.h"
 #include "dataplane/io/link.h"
 #include "dataplane/io/xdp_features.h"

@@ -15,8 +15,6 @@
 
 static_assert(STEER_SERVED_MAX >= (int)LOCAL_MAX, "every local can be served");
 
-enum { MODE_AUTO, MODE_NATIVE, MODE_GENERIC }; // link_config.native
-
 int xdp_fail(struct link_error *err, int rc, const char *format, ...)
 {
 	va_list args;
@@ -169,13 +167,14 @@ int xdp_program_attach(struct xdp_program *p, const struct xdp_link *x, struct l
 		return rc;
 	p->state->generic = 1;
 	rc = -EOPNOTSUPP;
-	if (x->cfg.native != MODE_GENERIC) {
+	if (x->cfg.xdp_mode != CONFIG_XDP_GENERIC) {
 		rc = attach_as(p, x->ifindex, XDP_FLAGS_DRV_MODE);
 		p->native = rc == 0;
 		p->state->generic = rc != 0;
 	}
-	if (x->cfg.native == MODE_GENERIC ||
-	    (x->cfg.native == MODE_AUTO && rc && rc != -EBUSY && rc != -EEXIST && rc != -EPERM))
+	if (x->cfg.xdp_mode == CONFIG_XDP_GENERIC ||
+	    (x->cfg.xdp_mode == CONFIG_XDP_AUTO && rc && rc != -EBUSY && rc != -EEXIST &&
+		rc != -EPERM))
 		rc = attach_as(p, x->ifindex, XDP_FLAGS_SKB_MODE);
 	if (rc) {
 		xdp_program_unload(p);

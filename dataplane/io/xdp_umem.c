@@ -35,7 +35,7 @@ static void umem_free(struct xdp_umem *u)
 // Whether frames will be copied between the buffers and the driver; when in doubt no.
 static bool copies_surely(const struct xdp_link *x)
 {
-	return !x->program.native || x->cfg.zero_copy == 2 ||
+	return !x->program.native || x->cfg.zero_copy == CONFIG_OFF ||
 	       !xdp_features_read(x->ifname, x->ifindex).zero_copy;
 }
 
@@ -108,11 +108,11 @@ static int umem_register(struct xdp_umem *u, struct xdp_socket *first, struct li
 static const char *bind_mode(const struct xdp_link *x, uint16_t *flags)
 {
 	*flags = XDP_USE_NEED_WAKEUP;
-	if (!x->program.native || x->cfg.zero_copy == 2) {
+	if (!x->program.native || x->cfg.zero_copy == CONFIG_OFF) {
 		*flags |= XDP_COPY; // a generic program cannot see what a driver puts into buffers
 		return "copy";
 	}
-	if (x->cfg.zero_copy == 1) {
+	if (x->cfg.zero_copy == CONFIG_ON) {
 		*flags |= XDP_ZEROCOPY;
 		return "zero-copy";
 	}

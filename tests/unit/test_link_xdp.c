@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NATIVE = 1, GENERIC = 2 };
-
 static struct xdp_lab lab;
 static struct link one, other;
 static const struct link_ops *const ops = &link_xdp_ops;
@@ -153,7 +151,7 @@ static void steered(uint8_t mode)
 	struct link_config cfg = lab_config(&lab, "fw0");
 	struct lab_frame f;
 
-	cfg.native = mode;
+	cfg.xdp_mode = mode;
 	lab_link_open(&one, &cfg);
 	vlan_serve(OUR_VLAN);
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
@@ -174,7 +172,7 @@ static void steered(uint8_t mode)
 static void test_steered_native(void **state)
 {
 	(void)state;
-	steered(NATIVE);
+	steered(CONFIG_XDP_NATIVE);
 }
 
 // Buffers are small while the MTU lets them be; what a larger MTU brings later is the kernel's.
@@ -203,7 +201,7 @@ static void test_small_buffers(void **state)
 static void test_steered_generic(void **state)
 {
 	(void)state;
-	steered(GENERIC);
+	steered(CONFIG_XDP_GENERIC);
 }
 
 // What the peer's own stack sends: TCP to our port stays with the host.
@@ -268,7 +266,7 @@ static unsigned segments_on_link(uint8_t mode, uint16_t family)
 			   (family == AF_INET ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
 	unsigned found = 0;
 
-	cfg.native = mode;
+	cfg.xdp_mode = mode;
 	lab_link_open(&one, &cfg);
 	assert_int_equal(setsockopt(sender, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
 	assert_int_equal(
@@ -291,10 +289,10 @@ static unsigned segments_on_link(uint8_t mode, uint16_t family)
 static void test_merged_datagrams(void **state)
 {
 	(void)state;
-	assert_int_equal(segments_on_link(NATIVE, AF_INET), 3);
-	assert_int_equal(segments_on_link(NATIVE, AF_INET6), 3);
-	assert_int_equal(segments_on_link(GENERIC, AF_INET), 0);
-	assert_int_equal(segments_on_link(GENERIC, AF_INET6), 0);
+	assert_int_equal(segments_on_link(CONFIG_XDP_NATIVE, AF_INET), 3);
+	assert_int_equal(segments_on_link(CONFIG_XDP_NATIVE, AF_INET6), 3);
+	assert_int_equal(segments_on_link(CONFIG_XDP_GENERIC, AF_INET), 0);
+	assert_int_equal(segments_on_link(CONFIG_XDP_GENERIC, AF_INET6), 0);
 }
 
 // A VLAN device leaves the tag beside the frame: the program sees none, the address decides.

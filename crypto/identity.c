@@ -68,9 +68,9 @@ static void verify_some(struct key_cache *keys, struct identity_check *checks, s
 
 void identity_verify_many(struct key_cache *keys, struct identity_check *checks, size_t count)
 {
-	for (size_t done = 0; done < count; done += VERIFY_MOST)
-		verify_some(
-		    keys, checks + done, count - done < VERIFY_MOST ? count - done : VERIFY_MOST);
+	for (size_t done = 0; done < count; done += IDENTITY_VERIFY_BATCH)
+		verify_some(keys, checks + done,
+		    count - done < IDENTITY_VERIFY_BATCH ? count - done : IDENTITY_VERIFY_BATCH);
 }
 
 void identity_random(void *out, size_t len)

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static_assert((int)KEY_POWERS == (int)MULTIPLY_PARTS, "a cached key is ready for multiply()");
-static_assert(VERIFY_MOST / VERIFY_LANES * MULTIPLY_PARTS <= FIELD_INVERT_MAX, "one inversion");
+static_assert(
+    IDENTITY_VERIFY_BATCH / VERIFY_LANES * MULTIPLY_PARTS <= FIELD_INVERT_MAX, "one inversion");
 
 // One check, and what is known of its key.
 struct item {
@@ -208,8 +209,8 @@ static void sort(
 
 void verify_x8(struct key_cache *cache, struct identity_check *checks, unsigned count)
 {
-	struct group groups[VERIFY_MOST / VERIFY_LANES];
-	struct item items[VERIFY_MOST];
+	struct group groups[IDENTITY_VERIFY_BATCH / VERIFY_LANES];
+	struct item items[IDENTITY_VERIFY_BATCH];
 	unsigned n = 0;
 
 	sort(items, cache, checks, count);

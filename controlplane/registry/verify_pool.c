@@ -8,7 +8,7 @@
 // than that work takes. When many wait each batch is more of them: handing one over and back costs
 // two wake-ups. The pool has as many batches as threads at most: its other users wait for one.
 
-enum { VERIFY_LEAST = 8, VERIFY_MOST = 64, VERIFY_AT_WORK = 4 };
+enum { VERIFY_LEAST = 8, VERIFY_AT_WORK = 4 };
 
 struct signature_batch {
 	uv_work_t work;
@@ -61,7 +61,7 @@ void verify_ahead(struct connection *c, const uint8_t *json, size_t len)
 static void run(uv_work_t *work)
 {
 	const struct signature_batch *b = work->data;
-	struct identity_check checks[VERIFY_MOST];
+	struct identity_check checks[IDENTITY_VERIFY_BATCH];
 	size_t count = 0;
 
 	for (const struct signature_job *j = b->jobs; j; j = j->next)
@@ -135,7 +135,9 @@ static uint32_t batch_size(const struct server *s)
 {
 	uint32_t share = s->queued / VERIFY_AT_WORK / VERIFY_LEAST * VERIFY_LEAST;
 
-	return share < VERIFY_LEAST ? VERIFY_LEAST : share > VERIFY_MOST ? VERIFY_MOST : share;
+	return share < VERIFY_LEAST	       ? VERIFY_LEAST
+	       : share > IDENTITY_VERIFY_BATCH ? IDENTITY_VERIFY_BATCH
+					       : share;
 }
 
 void verify_submit(struct server *s)

@@ -22,14 +22,15 @@ enum {
 	CONFIG_KEY_MAX = 48,
 };
 
-// Same values as enum admission_policy in controlplane/admission.h; AUTO only in a file.
+// Same values as enum admission_policy in controlplane/admission.h, which controlplane/session.c
+// asserts; AUTO only in a file.
 enum config_admission {
 	CONFIG_ADMISSION_OPEN,
 	CONFIG_ADMISSION_ANCHORED,
 	CONFIG_ADMISSION_SIGNED,
 	CONFIG_ADMISSION_AUTO
 };
-// Same values as enum sender_check in shm/layout.h.
+// Same values as enum sender_check in shm/constants.h, asserted there too.
 enum config_sender_check { CONFIG_SENDER_IP, CONFIG_SENDER_ENDPOINT, CONFIG_SENDER_OFF };
 enum config_registry_mode {
 	CONFIG_REGISTRY_NONE,

@@ -5,8 +5,19 @@
 #include "controlplane/gossip.h"
 #include "controlplane/stun_serve.h"
 
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
+
+// Settings are passed on as they are.
+static_assert((int)CONFIG_ADMISSION_OPEN == (int)ADMISSION_OPEN &&
+		  (int)CONFIG_ADMISSION_ANCHORED == (int)ADMISSION_ANCHORED &&
+		  (int)CONFIG_ADMISSION_SIGNED == (int)ADMISSION_SIGNED,
+    "order of admission.policy's choices");
+static_assert((int)CONFIG_SENDER_IP == (int)SENDER_CHECK_IP &&
+		  (int)CONFIG_SENDER_ENDPOINT == (int)SENDER_CHECK_ENDPOINT &&
+		  (int)CONFIG_SENDER_OFF == (int)SENDER_CHECK_OFF,
+    "order of sender-check's choices");
 
 // Routes may come late; what an earlier control plane found out serves until then.
 #define ROUTES_PATIENCE_NS (2 * NS_PER_S)

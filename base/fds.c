@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "shm/fds.h"
+#include "base/fds.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -38,14 +37,14 @@ ssize_t fds_send(int sock, const void *message, size_t len, const int *fds, unsi
 	return n < 0 ? -errno : n;
 }
 
-static void take_fds(struct cmsghdr *c, int *fds, unsigned *count, unsigned max)
+void fds_take(struct cmsghdr *control, int *fds, unsigned *count, unsigned max)
 {
-	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	size_t n = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
 	for (size_t i = 0; i < n; i++) {
 		int fd;
 
-		memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+		memcpy(&fd, CMSG_DATA(control) + i * sizeof(int), sizeof(fd));
 		if (*count < max)
 			fds[(*count)++] = fd;
 		else
@@ -74,7 +73,7 @@ ssize_t fds_receive(int sock, void *message, size_t size, int *fds, unsigned *co
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			take_fds(c, fds, count, max);
+			fds_take(c, fds, count, max);
 	}
 	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		while (*count)

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
-// Descriptors over a connected Unix socket, beside a message.
+// Descriptors over a connected Unix socket, beside a message (unix(7), SCM_RIGHTS). Thread-safe.
 
 enum { FDS_MAX = 128 };
 
@@ -16,3 +17,7 @@ ssize_t fds_send(int sock, const void *message, size_t len, const int *fds, unsi
 // bytes, 0 when the peer closed the connection, or a negative errno (-EMSGSIZE: message longer than
 // size or too many descriptors; those that came were closed).
 ssize_t fds_receive(int sock, void *message, size_t size, int *fds, unsigned *count);
+// Takes over what one SCM_RIGHTS control message carries: appends to the *count descriptors that
+// `fds` holds, at most `max`, and closes the others. For those who read control messages
+// themselves.
+void fds_take(struct cmsghdr *control, int *fds, unsigned *count, unsigned max);

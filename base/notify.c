@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/notify.h"
 
+#include "base/fds.h"
 #include "base/parse.h"
 
 #include <errno.h>
@@ -63,29 +64,14 @@ void notify_close(void)
 	client = -1;
 }
 
+// `fd` -1: none.
 static int send_with_fd(const char *state, int fd)
 {
-	struct iovec part = {.iov_base = (char *)state, .iov_len = strlen(state)};
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	ssize_t n = 0;
 
-	if (client < 0)
-		return 0;
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	return sendmsg(client, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (client >= 0)
+		n = fds_send(client, state, strlen(state), &fd, fd >= 0);
+	return n < 0 ? (int)n : 0;
 }
 
 // Lines as "READY=1\nSTATUS=serving".
@@ -204,8 +190,6 @@ static void parse_line(const char *line, size_t len, struct notify_message *m)
 		m->ready = true;
 	else if (is_line(line, len, "STOPPING=1"))
 		m->stopping = true;
-	else if (is_line(line, len, "RELOADING=1"))
-		m->reloading = true;
 	else if (is_line(line, len, "FDSTORE=1"))
 		m->store = true;
 	else if (is_line(line, len, "FDSTOREREMOVE=1"))
@@ -230,22 +214,6 @@ void notify_parse(const char *text, size_t len, struct notify_message *message)
 	}
 }
 
-// Takes the first descriptor and closes any others.
-static void take_fds(struct cmsghdr *c, struct notify_message *m)
-{
-	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-	for (size_t i = 0; i < n; i++) {
-		int fd;
-
-		memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-		if (m->fd < 0)
-			m->fd = fd;
-		else
-			close(fd);
-	}
-}
-
 int notify_server_receive(int server, struct notify_message *message)
 {
 	char text[MESSAGE_MAX];
@@ -258,6 +226,7 @@ int notify_server_receive(int server, struct notify_message *message)
 	    .msg_iovlen = 1,
 	    .msg_control = control.bytes,
 	    .msg_controllen = sizeof(control.bytes)};
+	unsigned count = 0;
 	ssize_t n = recvmsg(server, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	if (n < 0)
@@ -267,7 +236,7 @@ int notify_server_receive(int server, struct notify_message *message)
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;
 		if (c->cmsg_type == SCM_RIGHTS) {
-			take_fds(c, message);
+			fds_take(c, &message->fd, &count, 1);
 		} else if (c->cmsg_type == SCM_CREDENTIALS) {
 			struct ucred who;
 

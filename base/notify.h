@@ -29,7 +29,7 @@ enum { NOTIFY_TEXT_MAX = 256 };
 
 struct notify_message {
 	pid_t pid; // of the sender, from the kernel; 0 if it is not known
-	bool ready, stopping, reloading;
+	bool ready, stopping;
 	bool store;  // keep `fd` under `fd_name`
 	bool remove; // forget what is kept under `fd_name`
 	int fd;	     // owned by the receiver; -1 = none

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/serve.h"
 
+#include "base/fds.h"
 #include "base/log.h"
-#include "shm/fds.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/fds.h"
 #include "base/log.h"
 #include "controlplane/attach.h"
-#include "shm/fds.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

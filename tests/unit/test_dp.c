@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data plane's main thread, piece by piece: which memory it takes over, and whom it hands it
 // to.
+#include "base/fds.h"
 #include "base/log.h"
 #include "dataplane/dp.h"
 #include "dataplane/io/locals.h"
-#include "shm/fds.h"
 #include "shm/node_writer.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "shm/fds.h"
 #include "shm/memory.h"
 #include "shm/node_writer.h"
 #include "shm/peer_table.h"
@@ -256,44 +255,6 @@ static void test_adopt_sizes(void **state)
 	memory_unmap(&dp);
 }
 
-static void test_fds(void **state)
-{
-	int pair[2], fds[4], sent[3];
-	unsigned count = 4;
-	char text[8];
-
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	for (int i = 0; i < 3; i++)
-		sent[i] = memfd_create("x", 0);
-	assert_int_equal(fds_send(pair[0], "hello", 5, sent, 3), 5);
-	assert_int_equal(fds_receive(pair[1], text, sizeof(text), fds, &count), 5);
-	assert_memory_equal(text, "hello", 5);
-	assert_int_equal(count, 3);
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(fcntl(fds[i], F_GETFD), FD_CLOEXEC);
-		close(fds[i]);
-	}
-	// Room for two only, and a message that is too long.
-	count = 2;
-	assert_int_equal(fds_send(pair[0], "hello", 5, sent, 3), 5);
-	assert_int_equal(fds_receive(pair[1], text, sizeof(text), fds, &count), 5);
-	assert_int_equal(count, 2);
-	close(fds[0]);
-	close(fds[1]);
-	count = 4;
-	assert_int_equal(fds_send(pair[0], "hello, you", 10, sent, 1), 10);
-	assert_int_equal(fds_receive(pair[1], text, sizeof(text), fds, &count), -EMSGSIZE);
-	assert_int_equal(count, 0);
-	assert_int_equal(fds_send(pair[0], "x", 1, sent, FDS_MAX + 1), -EINVAL);
-	close(pair[0]);
-	assert_int_equal(fds_receive(pair[1], text, sizeof(text), fds, &count), 0);
-	assert_int_equal(fds_send(pair[1], "x", 1, NULL, 0), -EPIPE);
-	close(pair[1]);
-	for (int i = 0; i < 3; i++)
-		close(sent[i]);
-}
-
 static unsigned released;
 
 static void release_count(void *ctx, struct deferred_item item)
@@ -400,7 +361,6 @@ int main(void)
 	    cmocka_unit_test(test_adopt_table_damaged),
 	    cmocka_unit_test(test_other_files),
 	    cmocka_unit_test(test_adopt_sizes),
-	    cmocka_unit_test(test_fds),
 	    cmocka_unit_test(test_quiescent),
 	    cmocka_unit_test(test_quiescent_foreign_pid),
 	    cmocka_unit_test(test_deferred),

@@ -23,8 +23,9 @@ static void dpdk_close(struct link *link)
 
 	if (!d)
 		return;
-	dpdk_host_close(d);
 	dpdk_port_close(d, link->queues);
+	dpdk_host_close(d);
+	pthread_mutex_destroy(&d->cable);
 	free(d);
 	link->priv = NULL;
 	link->queue_count = 0;
@@ -61,6 +62,7 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 	err->text[0] = 0;
 	d->cfg = *cfg;
 	d->tap = d->watch.fd = -1;
+	pthread_mutex_init(&d->cable, NULL);
 	snprintf(d->device, sizeof(d->device), "%s", cfg->spec);
 	link->priv = d;
 	link->index = cfg->index;
@@ -83,9 +85,25 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 	return 0;
 }
 
+// No worker touches the device any more.
+static bool is_left(const struct link *link)
+{
+	for (unsigned i = 0; i < link->queue_count; i++)
+		if (!__atomic_load_n(&link->queues[i]->left, __ATOMIC_ACQUIRE))
+			return false;
+	return true;
+}
+
 static void dpdk_maintain(struct link *link)
 {
-	dpdk_host_follow(link->priv);
+	struct dpdk_link *d = link->priv;
+
+	dpdk_host_follow(d);
+	if (d->probed && dpdk_is_gone(d) && is_left(link)) {
+		if (dpdk_port_is_there(d))
+			rte_eth_stats_get(d->port, &d->counted);
+		dpdk_port_release(d);
+	}
 }
 
 static uint64_t load_relaxed(const uint64_t *n)
@@ -107,9 +125,10 @@ static uint64_t sum_of(const struct link *link, size_t counter)
 static void dpdk_stats(const struct link *link, struct link_stats *out)
 {
 	const struct dpdk_link *d = link->priv;
-	struct rte_eth_stats device = {0};
+	struct rte_eth_stats device = d->counted;
 
-	rte_eth_stats_get(d->port, &device);
+	if (dpdk_port_is_there(d))
+		rte_eth_stats_get(d->port, &device);
 	*out = (struct link_stats){
 	    .rx_datagrams = SUM(link, rx_frames),
 	    .rx_bytes = SUM(link, rx_bytes),
@@ -117,7 +136,8 @@ static void dpdk_stats(const struct link *link, struct link_stats *out)
 	    .tx_bytes = SUM(link, tx_bytes),
 	    .tx_full = SUM(link, tx_full),
 	    .mtu = d->mtu,
-	    .down = !d->link_up,
+	    .down = !dpdk_link_is_up(d),
+	    .replaced = dpdk_is_replaced(d),
 	    .native = d->wakes,
 	    .tx_errors = SUM(link, tx_errors) + device.oerrors,
 	};
@@ -128,10 +148,7 @@ static void dpdk_stats(const struct link *link, struct link_stats *out)
 
 static const char *dpdk_state_name(const struct dpdk_link *d)
 {
-	if (__atomic_load_n(&d->gone, __ATOMIC_RELAXED) ||
-	    (d->host == DPDK_HOST_KERNEL && !d->watch.present))
-		return "gone";
-	return d->link_up ? "up" : "down";
+	return dpdk_is_gone(d) ? "gone" : dpdk_link_is_up(d) ? "up" : "down";
 }
 
 static const char *dpdk_wait_name(const struct dpdk_link *d)

@@ -55,23 +55,6 @@ static int interface_set(int fd, struct dpdk_link *d, const char **what)
 	return ioctl(fd, SIOCSIFFLAGS, &request) ? -errno : 0;
 }
 
-static void carrier_set(struct dpdk_link *d, bool up)
-{
-	int on = up;
-
-	d->link_up = up;
-	if (d->tap >= 0)
-		ioctl(d->tap, TUNSETCARRIER, &on); // before Linux 5.0 it is always there
-}
-
-static bool cable_is_up(const struct dpdk_link *d)
-{
-	struct rte_eth_link state = {0};
-
-	return !__atomic_load_n(&d->gone, __ATOMIC_RELAXED) &&
-	       rte_eth_link_get_nowait(d->port, &state) == 0 && state.link_status;
-}
-
 static int tap_open(struct dpdk_link *d, struct link_error *err)
 {
 	static unsigned ordinal;
@@ -97,7 +80,7 @@ static int tap_open(struct dpdk_link *d, struct link_error *err)
 	if (rc)
 		return dpdk_fail(err, rc, "the host's interface %s: cannot set %s: %s", d->tap_name,
 		    what, strerror(-rc));
-	carrier_set(d, cable_is_up(d));
+	dpdk_cable_follow(d);
 	d->watch.ifindex = if_nametoindex(d->tap_name);
 	return 0;
 }
@@ -175,7 +158,7 @@ int dpdk_host_open(struct dpdk_link *d, struct link_error *err)
 
 	d->served = (uint64_t)ALL;
 	d->udp_max = UINT16_MAX;
-	carrier_set(d, cable_is_up(d));
+	dpdk_cable_follow(d);
 	if (d->host == DPDK_HOST_NONE)
 		return 0;
 	rc = d->host == DPDK_HOST_TAP ? tap_open(d, err) : filter_open(d, err);
@@ -194,18 +177,11 @@ int dpdk_host_open(struct dpdk_link *d, struct link_error *err)
 
 void dpdk_host_follow(struct dpdk_link *d)
 {
-	bool up = cable_is_up(d);
-
+	dpdk_cable_follow(d);
 	if (d->watch.fd >= 0 && egress_follow(&d->watch))
 		__atomic_store_n(&d->station, station_of(d->watch.mac), __ATOMIC_RELAXED);
-	// A driver that borrows the kernel's interface does not see its cable, nor that it goes.
-	if (d->host == DPDK_HOST_KERNEL) {
-		up = up && d->watch.present && d->watch.up;
-		if (!d->watch.present)
-			filter_close(d);
-	}
-	if (up != d->link_up)
-		carrier_set(d, up);
+	if (d->host == DPDK_HOST_KERNEL && !d->watch.present)
+		filter_close(d);
 }
 
 void dpdk_host_close(struct dpdk_link *d)

@@ -5,6 +5,7 @@
 #include "dataplane/io/link.h"
 
 #include <net/if.h>
+#include <pthread.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <stdalign.h>
@@ -12,8 +13,8 @@
 #include <stdint.h>
 
 // The DPDK link: dpdk_eal.c starts DPDK's environment layer (EAL), dpdk_port.c sets a device up,
-// dpdk_host.c is the host's side of it, dpdk_queue.c is what workers run, dpdk_wait.c how they
-// sleep, dpdk.c binds them.
+// dpdk_host.c is the host's side of it, dpdk_events.c what becomes of it, dpdk_queue.c is what
+// workers run, dpdk_wait.c how they sleep, dpdk.c binds them.
 
 #undef NS_PER_S // DPDK's is a floating-point number
 
@@ -64,6 +65,7 @@ struct link_queue {
 	const struct local *locals;
 	const uint64_t *station; // of the link: its address, first byte lowest; atomic
 	const uint32_t *gone;	 // of the link: the device was removed; atomic
+	bool left;		 // the worker has seen that; atomic
 	alignas(CACHE_LINE) struct dpdk_counts counts; // written by the worker
 };
 
@@ -82,13 +84,19 @@ struct dpdk_link {
 	enum dpdk_host host;
 	int tap; // descriptor, -1 = none
 	char tap_name[IFNAMSIZ];
-	uint16_t udp_max;	// longest UDP datagram that the engine takes, header included
-	uint64_t served;	// bit per local that the engine serves here
-	struct nft_ctx *filter; // holds the rules that keep the kernel from serving, or NULL
-	bool link_up;
-	struct egress_watch watch; // fd -1: the host has no interface here
+	uint16_t udp_max;	      // longest UDP datagram that the engine takes, header included
+	uint64_t served;	      // bit per local that the engine serves here
+	struct nft_ctx *filter;	      // holds the rules that keep the kernel from serving, or NULL
+	char device_name[64];	      // as DPDK calls it
+	uint32_t lower;		      // interface of the kernel's that the driver borrows, 0 = none
+	char lower_name[IFNAMSIZ];    // "": nobody makes another of its name
+	pthread_mutex_t cable;	      // link_up and the tap's carrier change together
+	bool tells;		      // the driver tells when the cable changes
+	bool link_up;		      // atomic
+	struct rte_eth_stats counted; // by a device that was removed
+	struct egress_watch watch;    // fd -1: the host has no interface here
 	alignas(CACHE_LINE) uint64_t station;
-	uint32_t gone;
+	uint32_t gone; // removed; atomic
 };
 
 // Fills in err and returns rc.
@@ -106,7 +114,13 @@ const char *dpdk_eal_memory(void);
 // err.
 int dpdk_port_probe(struct dpdk_link *d, struct link_error *err);
 int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link_error *err);
-// Stops and forgets it; buffers are freed.
+// False also when another process has removed it.
+static inline bool dpdk_port_is_there(const struct dpdk_link *d)
+{
+	return d->probed && rte_eth_dev_is_valid_port(d->port);
+}
+// Stops and forgets the device, which no worker may use any more; then also frees the buffers.
+void dpdk_port_release(struct dpdk_link *d);
 void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues);
 
 // Makes or takes over the tap, or filters, and starts to watch the interface. 0 or a negative errno
@@ -118,6 +132,19 @@ void dpdk_host_close(struct dpdk_link *d);
 // Worker: gives frames to the host; they are not kept. Worker: sends what the host wants sent.
 void dpdk_host_put(struct link_queue *q, struct rte_mbuf **m, unsigned n);
 void dpdk_host_take(struct link_queue *q);
+
+// What becomes of the device while it serves. Between the start and the end.
+void dpdk_events_open(struct dpdk_link *d);
+void dpdk_events_close(struct dpdk_link *d);
+// Looks at the cable and gives the tap a carrier accordingly. From any thread but workers.
+void dpdk_cable_follow(struct dpdk_link *d);
+bool dpdk_is_gone(const struct dpdk_link *d);
+// It is gone, and there is another one of the same name.
+bool dpdk_is_replaced(const struct dpdk_link *d);
+static inline bool dpdk_link_is_up(const struct dpdk_link *d)
+{
+	return __atomic_load_n(&d->link_up, __ATOMIC_RELAXED);
+}
 
 // Main thread: finds out whether the driver tells of input. After the start, before the end.
 void dpdk_wait_open(struct dpdk_link *d, struct link_queue **queues);

@@ -82,6 +82,12 @@ int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
 	d->is_virtual = strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") == 0;
 	d->host = host_choose(d, &info);
 	d->watch.ifindex = info.if_index;
+	d->lower = d->is_virtual ? info.if_index : 0;
+	// The interface of a net_tap is the driver's own: nobody else makes it again.
+	if (d->lower && strcmp(d->driver, "net_tap") != 0)
+		if_indextoname(d->lower, d->lower_name);
+	snprintf(d->device_name, sizeof(d->device_name), "%s", rte_dev_name(info.device));
+	d->tells = *info.dev_flags & RTE_ETH_DEV_INTR_LSC;
 	d->interrupts = d->cfg.dpdk_nap_us != 0;
 	d->queue_count = d->cfg.dpdk_queues ? d->cfg.dpdk_queues : 1;
 	d->queue_count = RTE_MIN(d->queue_count, d->cfg.worker_count);
@@ -94,22 +100,12 @@ int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
 	return 0;
 }
 
-static int device_gone(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
-{
-	struct dpdk_link *d = arg;
-
-	(void)port;
-	(void)type;
-	(void)ret;
-	__atomic_store_n(&d->gone, 1, __ATOMIC_RELAXED);
-	return 0;
-}
-
 // Checksums are not offloaded: the relay updates the UDP sum from the received one, which costs
 // less than asking the card, and keeps damage visible.
 static int configure(struct dpdk_link *d, struct rte_eth_dev_info *info, struct link_error *err)
 {
 	struct rte_eth_conf conf = {.intr_conf.rmv = !!(*info->dev_flags & RTE_ETH_DEV_INTR_RMV),
+	    .intr_conf.lsc = d->tells,
 	    .intr_conf.rxq = d->interrupts};
 	int rc;
 
@@ -233,32 +229,43 @@ int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link
 	int rc = start_steps(d, queues, err);
 
 	// Some drivers refuse to start with interrupts that they do not have.
-	if (rc && d->interrupts) {
-		d->interrupts = false;
+	while (rc && (d->interrupts || d->tells)) {
+		if (d->interrupts)
+			d->interrupts = false;
+		else
+			d->tells = false;
 		err->text[0] = 0;
 		rc = start_steps(d, queues, err);
 	}
 	if (rc)
 		return rc;
 	dpdk_wait_open(d, queues);
-	rte_eth_dev_callback_register(d->port, RTE_ETH_EVENT_INTR_RMV, device_gone, d);
+	dpdk_events_open(d);
 	rte_eth_allmulticast_enable(d->port); // neighbour discovery; devices without it get all
 	return 0;
 }
 
-void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues)
+void dpdk_port_release(struct dpdk_link *d)
 {
+	bool there = dpdk_port_is_there(d);
 	struct rte_eth_dev_info info;
 
 	if (d->started) {
-		dpdk_wait_close(d, queues);
-		rte_eth_dev_callback_unregister(d->port, RTE_ETH_EVENT_INTR_RMV, device_gone, d);
-		rte_eth_dev_stop(d->port);
+		dpdk_events_close(d);
+		if (there)
+			rte_eth_dev_stop(d->port);
 	}
-	if (d->probed && rte_eth_dev_info_get(d->port, &info) == 0) {
+	if (there && rte_eth_dev_info_get(d->port, &info) == 0) {
 		rte_eth_dev_close(d->port);
 		rte_dev_remove(info.device);
 	}
+	d->probed = d->started = false;
+}
+
+void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues)
+{
+	dpdk_wait_close(d, queues);
+	dpdk_port_release(d);
 	for (unsigned i = 0; i < WORKER_MAX; i++) {
 		if (!queues[i])
 			continue;
@@ -266,5 +273,4 @@ void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues)
 		free(queues[i]);
 		queues[i] = NULL;
 	}
-	d->probed = d->started = false;
 }

@@ -103,8 +103,10 @@ unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max)
 	unsigned ours = 0, other = 0, n;
 	uint64_t bytes = 0;
 
-	if (__atomic_load_n(q->gone, __ATOMIC_RELAXED))
+	if (unlikely(__atomic_load_n(q->gone, __ATOMIC_RELAXED))) {
+		__atomic_store_n(&q->left, true, __ATOMIC_RELEASE);
 		return 0;
+	}
 	if (unlikely(q->armed))
 		dpdk_wait_end(q);
 	n = rte_eth_rx_burst(q->port, q->queue, m, (uint16_t)(max < BURST_MAX ? max : BURST_MAX));

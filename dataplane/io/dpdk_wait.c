@@ -48,7 +48,8 @@ void dpdk_wait_close(struct dpdk_link *d, struct link_queue **queues)
 
 		if (!q || q->epoll < 0)
 			continue;
-		rte_eth_dev_rx_intr_ctl_q(d->port, i, q->epoll, RTE_INTR_EVENT_DEL, NULL);
+		if (dpdk_port_is_there(d))
+			rte_eth_dev_rx_intr_ctl_q(d->port, i, q->epoll, RTE_INTR_EVENT_DEL, NULL);
 		close(q->epoll);
 		q->epoll = -1;
 	}
@@ -72,7 +73,7 @@ unsigned dpdk_poll_fds(struct link_queue *q, int *fds, unsigned max)
 
 unsigned dpdk_nap_us(struct link_queue *q)
 {
-	if (q->epoll < 0)
+	if (q->epoll < 0 || __atomic_load_n(q->gone, __ATOMIC_RELAXED))
 		return q->nap_us;
 	// What came before the interrupt was switched on may not raise it.
 	if (rte_eth_rx_queue_count(q->port, q->queue) > 0)

@@ -123,7 +123,8 @@ DEVICES = {"memif": over_memif, "vhost": over_vhost, "af_packet": over_af_packet
 
 
 def dpdk_link(relay):
-    return next(one for one in relay.ask("links")["links"] if one["kind"] == "dpdk")
+    return next((one for one in relay.ask("links")["links"] if one["kind"] == "dpdk"),
+                {"up": False})  # while the data plane starts
 
 
 def drops(relay):

@@ -5,8 +5,10 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+
 from netlab import eventually, run
-from test_dpdk_devices import (Pair, assert_whole, dpdk_link, over_af_packet, over_memif,
+from test_dpdk_devices import (DEVICES, NODES, Pair, assert_whole, dpdk_link, over_af_packet,
                                pytestmark, takes_the_link)
 
 __all__ = ["pytestmark"]
@@ -23,22 +25,28 @@ def set_link(pair, *words):
     run("ip", "-n", pair.relay_host, "link", "set", "w", *words)
 
 
-def test_an_interface_goes_down_and_comes_back(lab):
+BORROWED = ["af_packet", "af_xdp"]  # drivers that use an interface of the kernel's
+
+
+@pytest.mark.parametrize("device", BORROWED)
+def test_an_interface_goes_down_and_comes_back(lab, device):
     pair = Pair(lab)
-    relay = over_af_packet(pair)
+    relay = DEVICES[device](pair)
     assert_whole(pair.load("relay"))
     set_link(pair, "down")
     eventually(lambda: not dpdk_link(relay)["up"])
     set_link(pair, "up")
-    lab.route(pair.relay_host, "198.18.0.0/15", "via", "10.0.0.2")  # the kernel has forgotten it
+    if device == "af_packet":  # the kernel has forgotten it
+        lab.route(pair.relay_host, "198.18.0.0/15", "via", "10.0.0.2")
     eventually(lambda: dpdk_link(relay)["up"])
     eventually(lambda: takes_the_link(pair, relay))
     assert relay.stop() == 0
 
 
-def test_the_other_end_goes_down_and_comes_back(lab):
+@pytest.mark.parametrize("device", BORROWED)
+def test_the_other_end_goes_down_and_comes_back(lab, device):
     pair = Pair(lab)
-    relay = over_af_packet(pair)
+    relay = DEVICES[device](pair)
     assert_whole(pair.load("relay"))
     run("ip", "-n", pair.generator, "link", "set", "g", "down")
     eventually(lambda: not dpdk_link(relay)["up"])
@@ -47,25 +55,41 @@ def test_the_other_end_goes_down_and_comes_back(lab):
     eventually(lambda: takes_the_link(pair, relay))
 
 
-def test_an_interface_is_taken_away(lab):
+@pytest.mark.parametrize("device", BORROWED)
+def test_an_interface_is_taken_away_and_made_again(lab, device):
     pair = Pair(lab)
-    relay = over_af_packet(pair)
+    relay = DEVICES[device](pair)
     assert_whole(pair.load("relay"))
     before = relay.children()
     run("ip", "-n", pair.relay_host, "link", "delete", "w")
     eventually(lambda: not dpdk_link(relay)["up"])
-    # what the host still has is served by the sock link
+    assert relay.children() == before
     pair.cable()
-    pair.addresses("w")
-    pair.registered = False
-    assert_whole(pair.load("relay"))
-    assert relay.children() == before and relay.stop() == 0
+    if device == "af_packet":
+        pair.addresses("w")
+    eventually(lambda: dpdk_link(relay)["up"])
+    assert relay.children()["fairway-dp"] != before["fairway-dp"]
+    eventually(lambda: takes_the_link(pair, relay))
+    assert relay.ask("status")["nodes"] >= NODES and relay.stop() == 0
 
 
-def test_the_other_process_ends_and_another_comes(lab):
-    """net_memif: each load is a new process that connects and goes."""
+def test_a_tap_that_is_taken_away(lab):
+    """The host keeps its own interface, without a carrier."""
     pair = Pair(lab)
-    relay = over_memif(pair)
+    relay = DEVICES["tap"](pair)
+    assert_whole(pair.load("relay"))
+    run("ip", "-n", pair.relay_host, "link", "delete", "card")
+    eventually(lambda: not dpdk_link(relay)["up"])
+    eventually(lambda: "NO-CARRIER" in run("ip", "-n", pair.relay_host, "link", "show",
+                                           "fairway0").stdout)
+    assert relay.ask("status")["nodes"] == NODES and relay.stop() == 0
+
+
+@pytest.mark.parametrize("device", ["memif", "vhost"])
+def test_the_other_process_ends_and_another_comes(lab, device):
+    """Each load is a new process that connects and goes; net_vhost tells of it, net_memif is asked."""
+    pair = Pair(lab)
+    relay = DEVICES[device](pair)
     eventually(lambda: not dpdk_link(relay)["up"])
     pair.register()
     load = pair.start_load("relay", seconds=30, no_register=True)

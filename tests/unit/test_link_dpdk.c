@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The dpdk link on devices that are memory or files: a loop (net_ring), a source and sink of
 // nothing (net_null), captures (net_pcap).
+#define ALLOW_EXPERIMENTAL_API // rte_dev_event_callback_process
 #include "dataplane/io/dpdk_internal.h"
 #include "dataplane/io/mem.h"
 #include "dataplane/worker.h"
 #include "tests/unit/stage_lab.h"
 
 #include <pcap/pcap.h>
+#include <rte_dev.h>
 #include <rte_mempool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -241,33 +243,72 @@ static void segments(void **state)
 	close_all();
 }
 
-// After the driver said that the device was removed nothing touches it, and nothing is lost.
-static void removed_device(void **state)
+static struct link_stats stats_now(void)
+{
+	struct link_stats stats;
+
+	raw.ops->maintain(&raw);
+	raw.ops->stats(&raw, &stats);
+	return stats;
+}
+
+static void check_gone(uint64_t frames)
+{
+	struct link_stats stats = stats_now();
+	char text[256];
+
+	raw.ops->describe(&raw, text, sizeof(text));
+	assert_memory_equal(text, "gone", 4);
+	assert_true(stats.down);
+	assert_false(stats.replaced);
+	assert_int_equal(stats.rx_datagrams, frames);
+	assert_int_equal(stats.tx_datagrams, frames);
+}
+
+// The kernel waits for a card that it takes away: it is given back when every worker has left it.
+static void device_taken_away(void **state)
 {
 	static struct dgram got[BURST_MAX];
-	struct dpdk_link *d;
-	struct link_stats stats;
-	char text[256];
+	uint16_t port;
 
 	(void)state;
 	open_all("net_ring6");
-	d = raw.priv;
-	put_relay(NODE_B, "too late");
-	__atomic_store_n(&d->gone, 1, __ATOMIC_RELAXED);
-	assert_int_equal(take(0, got), 0);
+	port = raw.queues[0]->port;
+	put_relay(NODE_B, "in time");
+	assert_int_equal(take(0, got), 1);
+	rte_dev_event_callback_process("net_ring7", RTE_DEV_EVENT_REMOVE);
+	rte_dev_event_callback_process("net_ring6", RTE_DEV_EVENT_ADD);
+	assert_false(stats_now().down);
+	rte_dev_event_callback_process("net_ring6", RTE_DEV_EVENT_REMOVE);
 	assert_int_equal(put(0), 0);
 	assert_int_equal(lab.b.d[0].drop, DROP_TX_FULL);
-	raw.ops->maintain(&raw);
-	raw.ops->stats(&raw, &stats);
-	raw.ops->describe(&raw, text, sizeof(text));
-	assert_true(stats.down);
-	assert_memory_equal(text, "gone", 4);
-	__atomic_store_n(&d->gone, 0, __ATOMIC_RELAXED);
-	raw.ops->maintain(&raw);
-	raw.ops->stats(&raw, &stats);
-	assert_false(stats.down);
-	assert_int_equal(take(0, got), 1);
+	check_gone(1);
+	assert_true(rte_eth_dev_is_valid_port(port));
+	assert_int_equal(take(0, &got[1]), 0);
+	check_gone(1);
+	assert_true(rte_eth_dev_is_valid_port(port)); // the second queue's worker has it
+	assert_int_equal(take(1, &got[1]), 0);
+	check_gone(1);
+	assert_false(rte_eth_dev_is_valid_port(port));
+	check_gone(1);
 	give_back(0, got, 1);
+	close_all();
+}
+
+// By somebody else, as another process of a multi-process DPDK may do.
+static void device_unplugged(void **state)
+{
+	static struct dgram got[BURST_MAX];
+	struct rte_eth_dev_info info;
+
+	(void)state;
+	open_all("net_ring8");
+	assert_int_equal(rte_eth_dev_info_get(raw.queues[0]->port, &info), 0);
+	assert_int_equal(rte_dev_remove(info.device), 0);
+	assert_int_equal(worker_turn(worker), 0);
+	assert_int_equal(put(1), 0);
+	assert_int_equal(take(1, got), 0);
+	check_gone(0);
 	close_all();
 }
 
@@ -289,8 +330,12 @@ static void naps_without_interrupts(void **state)
 	close_all();
 }
 
-static bool refuses_interrupts;
+// --- drivers that are hard to come by ---
+
+static bool refuses_interrupts, has_cable, cable;
 static unsigned refused;
+static rte_eth_dev_cb_fn on_change;
+static void *on_change_of;
 
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names
 int __real_rte_eth_dev_configure(
@@ -305,6 +350,33 @@ int __wrap_rte_eth_dev_configure(
 		return __real_rte_eth_dev_configure(port, rx, tx, conf);
 	refused++;
 	return -ENOTSUP;
+}
+
+int __real_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *now);
+int __wrap_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *now);
+
+int __wrap_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *now)
+{
+	int rc = __real_rte_eth_link_get_nowait(port, now);
+
+	if (has_cable)
+		now->link_status = cable;
+	return rc;
+}
+
+int __real_rte_eth_dev_callback_register(
+    uint16_t port, enum rte_eth_event_type type, rte_eth_dev_cb_fn call, void *arg);
+int __wrap_rte_eth_dev_callback_register(
+    uint16_t port, enum rte_eth_event_type type, rte_eth_dev_cb_fn call, void *arg);
+
+int __wrap_rte_eth_dev_callback_register(
+    uint16_t port, enum rte_eth_event_type type, rte_eth_dev_cb_fn call, void *arg)
+{
+	if (type == RTE_ETH_EVENT_INTR_LSC) {
+		on_change = call;
+		on_change_of = arg;
+	}
+	return __real_rte_eth_dev_callback_register(port, type, call, arg);
 }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 
@@ -321,6 +393,25 @@ static void starts_without_interrupts(void **state)
 	raw.ops->describe(&raw, text, sizeof(text));
 	assert_non_null(strstr(text, ", naps,"));
 	assert_int_equal(worker_turn(worker), BURST_MAX);
+	close_all();
+}
+
+// The driver tells that the cable has changed; nobody has to ask it.
+static void cable_changes(void **state)
+{
+	static const bool states[] = {false, false, true, false, true};
+	struct link_stats stats;
+
+	(void)state;
+	has_cable = cable = true;
+	open_all("net_ring9");
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		cable = states[i];
+		on_change(raw.queues[0]->port, RTE_ETH_EVENT_INTR_LSC, on_change_of, NULL);
+		raw.ops->stats(&raw, &stats);
+		assert_int_equal(stats.down, !states[i]);
+	}
+	has_cable = false;
 	close_all();
 }
 
@@ -462,9 +553,11 @@ int main(void)
 	    cmocka_unit_test(stats_agree_with_the_device),
 	    cmocka_unit_test(queues_are_apart),
 	    cmocka_unit_test(segments),
-	    cmocka_unit_test(removed_device),
+	    cmocka_unit_test(device_taken_away),
+	    cmocka_unit_test(device_unplugged),
 	    cmocka_unit_test(naps_without_interrupts),
 	    cmocka_unit_test(starts_without_interrupts),
+	    cmocka_unit_test(cable_changes),
 	    cmocka_unit_test(null_device),
 	    cmocka_unit_test(capture_in_capture_out),
 	    cmocka_unit_test(errors_name_the_device),

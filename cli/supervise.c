@@ -223,10 +223,11 @@ static uint64_t push(struct supervisor *s, uint64_t now)
 	}
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		struct child *c = &s->children[i];
-		uint64_t due = c->started_ns + START_PATIENCE_MS * NS_PER_MS;
+		uint64_t due;
 
 		if (!s->stopping && c->restart_ns && now >= c->restart_ns)
 			start(s, c);
+		due = c->started_ns + START_PATIENCE_MS * NS_PER_MS;
 		if (c->pid && !c->ready && now >= due && !c->kill_ns) {
 			log_error("program does not become ready, killing it", kv("child", c->name),
 			    kv("status", c->status));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/clock.h"
 #include "base/state.h"
 #include "cli/supervise.h"
 #include "tests/unit/unit.h"
@@ -14,6 +15,7 @@
 // journal.
 
 static char folder[64], journal[96], notify_path[96];
+static bool aged; // children count as started long ago once they serve
 
 static void note(const char *what)
 {
@@ -26,7 +28,10 @@ static void note(const char *what)
 
 static void serving(void *context)
 {
-	(void)context;
+	struct supervisor *s = context;
+
+	for (int i = 0; i < CHILD_COUNT && aged; i++)
+		s->children[i].started_ns -= 2 * START_PATIENCE_MS * NS_PER_MS;
 	note("up serving");
 }
 
@@ -42,7 +47,8 @@ static int run_supervisor(const char *dp_mode, const char *cp_mode)
 	char *dp[] = {(char *)FAKE, journal, (char *)"dp", (char *)dp_mode, NULL};
 	char *cp[] = {(char *)FAKE, journal, (char *)"cp", (char *)cp_mode, NULL};
 	int exec_fd = open(FAKE, O_PATH | O_CLOEXEC);
-	struct supervisor s = {.serving = serving, .reload = reload};
+	struct supervisor s = {.serving = serving, .reload = reload, .context = &s};
+	int status;
 
 	s.children[CHILD_DP] =
 	    (struct child){.name = "dp", .exec_fd = exec_fd, .argv = dp, .memory = -1};
@@ -51,7 +57,10 @@ static int run_supervisor(const char *dp_mode, const char *cp_mode)
 	supervisor_block_signals();
 	if (supervisor_open(&s, notify_path))
 		return 98;
-	return supervise(&s);
+	status = supervise(&s);
+	if (s.children[CHILD_DP].short_runs)
+		note("dp short run");
+	return status;
 }
 
 static pid_t start(const char *dp_mode, const char *cp_mode)
@@ -208,6 +217,24 @@ static void memory_outlives_a_crash(void **state)
 	assert_int_equal(count("up serving"), 1);
 }
 
+// The patience with a new start counts from that start.
+static void an_old_child_is_started_again_once(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	aged = true;
+	pid = start("serve", "serve");
+	aged = false;
+	await("up serving", 1);
+	kill_child(pid, "dp", SIGKILL);
+	await("dp start", 2);
+	kill(pid, SIGTERM);
+	assert_int_equal(await_exit(pid), EXIT_OK);
+	assert_int_equal(count("dp start"), 2);
+	assert_int_equal(count("dp short run"), 0);
+}
+
 static void a_poisoned_memory_is_thrown_away(void **state)
 {
 	pid_t pid = start("poison", "serve");
@@ -267,6 +294,7 @@ int main(void)
 	    cmocka_unit_test(a_second_signal_kills),
 	    cmocka_unit_test(gives_up),
 	    cmocka_unit_test(memory_outlives_a_crash),
+	    cmocka_unit_test(an_old_child_is_started_again_once),
 	    cmocka_unit_test(a_poisoned_memory_is_thrown_away),
 	    cmocka_unit_test(children_end_with_us),
 	    cmocka_unit_test(delays),

@@ -14,8 +14,8 @@
 
 // What may be in a state directory. Sockets and locks are removed or reused by who makes them.
 static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock",
-    "notify.sock", "registry.db", "registry.db-wal", "registry.db-shm", "registry.db-backup",
-    "registry.token", "registry.pem", NULL};
+    "notify.sock", "nodes", "nodes.new", "registry.db", "registry.db-wal", "registry.db-shm",
+    "registry.db-backup", "registry.token", "registry.pem", NULL};
 
 static int make_directories(const char *path)
 {

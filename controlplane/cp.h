@@ -9,6 +9,7 @@
 #include "controlplane/endpoints.h"
 #include "controlplane/http.h"
 #include "controlplane/hub.h"
+#include "controlplane/keep.h"
 #include "controlplane/nexthops.h"
 #include "controlplane/peers.h"
 #include "controlplane/punch.h"
@@ -53,6 +54,7 @@ struct cp {
 	struct attach attach;
 	struct hub hub;
 	struct session session; // valid while attach.up
+	struct keep keep;
 	struct verifier verifier;
 	struct rtnl rtnl;
 	struct admin admin;

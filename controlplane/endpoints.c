@@ -344,6 +344,34 @@ bool endpoints_admit(struct endpoints *e, uint32_t id, const struct punt *p)
 	return claim_settle(e, &c);
 }
 
+bool endpoints_restore(struct endpoints *e, const struct kept_node *kept)
+{
+	struct claim c = {.node = kept->node,
+	    .from = kept->at,
+	    .local = kept->local,
+	    .ex = kept->carry,
+	    .again = kept->familiar,
+	    .key = kept->key,
+	    .proof = kept->key ? PROOF_SIGNED : PROOF_NONE,
+	    .now_ns = kept->alive_s * NS_PER_S};
+	struct admission_facts then;
+	enum admission_verdict v;
+
+	claim_gather(e, &c);
+	if (c.present || !kept->node || !kept->at.port || endpoint_is_link_local(&kept->at))
+		return false;
+	then = c.facts;
+	then.known = then.same_addr = then.same_port = true;
+	then.key_bound = then.key_matches = kept->key != NULL;
+	v = admission_decide(&then);
+	if (v != ADMIT_REFRESH && v != ADMIT_LEARN && v != ADMIT_LEARN_BIND)
+		return false;
+	if (claim_store(e, &c, kept->key != NULL))
+		return false;
+	e->nodes->table.info[node_entry_index(c.entry)].first_seen = kept->first_s;
+	return true;
+}
+
 // The entry goes, or leads to the peer relay that claims the node.
 static void give_up(struct endpoints *e, uint32_t id, uint32_t now_s)
 {

@@ -78,6 +78,20 @@ void endpoints_verified(
 // Admits an unproven source for a node id: true when the id's stored endpoint is the source now.
 bool endpoints_admit(struct endpoints *e, uint32_t id, const struct punt *p);
 
+// A node as it was known before we started. Times are seconds of CLOCK_MONOTONIC.
+struct kept_node {
+	uint32_t node;
+	struct endpoint at;
+	uint8_t local;
+	bool carry, familiar;
+	const uint8_t *key; // the one that was bound, or NULL
+	uint32_t alive_s, first_s;
+};
+// Takes it over as though we had never been away: its last sign of life stays what it was. Not
+// where a Discover from there would not be taken for one now (policy, anchor, another key), nor if
+// the node is known already. True when it is stored.
+bool endpoints_restore(struct endpoints *e, const struct kept_node *kept);
+
 // Every 100 ms: goes on with the walk that forgets silent nodes and renews next hops; at full speed
 // while the table is crowded, when nodes that were heard once are forgotten sooner. Bounded by
 // ENDPOINTS_SLICE buckets. Returns true when a walk ended.

@@ -33,11 +33,11 @@ static const struct config_command command = {
     .keys = true,
 };
 
-// Beside the common ones: attaching again, reading the configuration anew, going away; and what
-// SQLite does with its files.
+// Beside the common ones: attaching again, reading the configuration anew, going away; what SQLite
+// does with its files, and the keeping of nodes with its own.
 static const char *const calls[] = {"socket", "connect", "openat", "newfstatat", "fstat", "unlink",
     "kill", "statx", "fdatasync", "access", "faccessat2", "readlink", "lstat", "stat", "fchmod",
-    "fchown", "getcwd", NULL};
+    "fchown", "getcwd", "rename", "renameat", NULL};
 
 // Whoever asks right after our start waits for the data plane that is there, as for us.
 static void serve_admin(struct cp *cp)
@@ -155,6 +155,7 @@ static int open_state(struct cp *cp, struct parse_error *error)
 	rc = state_lock(cp->config.state, "cp.lock", error);
 	if (rc < 0)
 		return rc;
+	keep_init(&cp->keep, cp->config.state);
 	snprintf(cp->attach.path, sizeof(cp->attach.path), "%s/dp.sock", cp->config.state);
 	snprintf(path, sizeof(path), "%s/admin.sock", cp->config.state);
 	rc = admin_bind(&cp->admin, path, who ? user.uid : 0, who ? user.gid : 0);

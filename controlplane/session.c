@@ -182,6 +182,12 @@ static void open_parts(struct cp *cp)
 	cp->verifier.generation++;
 }
 
+static struct keep_time keep_now(void)
+{
+	return (struct keep_time){
+	    .now_ns = clock_mono_ns(), .unix_s = (int64_t)(clock_real_ns() / NS_PER_S)};
+}
+
 int session_open(struct cp *cp)
 {
 	struct session *s = &cp->session;
@@ -193,6 +199,8 @@ int session_open(struct cp *cp)
 		return rc;
 	open_parts(cp);
 	session_configure(cp);
+	if (!s->nodes.node_count)
+		keep_read(&cp->keep, &s->endpoints, s->memory->locals, keep_now());
 	hub_open(&cp->hub, &cp->loop, &cp->attach.at);
 	trace_attach(&cp->trace, s->memory);
 	store_u64(&s->memory->header->cp_pid, (uint64_t)getpid());
@@ -208,6 +216,7 @@ void session_close(struct cp *cp)
 {
 	struct session *s = &cp->session;
 
+	keep_write(&cp->keep, &s->nodes.table, s->memory->locals, keep_now());
 	store_u64(&s->memory->settings->trace_on, 0);
 	settings_published(s->memory);
 	store_u64(&s->memory->header->cp_pid, 0);
@@ -318,6 +327,7 @@ void session_tick(struct cp *cp, uint64_t now_ns)
 		peers_tick(&s->peers, now_ns);
 		nexthops_probe(&s->nexthops, now_ns, on_probe, cp);
 	}
+	keep_tick(&cp->keep, &s->nodes.table, s->memory->locals, keep_now());
 	nexthops_run(&s->nexthops);
 	node_writer_run(&s->nodes);
 	peer_writer_run(&s->peer_writer);

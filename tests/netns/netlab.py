@@ -178,8 +178,11 @@ class Relay:
         self.state = tempfile.TemporaryDirectory(prefix="fairway-state-")
         lab.folders.append(self.state)  # as long as the relay runs
         os.chmod(self.state.name, 0o755)
-        self.process = lab.spawn([*through, BUILD / "fairway", "up", "--state", self.state.name,
-                                  *arguments], host)
+        self.command = [*through, BUILD / "fairway", "up", "--state", self.state.name, *arguments]
+        self.start()
+
+    def start(self):
+        self.process = self.lab.spawn(self.command, self.host)
         self.process.wait_for("ready ")
 
     def ask(self, *command):

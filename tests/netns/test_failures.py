@@ -77,6 +77,21 @@ def test_killed_data_plane_comes_back_and_nodes_stay_known(lab, link):
     registered(relay, 2)
 
 
+@pytest.mark.parametrize("link", LINKS)
+def test_nodes_stay_known_when_both_processes_stop(lab, link):
+    """Without a Discover, which daemons send 25 to 60 s later."""
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b = nets.node("a", 101), nets.node("b", 102)
+    a.discover(), b.discover()
+    registered(relay, 2)
+    relay.stop()
+    relay.start()
+    eventually(lambda: a.reaches(b))
+    eventually(lambda: b.reaches(a))
+    assert {n["node"] for n in relay.ask("nodes")["nodes"]} == {101, 102}
+
+
 @pytest.mark.parametrize("link", RAW_LINKS)
 def test_sigkill_of_everything_leaves_the_interface_as_it_was(lab, link):
     nets = Nets(lab)

@@ -6,10 +6,10 @@
 #include "dataplane/io/locals.h"
 #include "dataplane/io/mem.h"
 #include "dataplane/io/xdp_kernel.h"
+#include "dataplane/place.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +37,6 @@ static const struct link_ops *ops_find(const char *kind)
 	return NULL;
 }
 
-static unsigned core_count(void)
-{
-	cpu_set_t cpus;
-
-	if (sched_getaffinity(0, sizeof(cpus), &cpus))
-		return 1;
-	return (unsigned)CPU_COUNT(&cpus);
-}
-
 static unsigned interface_queues(const char *ifname)
 {
 	char path[64 + IFNAMSIZ];
@@ -64,7 +55,7 @@ static unsigned interface_queues(const char *ifname)
 
 unsigned dp_workers_wanted(const struct config *config)
 {
-	unsigned cores = core_count(), most = 0;
+	unsigned cores = place_cores(), most = 0;
 
 	if (config->workers)
 		return config->workers < WORKER_MAX ? (unsigned)config->workers : WORKER_MAX;
@@ -163,6 +154,37 @@ void dp_links_reduce(struct dp *dp)
 		    kv("how", PRIVILEGE_XDP_HINT));
 }
 
+// Workers that are far from the device of the link that was opened last.
+static void place_tell(const struct dp *dp, int node)
+{
+	const struct link *link = dp->links[dp->link_count - 1];
+	int far = place_find_far(&dp->config.cpus, link->queue_count, node);
+	char cores[128], how[192];
+
+	if (far < 0)
+		return;
+	place_list_cores("/sys", node, cores, sizeof(cores));
+	snprintf(how, sizeof(how), "cpus: cores of the device's node, %s", cores);
+	log_warn("a worker runs on another NUMA node than its device, slower",
+	    kv("link", link->name), kv("device_node", node), kv("worker", far),
+	    kv("core", dp->config.cpus.at[far]), kv("how", how));
+}
+
+// Its buffers lie on the device's NUMA node.
+static int link_open_near(struct dp *dp, const struct config_link *l, const char *spec)
+{
+	int rc, node = place_device("/sys", l);
+
+	if (node >= 0)
+		place_prefer(node);
+	rc = link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel);
+	if (node >= 0)
+		place_prefer(-1);
+	if (rc == 0)
+		place_tell(dp, node);
+	return rc;
+}
+
 int dp_links_open(struct dp *dp)
 {
 	if (link_open(dp, "sock", "", false))
@@ -178,7 +200,7 @@ int dp_links_open(struct dp *dp)
 			snprintf(spec, sizeof(spec), "%s:%u", l->ifname, l->queues);
 		else
 			snprintf(spec, sizeof(spec), "%s", l->ifname);
-		rc = link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel);
+		rc = link_open_near(dp, l, spec);
 		if (rc && !dp->fall_back)
 			return DP_EXIT_LINK;
 		if ((rc == -ENODEV || rc == -ENETDOWN) && !*l->device)

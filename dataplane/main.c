@@ -318,6 +318,10 @@ static int start(struct dp *dp)
 	}
 	dp_links_reduce(dp);
 	dp->worker_count = dp_workers_wanted(&dp->config);
+	if (dp->worker_count > place_cores())
+		log_warn("more workers than cores: they take turns and wait for each other",
+		    kv("workers", dp->worker_count), kv("cores", place_cores()),
+		    kv("how", "workers 0 follows queues and cores"));
 	if (dp_memory_open(dp))
 		return DP_EXIT_FAILURE;
 	rc = signals_open(dp);

@@ -2,6 +2,7 @@
 #include "dataplane/io/dpdk_internal.h"
 
 #include <errno.h>
+#include <rte_eal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,12 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 		    "%s has %u queues for %u workers, %u were asked for (dpdk.queues): the other "
 		    "workers serve sock only",
 		    d->device, d->queue_count, cfg->worker_count, cfg->dpdk_queues);
+	else if (d->socket != d->node && rte_eal_has_hugepages())
+		dpdk_fail(err, 0,
+		    "%s is on NUMA node %d, which has no room for its buffers; they are on "
+		    "another: "
+		    "reserve huge pages in /sys/devices/system/node/node%d/hugepages",
+		    d->device, d->node, d->node);
 	return 0;
 }
 

@@ -80,7 +80,8 @@ struct dpdk_link {
 	bool is_virtual; // no hardware reads its buffers
 	uint16_t queue_count;
 	uint16_t mtu;
-	uint32_t socket; // NUMA node
+	int node;   // NUMA node that the device is on, -1 = none
+	int socket; // that its buffers are on, -1 = any
 	enum dpdk_host host;
 	int tap; // descriptor, -1 = none
 	char tap_name[IFNAMSIZ];

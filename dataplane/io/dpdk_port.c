@@ -96,7 +96,9 @@ int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
 	if (rte_eth_dev_get_mtu(d->port, &d->mtu))
 		d->mtu = RTE_ETHER_MTU;
 	rc = rte_eth_dev_socket_id(d->port);
-	d->socket = rc < 0 ? 0 : rc;
+	d->node = rc < 0 ? SOCKET_ID_ANY : rc;
+	// Of memory without huge pages DPDK does not know where it is; the main thread does.
+	d->socket = rte_eal_has_hugepages() ? d->node : SOCKET_ID_ANY;
 	return 0;
 }
 
@@ -135,7 +137,7 @@ static struct rte_mempool *pool_make(const struct dpdk_link *d, const char *name
 	    .mbuf_data_room_size = (uint16_t)(RTE_PKTMBUF_HEADROOM + room)};
 	struct rte_mempool *pool = rte_mempool_create_empty(name, d->cfg.frame_count,
 	    sizeof(struct rte_mbuf) + layout.mbuf_data_room_size, DPDK_POOL_CACHE, sizeof(layout),
-	    (int)d->socket, packed ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
+	    d->socket, packed ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
 
 	if (!pool)
 		return NULL;
@@ -193,6 +195,10 @@ static int queues_make(struct dpdk_link *d, struct link_queue **queues,
 	for (uint16_t i = 0; rc == 0 && i < d->queue_count; i++) {
 		if (!queues[i])
 			queues[i] = queue_make(d, i);
+		if (!queues[i] && d->socket != SOCKET_ID_ANY) {
+			d->socket = SOCKET_ID_ANY; // far buffers are better than none
+			queues[i] = queue_make(d, i);
+		}
 		if (!queues[i])
 			return dpdk_fail(err, -ENOMEM,
 			    "no memory for %u packet buffers (dpdk.frames) of %s: reserve more "

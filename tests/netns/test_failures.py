@@ -134,6 +134,15 @@ def test_missing_privileges_are_one_warning(lab, links):
     nets.node("a", 101).discover()
 
 
+@pytest.mark.parametrize("workers, warned", [("1", False), ("2", True)])
+def test_more_workers_than_cores(lab, workers, warned):
+    nets = Nets(lab)
+    core = str(min(os.sched_getaffinity(0)))
+    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--registry", "none",
+                  "--workers", workers, through=["taskset", "-c", core])
+    assert ("more workers than cores" in relay.process.output()) == warned
+
+
 @pytest.mark.parametrize("through", [["setpriv", "--bounding-set", "-all"], ["unshare", "--user", "--map-root-user"]],
                          ids=["no capabilities", "user namespace"])
 def test_root_of_a_container_serves(lab, through):

@@ -1,118 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The dpdk link on devices that are memory or files: a loop (net_ring), a source and sink of
 // nothing (net_null), captures (net_pcap).
-#define ALLOW_EXPERIMENTAL_API // rte_dev_event_callback_process
-#include "dataplane/io/dpdk_internal.h"
-#include "dataplane/io/mem.h"
-#include "dataplane/worker.h"
-#include "tests/unit/stage_lab.h"
+#include "tests/unit/dpdk_lab.h"
 
 #include <pcap/pcap.h>
-#include <rte_dev.h>
-#include <rte_mempool.h>
+#include <rte_mbuf.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define A "198.51.100.1:4001"
-
-enum { FRAMES = 4096, RING = 1024, QUEUES = 2, NAP_US = 300 };
-
-static struct stage_lab lab;
-static struct link raw, sock;
-static struct link *links[] = {&sock, &raw};
-static struct worker *worker;
-static struct worker_block *block;
-
-static int link_start(const char *device, struct link_error *err)
-{
-	const struct link_config cfg = {.spec = device,
-	    .kind = "dpdk",
-	    .index = LAB_RAW,
-	    .worker_count = QUEUES,
-	    .frame_count = FRAMES,
-	    .locals = lab.memory.locals,
-	    .egress = lab.memory.egress,
-	    .dpdk_queues = QUEUES,
-	    .dpdk_nap_us = NAP_US,
-	    .dpdk_tap = "auto"};
-
-	raw = (struct link){.ops = &link_dpdk_ops};
-	return raw.ops->open(&raw, &cfg, err);
-}
-
-static void open_all(const char *device)
-{
-	struct link_config cfg = {.spec = "", .worker_count = 1, .frame_count = 256};
-	struct worker_config wc = {.memory = &lab.memory,
-	    .links = links,
-	    .link_count = 2,
-	    .companion = LAB_SOCK,
-	    .cpu = -1};
-	struct link_error err;
-
-	lab_open(&lab);
-	lab.memory.settings->ttl = 64;
-	sock = (struct link){.ops = &link_mem_payload_ops};
-	cfg.kind = "mem-payload";
-	assert_int_equal(sock.ops->open(&sock, &cfg, &err), 0);
-	if (link_start(device, &err))
-		fail_msg("%s: %s", device, err.text);
-	block = &lab.memory.workers[0];
-	assert_int_equal(worker_open(&worker, &wc), 0);
-}
-
-static unsigned lent(void)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < raw.queue_count; i++)
-		n += rte_mempool_in_use_count(raw.queues[i]->pool);
-	return n;
-}
-
-// Every buffer has come back when nothing is under way.
-static void close_all(void)
-{
-	worker_close(worker);
-	assert_int_equal(lent(), 0);
-	raw.ops->close(&raw);
-	assert_null(raw.queues[0]);
-	sock.ops->close(&sock);
-	lab_close(&lab);
-}
-
-// Sends the lab's burst out of a queue; the loop brings it back there.
-static unsigned put(unsigned queue)
-{
-	struct dgram *list[BURST_MAX];
-
-	for (unsigned i = 0; i < lab.b.count; i++) {
-		list[i] = &lab.b.d[i];
-		list[i]->drop = DROP_NONE;
-	}
-	return raw.ops->tx_copy(raw.queues[queue], list, lab.b.count);
-}
-
-static void put_relay(uint32_t dest, const char *text)
-{
-	lab_begin(&lab, LAB_RAW);
-	lab_relay(&lab, A, NODE_A, dest, text);
-	assert_int_equal(put(0), 1);
-}
-
-static unsigned take(unsigned queue, struct dgram *d)
-{
-	return raw.ops->rx(raw.queues[queue], d, BURST_MAX);
-}
-
-static void give_back(unsigned queue, struct dgram *d, unsigned n)
-{
-	struct dgram *list[BURST_MAX];
-
-	for (unsigned i = 0; i < n; i++)
-		list[i] = &d[i];
-	raw.ops->release(raw.queues[queue], list, n);
-}
+enum { RING = 1024 };
 
 static void ring_relays(void **state)
 {
@@ -202,12 +98,7 @@ static void queues_are_apart(void **state)
 	(void)state;
 	open_all("net_ring4");
 	assert_int_equal(raw.queue_count, QUEUES);
-	for (unsigned i = 0; i < QUEUES; i++) { // each its own buffers, on the device's NUMA node
-		const struct rte_mempool *pool = raw.queues[i]->pool;
-
-		assert_int_equal(pool->socket_id, ((struct dpdk_link *)raw.priv)->socket);
-		assert_ptr_not_equal(pool, raw.queues[!i]->pool);
-	}
+	assert_ptr_not_equal(raw.queues[0]->pool, raw.queues[1]->pool);
 	lab_begin(&lab, LAB_RAW);
 	lab_relay(&lab, A, NODE_A, NODE_B, "second");
 	assert_int_equal(put(1), 1);
@@ -243,75 +134,6 @@ static void segments(void **state)
 	close_all();
 }
 
-static struct link_stats stats_now(void)
-{
-	struct link_stats stats;
-
-	raw.ops->maintain(&raw);
-	raw.ops->stats(&raw, &stats);
-	return stats;
-}
-
-static void check_gone(uint64_t frames)
-{
-	struct link_stats stats = stats_now();
-	char text[256];
-
-	raw.ops->describe(&raw, text, sizeof(text));
-	assert_memory_equal(text, "gone", 4);
-	assert_true(stats.down);
-	assert_false(stats.replaced);
-	assert_int_equal(stats.rx_datagrams, frames);
-	assert_int_equal(stats.tx_datagrams, frames);
-}
-
-// The kernel waits for a card that it takes away: it is given back when every worker has left it.
-static void device_taken_away(void **state)
-{
-	static struct dgram got[BURST_MAX];
-	uint16_t port;
-
-	(void)state;
-	open_all("net_ring6");
-	port = raw.queues[0]->port;
-	put_relay(NODE_B, "in time");
-	assert_int_equal(take(0, got), 1);
-	rte_dev_event_callback_process("net_ring7", RTE_DEV_EVENT_REMOVE);
-	rte_dev_event_callback_process("net_ring6", RTE_DEV_EVENT_ADD);
-	assert_false(stats_now().down);
-	rte_dev_event_callback_process("net_ring6", RTE_DEV_EVENT_REMOVE);
-	assert_int_equal(put(0), 0);
-	assert_int_equal(lab.b.d[0].drop, DROP_TX_FULL);
-	check_gone(1);
-	assert_true(rte_eth_dev_is_valid_port(port));
-	assert_int_equal(take(0, &got[1]), 0);
-	check_gone(1);
-	assert_true(rte_eth_dev_is_valid_port(port)); // the second queue's worker has it
-	assert_int_equal(take(1, &got[1]), 0);
-	check_gone(1);
-	assert_false(rte_eth_dev_is_valid_port(port));
-	check_gone(1);
-	give_back(0, got, 1);
-	close_all();
-}
-
-// By somebody else, as another process of a multi-process DPDK may do.
-static void device_unplugged(void **state)
-{
-	static struct dgram got[BURST_MAX];
-	struct rte_eth_dev_info info;
-
-	(void)state;
-	open_all("net_ring8");
-	assert_int_equal(rte_eth_dev_info_get(raw.queues[0]->port, &info), 0);
-	assert_int_equal(rte_dev_remove(info.device), 0);
-	assert_int_equal(worker_turn(worker), 0);
-	assert_int_equal(put(1), 0);
-	assert_int_equal(take(1, got), 0);
-	check_gone(0);
-	close_all();
-}
-
 // A driver that tells nobody of input: there is nothing to wait for, only a time to look again.
 static void naps_without_interrupts(void **state)
 {
@@ -327,91 +149,6 @@ static void naps_without_interrupts(void **state)
 	raw.ops->describe(&raw, text, sizeof(text));
 	assert_false(stats.native);
 	assert_non_null(strstr(text, ", naps,"));
-	close_all();
-}
-
-// --- drivers that are hard to come by ---
-
-static bool refuses_interrupts, has_cable, cable;
-static unsigned refused;
-static rte_eth_dev_cb_fn on_change;
-static void *on_change_of;
-
-// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names
-int __real_rte_eth_dev_configure(
-    uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf);
-int __wrap_rte_eth_dev_configure(
-    uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf);
-
-int __wrap_rte_eth_dev_configure(
-    uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf)
-{
-	if (!refuses_interrupts || !conf->intr_conf.rxq)
-		return __real_rte_eth_dev_configure(port, rx, tx, conf);
-	refused++;
-	return -ENOTSUP;
-}
-
-int __real_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *now);
-int __wrap_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *now);
-
-int __wrap_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *now)
-{
-	int rc = __real_rte_eth_link_get_nowait(port, now);
-
-	if (has_cable)
-		now->link_status = cable;
-	return rc;
-}
-
-int __real_rte_eth_dev_callback_register(
-    uint16_t port, enum rte_eth_event_type type, rte_eth_dev_cb_fn call, void *arg);
-int __wrap_rte_eth_dev_callback_register(
-    uint16_t port, enum rte_eth_event_type type, rte_eth_dev_cb_fn call, void *arg);
-
-int __wrap_rte_eth_dev_callback_register(
-    uint16_t port, enum rte_eth_event_type type, rte_eth_dev_cb_fn call, void *arg)
-{
-	if (type == RTE_ETH_EVENT_INTR_LSC) {
-		on_change = call;
-		on_change_of = arg;
-	}
-	return __real_rte_eth_dev_callback_register(port, type, call, arg);
-}
-// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
-
-// A driver that does not even start with interrupts is started without.
-static void starts_without_interrupts(void **state)
-{
-	char text[256];
-
-	(void)state;
-	refuses_interrupts = true;
-	open_all("net_null0,size=60,copy=1");
-	refuses_interrupts = false;
-	assert_int_equal(refused, 1);
-	raw.ops->describe(&raw, text, sizeof(text));
-	assert_non_null(strstr(text, ", naps,"));
-	assert_int_equal(worker_turn(worker), BURST_MAX);
-	close_all();
-}
-
-// The driver tells that the cable has changed; nobody has to ask it.
-static void cable_changes(void **state)
-{
-	static const bool states[] = {false, false, true, false, true};
-	struct link_stats stats;
-
-	(void)state;
-	has_cable = cable = true;
-	open_all("net_ring9");
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-		cable = states[i];
-		on_change(raw.queues[0]->port, RTE_ETH_EVENT_INTR_LSC, on_change_of, NULL);
-		raw.ops->stats(&raw, &stats);
-		assert_int_equal(stats.down, !states[i]);
-	}
-	has_cable = false;
 	close_all();
 }
 
@@ -553,11 +290,7 @@ int main(void)
 	    cmocka_unit_test(stats_agree_with_the_device),
 	    cmocka_unit_test(queues_are_apart),
 	    cmocka_unit_test(segments),
-	    cmocka_unit_test(device_taken_away),
-	    cmocka_unit_test(device_unplugged),
 	    cmocka_unit_test(naps_without_interrupts),
-	    cmocka_unit_test(starts_without_interrupts),
-	    cmocka_unit_test(cable_changes),
 	    cmocka_unit_test(null_device),
 	    cmocka_unit_test(capture_in_capture_out),
 	    cmocka_unit_test(errors_name_the_device),

@@ -6,8 +6,39 @@
 #include "tests/unit/unit.h"
 
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// A machine of two nodes with four cores each, or what it really is.
+static bool two_nodes;
+
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names
+int __real_numa_available(void);
+int __wrap_numa_available(void);
+int __real_numa_max_node(void);
+int __wrap_numa_max_node(void);
+int __real_numa_node_of_cpu(int cpu);
+int __wrap_numa_node_of_cpu(int cpu);
+
+int __wrap_numa_available(void)
+{
+	return two_nodes ? 0 : __real_numa_available();
+}
+
+int __wrap_numa_max_node(void)
+{
+	return two_nodes ? 1 : __real_numa_max_node();
+}
+
+int __wrap_numa_node_of_cpu(int cpu)
+{
+	return two_nodes ? cpu / 4 : __real_numa_node_of_cpu(cpu);
+}
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 
 // Whatever cores are asked for, also such that are not there: the memory is as good as before.
 static void memory_stays(void **state)
@@ -58,6 +89,85 @@ static void cores_that_are_not_there(void **state)
 	assert_int_equal(place_find_absent(&own), -1);
 	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
 	assert_true(CPU_EQUAL(&before, &after));
+}
+
+static void file_make(const char *root, const char *path, const char *text)
+{
+	char at[256], command[300];
+	FILE *file;
+
+	snprintf(at, sizeof(at), "%s/%s", root, path);
+	*strrchr(at, '/') = 0;
+	snprintf(command, sizeof(command), "mkdir -p %s", at);
+	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): a name of our own
+	snprintf(at, sizeof(at), "%s/%s", root, path);
+	file = fopen(at, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void devices_have_nodes(void **state)
+{
+	static const struct {
+		struct config_link link;
+		int node;
+	} facts[] = {
+	    {{.ifname = "eth1"}, 1},
+	    {{.ifname = "eth0"}, 0},
+	    {{.ifname = "veth"}, -1},
+	    {{.ifname = "lost"}, -1},
+	    {{.device = "0000:83:00.0"}, 1},
+	    {{.device = "83:00.0,representor=[0]"}, 1},
+	    {{.device = "0000:84:00.0"}, -1},
+	    {{.device = "net_af_xdp0,iface=eth1,start_queue=2"}, 1},
+	    {{.device = "net_af_packet0,qpairs=2,iface=eth0"}, 0},
+	    {{.device = "net_ring0"}, -1},
+	};
+	char root[] = "/tmp/fairway-sys-XXXXXX", text[64], command[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	file_make(root, "class/net/eth0/device/numa_node", "0\n");
+	file_make(root, "class/net/eth1/device/numa_node", "1\n");
+	file_make(root, "class/net/lost/device/numa_node", "-1\n");
+	file_make(root, "bus/pci/devices/0000:83:00.0/numa_node", "1\n");
+	file_make(root, "devices/system/node/node1/cpulist", "4-7\n");
+	two_nodes = true;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
+		assert_int_equal(place_device(root, &facts[i].link), facts[i].node);
+	place_list_cores(root, 1, text, sizeof(text));
+	assert_string_equal(text, "4-7");
+	place_list_cores(root, 0, text, sizeof(text));
+	assert_string_equal(text, "");
+	two_nodes = false;
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): a name of our own
+}
+
+static void workers_far_from_the_device(void **state)
+{
+	static const struct {
+		struct config_cpus cpus;
+		unsigned workers;
+		int node, far;
+	} facts[] = {
+	    {{.count = 2, .at = {4, 5}}, 2, 1, -1},
+	    {{.count = 2, .at = {4, 5}}, 2, 0, 0},
+	    {{.count = 2, .at = {3, 4}}, 2, 0, 1},
+	    {{.count = 2, .at = {3, 4}}, 1, 0, -1}, // the second has no queue
+	    {{.count = 1, .at = {3}}, 2, 0, -1},    // the second is not pinned
+	    {{.count = 0}, 2, 1, -1},
+	    {{.count = 2, .at = {4, 5}}, 2, -1, -1},
+	};
+
+	(void)state;
+	two_nodes = true;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
+		assert_int_equal(
+		    place_find_far(&facts[i].cpus, facts[i].workers, facts[i].node), facts[i].far);
+	two_nodes = false;
+	assert_int_equal(place_find_far(&facts[1].cpus, 2, 7), -1); // of one node
 }
 
 // A worker's memory: zeroed, no two parts overlap, and as large as said.
@@ -128,6 +238,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(memory_stays),
 	    cmocka_unit_test(cores_that_are_not_there),
+	    cmocka_unit_test(devices_have_nodes),
+	    cmocka_unit_test(workers_far_from_the_device),
 	    cmocka_unit_test(rooms),
 	    cmocka_unit_test(pages_are_ahead),
 	};

@@ -65,7 +65,7 @@ install: all
 	@meson install -C $(BUILD) --no-rebuild
 
 uninstall:
-	@ninja -C $(BUILD) uninstall
+	@scripts/uninstall $(BUILD)
 
 clean:
 	@rm -rf $(BUILD) $(DEBUG_BUILD) build-fuzz

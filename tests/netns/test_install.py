@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import netlab
-from netlab import eventually, run
+from netlab import BUILD, eventually, run
 from test_relay import pair
 from topology import Nets, start_relay
 
@@ -21,6 +21,17 @@ def install(monkeypatch):
         run("meson", "install", "-C", netlab.BUILD, "--no-rebuild", "--destdir", folder, timeout=120)
         monkeypatch.setattr(netlab, "BUILD", next(Path(folder).glob("**/bin/fairway")).parent)
         yield Path(folder)
+
+
+def test_uninstall_goes_by_what_is_installed(destdir):
+    """Also when the build was installed elsewhere since, and it leaves what others have put beside it."""
+    foreign = next(destdir.glob("**/man/man1")) / "foreign.1"
+    foreign.touch()
+    with tempfile.TemporaryDirectory(prefix="fairway-install-") as elsewhere:
+        run("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", elsewhere, timeout=120)
+        run("env", f"DESTDIR={destdir}", netlab.ROOT / "scripts" / "uninstall", BUILD)
+        assert list(Path(elsewhere).glob("**/bin/fairway"))
+    assert [path for path in destdir.glob("**/*") if not path.is_dir()] == [foreign]
 
 
 def test_a_relay_runs_from_where_it_was_installed(lab, destdir):

@@ -46,6 +46,7 @@ int run_config(const struct command *self, int argc, char **argv)
 	    .options = options,
 	    .keys = true};
 	struct config_line line;
+	struct parse_error error;
 	static struct config_errors errors;
 	int status, rc = read_line(self, &shape, argc, argv, &line, &status);
 
@@ -53,7 +54,11 @@ int run_config(const struct command *self, int argc, char **argv)
 		return status;
 	if (!line.operand_count || strcmp(line.operands[0], "check") != 0 ||
 	    line.operand_count > 2) {
-		complain(self, "write: fairway config check [FILE]");
+		parse_error_set(&error,
+		    "\"%s\" is not known, or not with so many words: write fairway "
+		    "config check [FILE]",
+		    line.operand_count ? line.operands[0] : "");
+		complain(self, error.text);
 		return EXIT_USAGE;
 	}
 	if (line.operand_count == 2) {

@@ -165,9 +165,14 @@ int main(int argc, char **argv)
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
+	    (!strcmp(argv[1], "help") && argc != 3)) {
 		print_help(stdout);
 		return finish(EXIT_OK);
+	}
+	if (!strcmp(argv[1], "help")) {
+		argv[1] = argv[2];
+		argv[2] = (char *)"--help";
 	}
 	if (!strcmp(argv[1], "--version"))
 		argv[1] = (char *)"version";

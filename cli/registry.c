@@ -423,6 +423,7 @@ int run_registry(const struct command *self, int argc, char **argv)
 	    .operands = "status|nodes|networks|trust|audit|backup FILE|token FILE|import FILE",
 	    .options = options};
 	struct config_line line;
+	struct parse_error error;
 	uint64_t limit = LIMIT_DEFAULT;
 	const char *what;
 	int status;
@@ -444,7 +445,10 @@ int run_registry(const struct command *self, int argc, char **argv)
 		return write_lines(self);
 	if (line.operand_count == 1 && find_list(what) && strcmp(what, "find") != 0)
 		return show_list(self, find_list(what), &line, 1, limit);
-	complain(self, "write fairway registry status, nodes, networks, trust, audit, backup FILE, "
-		       "token FILE or import FILE");
+	parse_error_set(&error,
+	    "\"%s\" is not known, or not with so many words: write fairway registry status, nodes, "
+	    "networks, trust, audit, backup FILE, token FILE or import FILE",
+	    what);
+	complain(self, error.text);
 	return EXIT_USAGE;
 }

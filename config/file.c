@@ -56,7 +56,10 @@ static void set_list(struct reader *r, const struct config_key *key, const yaml_
 		if (entry->type == YAML_SCALAR_NODE)
 			set_scalar(r, key, entry);
 		else
-			fail(r, entry, "%s: entries of this list are plain values", key->name);
+			fail(r, entry,
+			    "%s: entries of this list are plain values, those with brackets in "
+			    "quotes",
+			    key->name);
 	}
 }
 
@@ -150,6 +153,19 @@ static void fail_bytes(struct reader *r, const char *problem, size_t offset)
 	    column, problem);
 }
 
+// [2001:db8::1]:9001 begins a list, to YAML.
+static bool line_holds_bare_address(const struct reader *r, size_t line)
+{
+	const char *at = r->text, *end = r->text + r->len, *stop;
+
+	for (; line && at < end; line--) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : end;
+	}
+	stop = memchr(at, '\n', (size_t)(end - at));
+	return memmem(at, (size_t)((stop ? stop : end) - at), "]:", 2) != NULL;
+}
+
 static void fail_syntax(struct reader *r, const yaml_parser_t *parser)
 {
 	const char *problem = parser->problem ? parser->problem : "this is no YAML";
@@ -162,6 +178,8 @@ static void fail_syntax(struct reader *r, const yaml_parser_t *parser)
 	}
 	if (strstr(problem, "cannot start any token") && memchr(r->text, '\t', r->len))
 		hint = "indent with blanks, YAML takes no tabs";
+	else if (line_holds_bare_address(r, line - 1))
+		hint = "write addresses with brackets in quotes, as \"[::]:9001\"";
 	if (parser->context)
 		config_error_add(r->errors, "%s:%zu:%zu: %s, %s (line %zu): %s", r->name, line,
 		    column, problem, parser->context, parser->context_mark.line + 1, hint);

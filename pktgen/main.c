@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 enum {
-	EXIT_USAGE = 2, // by options_parse
 	EXIT_FAILED = 1,
 	EXIT_WRONG = 3,	 // the relay altered, misrouted or duplicated frames
 	EXIT_SILENT = 4, // no frame came back; ndr: no rate was carried

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/options.h"
 
+#include "pktgen/settings.h"
 #include "wire/constants.h"
 
-#include <getopt.h>
-#include <math.h>
-#include <stddef.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,81 +59,6 @@ static const char usage_text[] =
 static const char *const mode_names[] = {"register", "relay", "latency", "ndr", "garbage"};
 static const char *const garbage_names[] = {"random", "discover", "spoofed"};
 
-// Where the value of an option goes, by its kind: uint32_t, double, struct endpoint, const char *,
-// bool. The last three are for parse_one() to know.
-enum kind { WHOLE, REAL, ENDPOINT, TEXT, FLAG, LINK, GARBAGE, HELP };
-
-struct setting {
-	const char *name;
-	enum kind kind;
-	size_t at;	  // in struct options
-	double low, high; // ENDPOINT: low is the port where none is given
-};
-
-#define AT(field) offsetof(struct options, field)
-
-static const struct setting settings[] = {
-    {"to", ENDPOINT, AT(to), BEACON_PORT, 0},
-    {"from", ENDPOINT, AT(from), 1, 0},
-    {"network", ENDPOINT, AT(network), 1, 0},
-    {"link", LINK, 0, 0, 0},
-    {"dpdk-eal", TEXT, AT(dpdk_eal), 0, 0},
-    {"nodes", WHOLE, AT(nodes), 1, NODES_MAX},
-    {"first-id", WHOLE, AT(first_id), 1, UINT32_MAX - NODES_MAX},
-    {"flows", WHOLE, AT(flows), 1, FLOWS_MAX},
-    {"zipf", REAL, AT(zipf), 0, 10},
-    {"size", WHOLE, AT(size), FRAME_MIN, FRAME_MAX},
-    {"train", WHOLE, AT(train), 1, 64},
-    {"rate", REAL, AT(rate), 0, 1e9},
-    {"seconds", REAL, AT(seconds), 0.01, 3600},
-    {"register-rate", REAL, AT(register_rate), 1, 1e9},
-    {"sockets", WHOLE, AT(sockets), 1, SOCKETS_MAX},
-    {"window", WHOLE, AT(window), 0, UINT32_MAX},
-    {"loss", REAL, AT(loss), 0, 1},
-    {"trial", REAL, AT(trial_seconds), 0.1, 600},
-    {"kind", GARBAGE, AT(garbage), 0, 0},
-    {"no-register", FLAG, AT(no_register), 0, 0},
-    {"reflected", FLAG, AT(reflected), 0, 0},
-    {"seed", WHOLE, AT(seed), 0, UINT32_MAX},
-    {"json", TEXT, AT(json), 0, 0},
-    {"quiet", FLAG, AT(quiet), 0, 0},
-    {"help", HELP, 0, 0, 0},
-};
-
-enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
-
-const char *mode_name(enum mode mode)
-{
-	return mode_names[mode];
-}
-
-static _Noreturn void refuse(const char *option, const char *value, const char *want)
-{
-	fprintf(stderr, "fairway-pktgen: --%s %s: %s\n", option, value, want);
-	exit(2);
-}
-
-static _Noreturn void refuse_mode(const char *value)
-{
-	fprintf(stderr, "fairway-pktgen: mode %s: give register, relay, latency, ndr or garbage\n",
-	    value);
-	exit(2);
-}
-
-static double number(const struct setting *s, const char *value)
-{
-	char want[64], *end;
-	double parsed = strtod(value, &end);
-
-	if (end == value || *end || !(parsed >= s->low && parsed <= s->high)) {
-		snprintf(want, sizeof(want), "give a number from %.10g to %.10g", s->low, s->high);
-		refuse(s->name, value, want);
-	}
-	if (s->kind == WHOLE && parsed != floor(parsed))
-		refuse(s->name, value, "give a whole number");
-	return parsed;
-}
-
 static int name_index(const char *name, const char *const *names, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -143,81 +67,89 @@ static int name_index(const char *name, const char *const *names, int count)
 	return -1;
 }
 
-static void parse_endpoint(
-    struct endpoint *out, const char *option, const char *value, uint16_t default_port)
+static void parse_link(void *into, const char *value)
 {
-	if (endpoint_parse(value, default_port, out))
-		refuse(option, value,
-		    "give an address and a port as 192.0.2.1:9001 or [2001:db8::1]:9001");
-}
+	struct options *o = into;
 
-static void parse_link(struct options *o, const char *value)
-{
 	if (!strncmp(value, "xdp:", 4) && value[4])
 		o->interface = value + 4;
 	else if (!strncmp(value, "dpdk:", 5) && value[5])
 		o->device = value + 5;
 	else if (strcmp(value, "sock") != 0)
-		refuse("link", value, "give sock, xdp:INTERFACE or dpdk:DEVICE");
+		settings_refuse("--link", value, "give sock, xdp:INTERFACE or dpdk:DEVICE");
 }
 
-static enum garbage parse_garbage(const char *value)
+static void parse_garbage(void *into, const char *value)
 {
 	int kind = name_index(value, garbage_names, 3);
 
 	if (kind < 0)
-		refuse("kind", value, "give random, discover or spoofed");
-	return (enum garbage)kind;
+		settings_refuse("--kind", value, "give random, discover or spoofed");
+	((struct options *)into)->garbage = (enum garbage)kind;
 }
 
-static void parse_one(struct options *o, const struct setting *s, const char *value)
+// A long measurement should not end with a file that cannot be written.
+static void parse_json(void *into, const char *value)
 {
-	void *at = (char *)o + s->at;
+	FILE *file = strcmp(value, "-") ? fopen(value, "ae") : NULL;
 
-	switch (s->kind) {
-	case WHOLE:
-		*(uint32_t *)at = (uint32_t)number(s, value);
-		break;
-	case REAL:
-		*(double *)at = number(s, value);
-		break;
-	case ENDPOINT:
-		parse_endpoint(at, s->name, value, (uint16_t)s->low);
-		break;
-	case TEXT:
-		*(const char **)at = value;
-		break;
-	case FLAG:
-		*(bool *)at = true;
-		break;
-	case LINK:
-		parse_link(o, value);
-		break;
-	case GARBAGE:
-		o->garbage = parse_garbage(value);
-		break;
-	case HELP:
-		fputs(usage_text, stdout);
-		exit(0);
-	}
+	if (!file && strcmp(value, "-") != 0)
+		settings_refuse("--json", value, strerror(errno));
+	if (file)
+		fclose(file);
+	((struct options *)into)->json = value;
 }
 
-static void parse_all(struct options *o, int argc, char **argv)
+#define AT(field) offsetof(struct options, field)
+
+static const struct setting settings[] = {
+    {"to", SETTING_ENDPOINT, AT(to), BEACON_PORT, 0, NULL},
+    {"from", SETTING_ENDPOINT, AT(from), 1, 0, NULL},
+    {"network", SETTING_ENDPOINT, AT(network), 1, 0, NULL},
+    {"link", SETTING_OWN, 0, 0, 0, parse_link},
+    {"dpdk-eal", SETTING_TEXT, AT(dpdk_eal), 0, 0, NULL},
+    {"nodes", SETTING_WHOLE, AT(nodes), 1, NODES_MAX, NULL},
+    {"first-id", SETTING_WHOLE, AT(first_id), 1, UINT32_MAX - NODES_MAX, NULL},
+    {"flows", SETTING_WHOLE, AT(flows), 1, FLOWS_MAX, NULL},
+    {"zipf", SETTING_REAL, AT(zipf), 0, 10, NULL},
+    {"size", SETTING_WHOLE, AT(size), FRAME_MIN, FRAME_MAX, NULL},
+    {"train", SETTING_WHOLE, AT(train), 1, 64, NULL},
+    {"rate", SETTING_REAL, AT(rate), 0, 1e9, NULL},
+    {"seconds", SETTING_REAL, AT(seconds), 0.01, 3600, NULL},
+    {"register-rate", SETTING_REAL, AT(register_rate), 1, 1e9, NULL},
+    {"sockets", SETTING_WHOLE, AT(sockets), 1, SOCKETS_MAX, NULL},
+    {"window", SETTING_WHOLE, AT(window), 0, UINT32_MAX, NULL},
+    {"loss", SETTING_REAL, AT(loss), 0, 1, NULL},
+    {"trial", SETTING_REAL, AT(trial_seconds), 0.1, 600, NULL},
+    {"kind", SETTING_OWN, 0, 0, 0, parse_garbage},
+    {"no-register", SETTING_FLAG, AT(no_register), 0, 0, NULL},
+    {"reflected", SETTING_FLAG, AT(reflected), 0, 0, NULL},
+    {"seed", SETTING_WHOLE, AT(seed), 0, UINT32_MAX, NULL},
+    {"json", SETTING_OWN, 0, 0, 0, parse_json},
+    {"quiet", SETTING_FLAG, AT(quiet), 0, 0, NULL},
+    {"help", SETTING_HELP, 0, 0, 0, NULL},
+    {"version", SETTING_VERSION, 0, 0, 0, NULL},
+    {0},
+};
+
+const char *mode_name(enum mode mode)
 {
-	struct option list[SETTINGS + 1] = {{0}};
-	int id, index = 0;
+	return mode_names[mode];
+}
 
-	for (int i = 0; i < SETTINGS; i++) {
-		bool alone = settings[i].kind == FLAG || settings[i].kind == HELP;
+static void check_addresses(const struct options *o)
+{
+	char from[ENDPOINT_TEXT_MAX];
 
-		list[i] = (struct option){
-		    .name = settings[i].name, .has_arg = alone ? no_argument : required_argument};
-	}
-	while ((id = getopt_long(argc, argv, "", list, &index)) != -1) {
-		if (id == '?')
-			exit(2);
-		parse_one(o, &settings[index], optarg);
-	}
+	if (!o->to.port)
+		settings_refuse(
+		    "--to", "(absent)", "give the relay's address, as --to 127.0.0.1:9001");
+	if (!o->from.port || endpoint_is_v4(&o->from) == endpoint_is_v4(&o->to))
+		return;
+	endpoint_format_addr(&o->from, from, sizeof(from));
+	settings_refuse("--from", from,
+	    endpoint_is_v4(&o->to) ? "--to is IPv4, give an address of that family"
+				   : "--to is IPv6, give an address of that family");
 }
 
 void options_parse(struct options *o, int argc, char **argv)
@@ -235,26 +167,21 @@ void options_parse(struct options *o, int argc, char **argv)
 	    .loss = 0.001,
 	    .trial_seconds = 2,
 	    .seed = 1};
-	parse_endpoint(&o->network, "network", "198.18.0.1", 1);
-	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-		fputs(usage_text, argc < 2 ? stderr : stdout);
-		exit(argc < 2 ? 2 : 0);
-	}
-	if (!strcmp(argv[1], "--version")) {
-		puts("fairway-pktgen " FAIRWAY_VERSION);
-		exit(0);
+	endpoint_parse("198.18.0.1", 1, &o->network);
+	if (argc < 2) {
+		fputs(usage_text, stderr);
+		exit(2);
 	}
 	mode = name_index(argv[1], mode_names, 5);
+	if (mode >= 0)
+		o->mode = mode;
+	else if (argv[1][0] != '-')
+		settings_refuse(
+		    "mode", argv[1], "give register, relay, latency, ndr, garbage or registry");
+	settings_parse(o, settings, usage_text, argc - (mode >= 0), argv + (mode >= 0));
 	if (mode < 0)
-		refuse_mode(argv[1]);
-	o->mode = mode;
-	optind = 2;
-	parse_all(o, argc, argv);
-	if (optind < argc)
-		refuse("to ADDR:PORT ... ", argv[optind],
-		    "one argument too many; options begin with --");
-	if (!o->to.port)
-		refuse("to", "(absent)", "give the relay's address, as --to 127.0.0.1:9001");
+		settings_refuse("mode", "(absent)", "name it before the options, see --help");
+	check_addresses(o);
 	if (!o->flows)
 		o->flows = o->nodes;
 	if (o->reflected)

@@ -3,9 +3,9 @@
 
 #include "pktgen/registry_client.h"
 #include "pktgen/registry_storm.h"
+#include "pktgen/settings.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_WRONG = 3 };
+enum { EXIT_FAILED = 1, EXIT_WRONG = 3 };
 
 static const char usage[] =
     "usage: fairway-pktgen registry --to ADDR:PORT [options]\n"
@@ -31,18 +31,13 @@ static const char usage[] =
     "                    a resolve of each of as many new peers a minute)\n"
     "  --storm SECONDS   at the end everybody comes again on a connection of its own\n"
     "  --pid PID         the registry's process: its CPU time and memory are reported\n"
-    "  --json            print JSON\n";
-
-static const struct option long_options[] = {{"to", 1, NULL, 't'}, {"nodes", 1, NULL, 'n'},
-    {"connections", 1, NULL, 'c'}, {"window", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'},
-    {"seed", 1, NULL, 'e'}, {"peers", 1, NULL, 'r'}, {"phases", 1, NULL, 'f'},
-    {"storm", 1, NULL, 'S'}, {"pid", 1, NULL, 'p'}, {"json", 0, NULL, 'j'}, {"help", 0, NULL, 'h'},
-    {0}};
+    "  --json            print JSON\n"
+    "  --version         the version\n";
 
 struct run {
 	struct load load;
 	const char *only; // phases, NULL: all
-	long pid;
+	uint32_t pid;	  // 0: not known
 	uint32_t storm_s; // 0: none
 	bool json;
 };
@@ -52,7 +47,7 @@ struct measurement {
 	double cpu_s; // negative: not known
 };
 
-static double process_cpu(long pid)
+static double process_cpu(uint32_t pid)
 {
 	struct timespec used;
 	clockid_t clock;
@@ -62,13 +57,13 @@ static double process_cpu(long pid)
 	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
-static long process_memory_kib(long pid)
+static long process_memory_kib(uint32_t pid)
 {
 	char path[64], line[256];
 	long kib = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
 	file = pid ? fopen(path, "re") : NULL;
 	while (file && fgets(line, sizeof(line), file))
 		if (!strncmp(line, "VmRSS:", 6))
@@ -178,10 +173,16 @@ static int measure(struct run *run)
 {
 	json_t *rows = run->json ? json_array() : NULL;
 	long before = process_memory_kib(run->pid), connected, registered;
+	char to[ENDPOINT_TEXT_MAX];
 	int status = load_open(&run->load);
 
 	if (status) {
-		fprintf(stderr, "fairway-pktgen: connections: %s\n", strerror(-status));
+		endpoint_format(&run->load.to, to, sizeof(to));
+		fprintf(stderr, "fairway-pktgen: %u connections to %s: %s%s\n",
+		    run->load.connections, to, strerror(-status),
+		    status == -EMFILE	      ? ": fewer --connections, or a higher ulimit -n"
+		    : status == -ECONNREFUSED ? ": is a registry running there?"
+					      : "");
 		return EXIT_FAILED;
 	}
 	connected = registered = process_memory_kib(run->pid);
@@ -209,17 +210,50 @@ static int measure(struct run *run)
 	return status;
 }
 
-static uint32_t number(const char *text)
+static void parse_phases(void *into, const char *value)
 {
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
+	char names[256], *rest = names;
 
-	if (!*text || *end || v == 0 || v > UINT32_MAX) {
-		fprintf(stderr, "fairway-pktgen: \"%s\" is no number from 1 to 4294967295\n", text);
-		exit(EXIT_USAGE);
+	snprintf(names, sizeof(names), "%s", value);
+	for (const char *name; (name = strsep(&rest, ",")) != NULL;) {
+		int phase = 0;
+
+		while (phase < PHASE_COUNT && strcmp(name, phase_name((enum phase)phase)) != 0)
+			phase++;
+		if (phase == PHASE_COUNT)
+			settings_refuse(
+			    "--phases", name, "there is no such phase, --help lists them");
 	}
-	return (uint32_t)v;
+	((struct run *)into)->only = value;
 }
+
+static void parse_pid(void *into, const char *value)
+{
+	long pid = strtol(value, NULL, 10);
+
+	if (pid <= 0 || pid > INT32_MAX || process_cpu((uint32_t)pid) < 0)
+		settings_refuse("--pid", value, "give the id of a process that runs here");
+	((struct run *)into)->pid = (uint32_t)pid;
+}
+
+#define AT(field) offsetof(struct run, field)
+
+static const struct setting settings[] = {
+    {"to", SETTING_ENDPOINT, AT(load.to), 9000, 0, NULL},
+    {"nodes", SETTING_WHOLE, AT(load.crowd.nodes), 1, UINT32_MAX, NULL},
+    {"connections", SETTING_WHOLE, AT(load.connections), 1, UINT32_MAX, NULL},
+    {"window", SETTING_WHOLE, AT(load.window), 1, UINT32_MAX, NULL},
+    {"seconds", SETTING_WHOLE, AT(load.seconds), 1, UINT32_MAX, NULL},
+    {"seed", SETTING_WHOLE, AT(load.crowd.seed), 1, UINT32_MAX, NULL},
+    {"peers", SETTING_WHOLE, AT(load.crowd.peers), 1, UINT32_MAX, NULL},
+    {"phases", SETTING_OWN, 0, 0, 0, parse_phases},
+    {"storm", SETTING_WHOLE, AT(storm_s), 1, UINT32_MAX, NULL},
+    {"pid", SETTING_OWN, 0, 0, 0, parse_pid},
+    {"json", SETTING_FLAG, AT(json), 0, 0, NULL},
+    {"help", SETTING_HELP, 0, 0, 0, NULL},
+    {"version", SETTING_VERSION, 0, 0, 0, NULL},
+    {0},
+};
 
 int registry_main(int argc, char **argv)
 {
@@ -227,53 +261,10 @@ int registry_main(int argc, char **argv)
 			      .connections = 1000,
 			      .window = 4,
 			      .seconds = 5}};
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		switch (c) {
-		case 't':
-			if (endpoint_parse(optarg, 9000, &run.load.to) == 0)
-				break;
-			fprintf(stderr, "fairway-pktgen: \"%s\" is no ADDR:PORT\n", optarg);
-			return EXIT_USAGE;
-		case 'n':
-			run.load.crowd.nodes = number(optarg);
-			break;
-		case 'c':
-			run.load.connections = number(optarg);
-			break;
-		case 'w':
-			run.load.window = number(optarg);
-			break;
-		case 's':
-			run.load.seconds = number(optarg);
-			break;
-		case 'e':
-			run.load.crowd.seed = number(optarg);
-			break;
-		case 'r':
-			run.load.crowd.peers = number(optarg);
-			break;
-		case 'f':
-			run.only = optarg;
-			break;
-		case 'S':
-			run.storm_s = number(optarg);
-			break;
-		case 'p':
-			run.pid = (long)number(optarg);
-			break;
-		case 'j':
-			run.json = true;
-			break;
-		default:
-			fputs(usage, c == 'h' ? stdout : stderr);
-			return c == 'h' ? 0 : EXIT_USAGE;
-		}
-	}
-	if (!run.load.to.port) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
+	settings_parse(&run, settings, usage, argc, argv);
+	if (!run.load.to.port)
+		settings_refuse(
+		    "--to", "(absent)", "give the registry's address, as --to 127.0.0.1:9000");
 	return measure(&run);
 }

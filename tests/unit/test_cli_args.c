@@ -2,24 +2,28 @@
 #include "base/state.h"
 #include "tests/unit/unit.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-// The fairway program itself: what it says and how it exits.
+// The fairway and fairway-pktgen programs themselves: what they say and how they exit.
 
 static char output[65536];
 
-// Runs it with `arguments`; `output` holds both streams. Returns the exit status.
-static int run(const char *arguments)
+// `output` holds both streams. The shell knows STATE, a directory, and PORT, a free one. Returns
+// the exit status.
+static int run_program(const char *program, const char *arguments)
 {
 	char command[512];
 	FILE *pipe;
 	size_t n;
 	int status;
 
-	snprintf(command, sizeof(command), "%s %s 2>&1", FAIRWAY, arguments);
+	snprintf(command, sizeof(command), "%s %s 2>&1", program, arguments);
 	pipe = popen(command, "re");
 	assert_non_null(pipe);
 	n = fread(output, 1, sizeof(output) - 1, pipe);
@@ -27,6 +31,11 @@ static int run(const char *arguments)
 	status = pclose(pipe);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int run(const char *arguments)
+{
+	return run_program(FAIRWAY, arguments);
 }
 
 static void wrong_lines(void **state)
@@ -73,35 +82,42 @@ static void wrong_lines(void **state)
 		"d\n"},
 	    {"top --count 0", EXIT_USAGE,
 		"fairway top: --count: \"0\" is out of range: 1 to 4294967295\n"},
-	    {"config", EXIT_USAGE, "fairway config: write: fairway config check [FILE]\n"},
+	    {"config", EXIT_USAGE,
+		"fairway config: \"\" is not known, or not with so many words: write fairway "
+		"config "
+		"check [FILE]\n"},
+	    {"registry backup", EXIT_USAGE,
+		"fairway registry: \"backup\" is not known, or not with so many words: write "
+		"fairway registry status, nodes, networks, trust, audit, backup FILE, token FILE "
+		"or "
+		"import FILE\n"},
 	    {"config check /no/such", EXIT_USAGE,
 		"fairway config: /no/such: cannot open the configuration: No such file or "
 		"directory: "
 		"name another with --config\n"},
-	    {"up --link xdp:no-such-if --state /tmp/fw-cli-args --listen 127.0.0.1:1", EXIT_FAILED,
+	    {"up --link xdp:no-such-if --state $STATE --listen 127.0.0.1:1", EXIT_FAILED,
 		"fairway up: link xdp:no-such-if: there is no interface \"no-such-if\": \"ip "
 		"link\" lists "
 		"them\n"},
 	    {"status --state /etc/passwd", EXIT_FAILED,
 		"fairway status: cannot reach the relay with state directory /etc/passwd: Not a "
 		"directory\n"},
-	    {"up --listen 203.0.113.7:9001 --state /tmp/fw-cli-args", EXIT_FAILED,
+	    {"up --listen 203.0.113.7:9001 --state $STATE", EXIT_FAILED,
 		"fairway up: 203.0.113.7:9001: no interface of this machine has the address: \"ip "
 		"addr\" "
 		"lists them\n"},
 	    {"up --state /proc/no", EXIT_FAILED,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --state\n"},
-	    {"up --listen 127.0.0.1:9799 --state /tmp/fw-cli-args --registry embedded "
+	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded "
 	     "--registry-store /proc/no/r.db",
 		EXIT_FAILED,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --registry-store\n"},
-	    {"up --listen 127.0.0.1:9799 --state /tmp/fw-cli-args --registry embedded "
-	     "--registry-listen 127.0.0.1:9798 --registry-fleets /no/such",
+	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded "
+	     "--registry-listen 127.0.0.1:$PORT --registry-fleets /no/such",
 		EXIT_FAILED, "fairway up: registry-fleets /no/such: No such file or directory\n"},
-	    {"up --listen 127.0.0.1:9799 --state /tmp/fw-cli-args --http-listen 203.0.113.7:80",
-		EXIT_FAILED,
+	    {"up --listen 127.0.0.1:$PORT --state $STATE --http-listen 203.0.113.7:80", EXIT_FAILED,
 		"fairway up: 203.0.113.7:80: no interface of this machine has the address: \"ip "
 		"addr\" lists them\n"},
 	};
@@ -109,6 +125,43 @@ static void wrong_lines(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
 		assert_int_equal(run(facts[i].arguments), facts[i].status);
 		assert_string_equal(output, facts[i].output);
+	}
+}
+
+static void wrong_generator_lines(void **state)
+{
+	static const struct {
+		const char *arguments, *output;
+	} facts[] = {
+	    {"foo", "mode foo: give register, relay, latency, ndr, garbage or registry"},
+	    {"--to ::1", "mode (absent): name it before the options, see --help"},
+	    {"relay", "--to (absent): give the relay's address, as --to 127.0.0.1:9001"},
+	    {"relay --to", "option --to: needs a value, see --help"},
+	    {"relay --to 192.0.2.1:0", "--to 192.0.2.1:0: give an address and a port as "
+				       "192.0.2.1:9001 or [2001:db8::1]:9001"},
+	    {"relay --to ::1 --foo", "option --foo: there is none of that kind, --help lists them"},
+	    {"relay --to ::1 more", "argument more: options begin with --, see --help"},
+	    {"relay --to ::1 --size 9", "--size 9: give a number from 16 to 65000"},
+	    {"relay --to ::1 --size 17.5", "--size 17.5: give a whole number"},
+	    {"relay --to ::1 --link eth0", "--link eth0: give sock, xdp:INTERFACE or dpdk:DEVICE"},
+	    {"relay --to ::1 --from 192.0.2.1",
+		"--from 192.0.2.1: --to is IPv6, give an address of that family"},
+	    {"relay --to ::1 --json /proc/no", "--json /proc/no: No such file or directory"},
+	    {"garbage --to ::1 --kind x", "--kind x: give random, discover or spoofed"},
+	    {"registry", "--to (absent): give the registry's address, as --to 127.0.0.1:9000"},
+	    {"registry --to ::1 --phases poll,foo",
+		"--phases foo: there is no such phase, --help lists them"},
+	    {"registry --to ::1 --nodes 0", "--nodes 0: give a number from 1 to 4294967295"},
+	    {"registry --to ::1 --pid 4194305",
+		"--pid 4194305: give the id of a process that runs here"},
+	};
+	char expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		assert_int_equal(run_program(PKTGEN, facts[i].arguments), EXIT_USAGE);
+		snprintf(expected, sizeof(expected), "fairway-pktgen: %s\n", facts[i].output);
+		assert_string_equal(output, expected);
 	}
 }
 
@@ -152,7 +205,29 @@ static void every_command_has_help(void **state)
 	assert_int_equal(run("up --help"), EXIT_OK);
 	assert_null(strstr(output, " \n"));
 	assert_non_null(strstr(output, "--log-format logfmt|json"));
+	assert_int_equal(run("help nodes"), EXIT_OK);
+	assert_memory_equal(output, "usage: fairway nodes", 20);
 	assert_int_equal(run(""), EXIT_USAGE);
+}
+
+static void generator_help(void **state)
+{
+	static const char *const lines[] = {
+	    "--help", "-h", "relay --help", "ndr -h", "registry -h"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_int_equal(run_program(PKTGEN, lines[i]), EXIT_OK);
+		assert_memory_equal(output, "usage: fairway-pktgen", 21);
+	}
+	for (const char *const *mode = (const char *const[]){"", "relay ", "registry ", NULL};
+	     *mode; mode++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "%s--version", *mode);
+		assert_int_equal(run_program(PKTGEN, line), EXIT_OK);
+		assert_string_equal(output, "fairway-pktgen " FAIRWAY_VERSION "\n");
+	}
 }
 
 #if FAIRWAY_DPDK
@@ -211,19 +286,43 @@ static void configurations(void **state)
 	unlink(path);
 }
 
+// A port that nobody has now, of those that the kernel gives out.
+static void choose_port(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char text[8];
+
+	if (bind(fd, (struct sockaddr *)&at, len) || getsockname(fd, (struct sockaddr *)&at, &len))
+		abort();
+	close(fd);
+	snprintf(text, sizeof(text), "%u", ntohs(at.sin_port));
+	setenv("PORT", text, 1);
+}
+
 int main(void)
 {
+	char folder[] = "/tmp/fw-cli-args-XXXXXX", lock[64];
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(wrong_lines),
+	    cmocka_unit_test(wrong_generator_lines),
 	    cmocka_unit_test(no_relay),
 	    cmocka_unit_test(every_command_has_help),
+	    cmocka_unit_test(generator_help),
 	    cmocka_unit_test(versions),
 	    cmocka_unit_test(lost_output_is_a_failure),
 	    cmocka_unit_test(configurations),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
 
-	unlink("/tmp/fw-cli-args/lock");
-	rmdir("/tmp/fw-cli-args");
+	if (!mkdtemp(folder))
+		return 1;
+	setenv("STATE", folder, 1);
+	choose_port();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	snprintf(lock, sizeof(lock), "%s/lock", folder);
+	unlink(lock);
+	rmdir(folder);
 	return failed;
 }

@@ -64,7 +64,14 @@ static const struct {
 	"f.yaml:3:5: listen: \"x:1\" is no address: write IP:PORT, IPv6 as [IP]:PORT"},
     {"listen: [192.0.2.1:1, 192.0.2.1:1]\n",
 	"f.yaml:1:23: listen: \"192.0.2.1:1\" is in the list twice: remove one"},
-    {"listen: [[192.0.2.1:1]]\n", "f.yaml:1:10: listen: entries of this list are plain values"},
+    {"listen: [[192.0.2.1:1]]\n", "f.yaml:1:10: listen: entries of this list are plain values, "
+				  "those with brackets in quotes"},
+    {"listen: [::]:9001\n", "f.yaml:1:10: did not find expected node content, while parsing a flow "
+			    "node (line 1): write addresses with brackets in quotes, as "
+			    "\"[::]:9001\""},
+    {"ttl: 5\nlisten:\n  - [::1]:9001",
+	"f.yaml:3:6: did not find expected node content, while parsing a flow node (line 3): write "
+	"addresses with brackets in quotes, as \"[::]:9001\""},
     {"link: eth0\n",
 	"f.yaml:1:7: link: \"eth0\" is no link: write xdp:IFACE[:QUEUES][,mode=kernel], "
 	"dpdk:DEVICE or "

@@ -32,13 +32,15 @@ struct storm {
 	int epoll;
 };
 
-static void leave(struct storm *s, struct visitor *v, bool failed)
+// The visitor's connection broke, or never came about; if that was after its last answer, it
+// counted as done until now.
+static void fail(struct storm *s, struct visitor *v)
 {
-	s->result->failed += failed;
-	if (failed && v->fd >= 0) {
+	s->result->done -= v->step == STEPS;
+	s->result->failed++;
+	if (v->fd >= 0)
 		close(v->fd);
-		v->fd = -1;
-	}
+	v->fd = -1;
 }
 
 static void ask(struct storm *s, struct visitor *v)
@@ -48,7 +50,7 @@ static void ask(struct storm *s, struct visitor *v)
 
 	store_be32(out, (uint32_t)len);
 	if (send(v->fd, out, len + 4, MSG_NOSIGNAL) != (ssize_t)len + 4)
-		leave(s, v, true);
+		fail(s, v);
 }
 
 static void arrive(struct storm *s, uint32_t node)
@@ -56,14 +58,14 @@ static void arrive(struct storm *s, uint32_t node)
 	struct visitor *v = &s->visitors[node % s->result->open];
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = v};
 
-	if (v->fd >= 0) {
-		s->result->failed += v->step < STEPS;
+	if (v->fd >= 0 && v->step < STEPS)
+		fail(s, v);
+	else if (v->fd >= 0)
 		close(v->fd);
-	}
 	*v = (struct visitor){
 	    .fd = load_socket(&s->c->to, node), .node = node, .turn_ns = clock_mono_ns()};
 	if (v->fd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, v->fd, &event))
-		leave(s, v, true);
+		fail(s, v);
 	else
 		ask(s, v);
 }
@@ -77,7 +79,7 @@ static void hear(struct storm *s, struct visitor *v)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0 || v->step == STEPS) {
-		leave(s, v, true);
+		fail(s, v);
 		return;
 	}
 	v->len += (size_t)n;
@@ -85,7 +87,7 @@ static void hear(struct storm *s, struct visitor *v)
 	if (v->len < want && want <= sizeof(v->in))
 		return;
 	if (v->len != want || memmem(v->in, v->len, error, sizeof(error) - 1)) {
-		leave(s, v, true);
+		fail(s, v);
 		return;
 	}
 	v->len = 0;

@@ -7,7 +7,8 @@
 // own, registers, sends a heartbeat and polls, evenly within some seconds. Connections stay open
 // until descriptors run out; then the oldest closes for the next.
 struct storm_result {
-	uint64_t done, failed;
+	uint64_t done,
+	    failed;    // each daemon is one of them; one that lost its connection has failed
 	uint32_t open; // connections at once
 	double seconds;
 	struct histogram latency; // ns from a daemon's turn to the answer to its poll

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "pktgen/exit_status.h"
 #include "pktgen/registry.h"
 #include "pktgen/report.h"
 
@@ -9,13 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-	EXIT_FAILED = 1,
-	EXIT_WRONG = 3,	 // the relay altered, misrouted or duplicated frames
-	EXIT_SILENT = 4, // no frame came back; ndr: no rate was carried
-	NDR_TRIALS = 14,
-	SETTLE_US = 200000,
-};
+enum { NDR_TRIALS = 14, SETTLE_US = 200000 };
 
 static const double ndr_first_rate = 50000, ndr_precision = 0.02;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/options.h"
 
+#include "pktgen/exit_status.h"
 #include "pktgen/settings.h"
 #include "wire/constants.h"
 
@@ -170,7 +171,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	endpoint_parse("198.18.0.1", 1, &o->network);
 	if (argc < 2) {
 		fputs(usage_text, stderr);
-		exit(2);
+		exit(EXIT_USAGE);
 	}
 	mode = name_index(argv[1], mode_names, 5);
 	if (mode >= 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/registry.h"
 
+#include "pktgen/exit_status.h"
 #include "pktgen/registry_client.h"
 #include "pktgen/registry_storm.h"
 #include "pktgen/settings.h"
@@ -12,8 +13,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { EXIT_FAILED = 1, EXIT_WRONG = 3 };
 
 static const char usage[] =
     "usage: fairway-pktgen registry --to ADDR:PORT [options]\n"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pktgen/settings.h"
 
+#include "pktgen/exit_status.h"
 #include "wire/endpoint.h"
 
 #include <getopt.h>
@@ -15,7 +16,7 @@ enum { SETTINGS_MAX = 32, NAME_MAX_SIZE = 64 };
 _Noreturn void settings_refuse(const char *what, const char *value, const char *want)
 {
 	fprintf(stderr, "fairway-pktgen: %s %s: %s\n", what, value, want);
-	exit(2);
+	exit(EXIT_USAGE);
 }
 
 static _Noreturn void refuse(const struct setting *s, const char *value, const char *want)

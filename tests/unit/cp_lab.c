@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "crypto/identity.h"
+#include "tests/unit/memory_lab.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,18 +141,11 @@ void lab_local(struct cp_lab *lab, int index, const char *text, bool extra)
 
 struct cp_lab *lab_open_capacity(uint32_t capacity)
 {
-	const struct memory_config config = {.node_capacity = capacity,
-	    .worker_count = 1,
-	    .punt_size = 65536,
-	    .inject_size = 65536,
-	    .trace_size = 65536};
 	struct cp_lab *lab = calloc(1, sizeof(*lab));
-	struct memory_error err = {""};
 
 	assert_int_equal(identity_init(), 0);
 	log_set_level(LOG_LEVEL_ERROR);
-	if (memory_create(&lab->memory, &config, &err))
-		fail_msg("%s", err.text);
+	memory_lab_create(&lab->memory, capacity, 1, 65536);
 	lab->now_ns = 1000 * NS_PER_S;
 	lab_local(lab, 0, "192.0.2.1:9001", false);
 	lab_local(lab, 1, "[2001:db8::1]:9001", false);

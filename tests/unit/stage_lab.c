@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/stage_lab.h"
 
+#include "tests/unit/memory_lab.h"
+
 const uint8_t lab_mac[ETH_ADDR_SIZE] = {2, 0, 0, 0, 0, 1};
 const uint8_t lab_gateway[ETH_ADDR_SIZE] = {2, 0, 0, 0, 0, 0xfe};
-
-static const struct memory_config lab_memory = {
-    .node_capacity = 10000,
-    .worker_count = 1,
-    .punt_size = 65536,
-    .inject_size = 65536,
-    .trace_size = 65536,
-};
 
 struct endpoint lab_endpoint(const char *text)
 {
@@ -78,11 +72,9 @@ void lab_open(struct stage_lab *lab)
 {
 	static const uint64_t secret[POLICE_SECRET_WORDS] = {
 	    0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0};
-	struct memory_error err;
 
 	memset(lab, 0, sizeof(*lab));
-	if (memory_create(&lab->memory, &lab_memory, &err))
-		fail_msg("%s", err.text);
+	memory_lab_create(&lab->memory, 10000, 1, 65536);
 	assert_int_equal(node_writer_open(&lab->nodes, &lab->memory), 0);
 	assert_int_equal(peer_writer_open(&lab->peers, &lab->memory), 0);
 	tables_fill(lab);

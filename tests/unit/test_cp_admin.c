@@ -5,7 +5,7 @@
 #include "controlplane/metrics.h"
 #include "crypto/identity.h"
 #include "shm/trace_ring.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -15,16 +15,10 @@
 // A control plane with a memory and no data plane: the test plays the workers.
 static struct cp *cp_make(bool attached)
 {
-	const struct memory_config config = {.node_capacity = 2000,
-	    .worker_count = 2,
-	    .punt_size = 65536,
-	    .inject_size = 65536,
-	    .trace_size = 65536};
 	struct cp *cp = calloc(1, sizeof(*cp));
 	const struct routes_hooks hooks = {
 	    .ctx = cp, .neighbour = session_neighbour, .changed = session_routes_changed};
 	struct config_errors errors = {.count = 0};
-	struct memory_error err;
 
 	log_set_level(LOG_LEVEL_ERROR);
 	assert_int_equal(identity_init(), 0);
@@ -40,7 +34,7 @@ static struct cp *cp_make(bool attached)
 	assert_int_equal(routes_init(&cp->rtnl.routes, &hooks), 0);
 	if (!attached)
 		return cp;
-	assert_int_equal(memory_create(&cp->attach.at.memory, &config, &err), 0);
+	memory_lab_create(&cp->attach.at.memory, 2000, 2, 65536);
 	cp->attach.at.wake_fd = eventfd(0, EFD_NONBLOCK);
 	cp->attach.at.worker_fds[0] = eventfd(0, EFD_NONBLOCK);
 	cp->attach.at.worker_fds[1] = eventfd(0, EFD_NONBLOCK);

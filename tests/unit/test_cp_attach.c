@@ -2,7 +2,7 @@
 #include "base/fds.h"
 #include "base/log.h"
 #include "controlplane/attach.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,19 +57,13 @@ static void server_open(struct lab *l)
 
 static struct lab *lab_open(void)
 {
-	const struct memory_config config = {.node_capacity = 64,
-	    .worker_count = 2,
-	    .punt_size = 4096,
-	    .inject_size = 4096,
-	    .trace_size = 4096};
 	struct lab *l = calloc(1, sizeof(*l));
-	struct memory_error err;
 
 	log_set_level(LOG_LEVEL_ERROR);
 	strcpy(l->directory, "/tmp/fairway-test-XXXXXX");
 	assert_non_null(mkdtemp(l->directory));
 	snprintf(l->attach.path, sizeof(l->attach.path), "%s/dp.sock", l->directory);
-	assert_int_equal(memory_create(&l->memory, &config, &err), 0);
+	memory_lab_create(&l->memory, 64, 2, 4096);
 	uv_loop_init(&l->loop);
 	l->client = -1;
 	l->attach.loop = &l->loop;

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/nexthops.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -191,22 +191,16 @@ static const struct kernel_route usual[] = {
 
 static struct lab *lab_open(void)
 {
-	const struct memory_config config = {.node_capacity = 64,
-	    .worker_count = 1,
-	    .punt_size = 4096,
-	    .inject_size = 4096,
-	    .trace_size = 4096};
 	struct lab *l = calloc(1, sizeof(*l));
 	const struct routes_hooks hooks = {
 	    .ctx = l, .neighbour = on_neighbour, .changed = on_changed};
-	struct memory_error err;
 
 	log_set_level(LOG_LEVEL_ERROR);
 	l->hops = calloc(1, sizeof(*l->hops));
 	l->now_ns = NS_PER_S;
 	l->kernel = usual;
 	l->kernel_count = ARRAY_SIZE(usual);
-	assert_int_equal(memory_create(&l->memory, &config, &err), 0);
+	memory_lab_create(&l->memory, 64, 1, 4096);
 	l->memory.egress[3] = (struct egress){.ifindex = 2, .mtu = 1500, .valid = 1};
 	l->memory.locals[0] = (struct local){.at = at("10.0.0.1"), .valid = 1};
 	l->memory.locals[1] = (struct local){.at = at("::"), .valid = 1};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/node_grow.h"
 #include "shm/node_writer.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,14 +13,6 @@
 // the one under way either done or not, no id twice, and no place lost or given out twice.
 
 enum { IDS = 4000, KILLS = 150 };
-
-static const struct memory_config config = {
-    .node_capacity = IDS,
-    .worker_count = 1,
-    .punt_size = 4096,
-    .inject_size = 4096,
-    .trace_size = 4096,
-};
 
 // Shared with the writer that is killed. moment[id]: 0 = not there.
 struct ledger {
@@ -211,13 +203,11 @@ static void test_kill(void **state)
 {
 	struct ledger *l =
 	    mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct memory_error err = {""};
 	struct memory m;
 
 	(void)state;
 	assert_ptr_not_equal(l, MAP_FAILED);
-	if (memory_create(&m, &config, &err))
-		fail_msg("%s", err.text);
+	memory_lab_create(&m, IDS, 1, 4096);
 	for (unsigned round = 1; round <= KILLS; round++) {
 		srand(round * 977);
 		kill_and_check(&m, l, round);
@@ -234,10 +224,8 @@ struct lab {
 
 static void lab_open(struct lab *lab)
 {
-	struct memory_error err = {""};
 
-	if (memory_create(&lab->m, &config, &err))
-		fail_msg("%s", err.text);
+	memory_lab_create(&lab->m, IDS, 1, 4096);
 	assert_int_equal(node_writer_open(&lab->w, &lab->m), 0);
 	for (uint32_t id = 1; id <= 500; id++) {
 		struct node_route r = route_at(id, id);

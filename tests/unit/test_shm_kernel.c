@@ -2,7 +2,7 @@
 // The mirror of the node table that the XDP program reads, here in plain memory, against the table.
 #include "base/random.h"
 #include "shm/kernel_writer.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -28,16 +28,10 @@ static int map_make(enum kernel_map map, const struct kernel_sizes *sizes)
 
 static void open_all(uint32_t limit)
 {
-	const struct memory_config cfg = {.node_capacity = CAPACITY,
-	    .worker_count = 1,
-	    .punt_size = 4096,
-	    .inject_size = 4096,
-	    .trace_size = 4096};
 	struct kernel_sizes sizes;
-	struct memory_error err;
 	int fds[KERNEL_MAP_COUNT];
 
-	assert_int_equal(memory_create(&memory, &cfg, &err), 0);
+	memory_lab_create(&memory, CAPACITY, 1, 4096);
 	assert_int_equal(node_writer_open(&nodes, &memory), 0);
 	sizes = kernel_sizes_for(memory.nodes.header, limit, CPUS);
 	for (int i = 0; i < KERNEL_MAP_COUNT; i++)

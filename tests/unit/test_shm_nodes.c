@@ -2,23 +2,9 @@
 #include "shm/node_chain.h"
 #include "shm/node_writer.h"
 #include "shm/pages.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
-static const struct memory_config config = {
-    .node_capacity = 20000,
-    .worker_count = 2,
-    .punt_size = 65536,
-    .inject_size = 65536,
-    .trace_size = 65536,
-};
-
-static void memory_make(struct memory *m, const struct memory_config *cfg)
-{
-	struct memory_error err = {""};
-
-	if (memory_create(m, cfg, &err))
-		fail_msg("%s", err.text);
-}
+enum { CAPACITY = 20000, WORKERS = 2, RING = 65536 };
 
 // The naive twin: what each id of a small range should have.
 enum { IDS = 12000 };
@@ -125,7 +111,7 @@ static void test_oracle(void **state)
 	struct memory m;
 
 	(void)state;
-	memory_make(&m, &config);
+	memory_lab_create(&m, CAPACITY, WORKERS, RING);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	for (unsigned seed = 1; seed <= 6; seed++) {
 		srand(seed);
@@ -152,7 +138,7 @@ static void walk_while_growing(unsigned max)
 	struct node_writer w;
 	struct memory m;
 
-	memory_make(&m, &config);
+	memory_lab_create(&m, CAPACITY, WORKERS, RING);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	for (uint32_t id = 1; id <= STAY; id++)
 		assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
@@ -222,7 +208,7 @@ static void test_steps_are_small(void **state)
 	uint32_t before;
 
 	(void)state;
-	memory_make(&m, &config);
+	memory_lab_create(&m, CAPACITY, WORKERS, RING);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	for (uint32_t id = 1; id <= NODES; id++) {
 		before = (uint32_t)node_table_state(&m.nodes);
@@ -262,7 +248,7 @@ static void test_refused(void **state)
 	struct memory m;
 
 	(void)state;
-	memory_make(&m, &config);
+	memory_lab_create(&m, CAPACITY, WORKERS, RING);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(facts); i++)
 		assert_int_equal(node_writer_put(&w, facts[i].id, &facts[i].route, 1), -EINVAL);
@@ -285,7 +271,7 @@ static void test_flags_and_keys(void **state)
 
 	(void)state;
 	r.at = endpoint_random(1);
-	memory_make(&m, &config);
+	memory_lab_create(&m, CAPACITY, WORKERS, RING);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	assert_int_equal(node_writer_put(&w, 5, &r, 77), 1);
 	assert_int_equal(node_writer_bind(&w, 5, other), 0);
@@ -316,7 +302,6 @@ static void test_flags_and_keys(void **state)
 // A place of a removed node is given out again only after the workers have passed.
 static void test_places_wait(void **state)
 {
-	struct memory_config small = config;
 	struct node_route r = {.nexthop = 0};
 	struct node_writer w;
 	struct memory m;
@@ -325,8 +310,7 @@ static void test_places_wait(void **state)
 
 	(void)state;
 	r.at = endpoint_random(1);
-	small.node_capacity = 100;
-	memory_make(&m, &small);
+	memory_lab_create(&m, 100, WORKERS, RING);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	quiescent_online(&m.workers[0], 1);
 	do {
@@ -344,15 +328,13 @@ static void test_places_wait(void **state)
 
 static void test_full(void **state)
 {
-	struct memory_config small = config;
 	struct node_route r = {.at = endpoint_from_v4(1, 2)};
 	struct node_entry e;
 	struct node_writer w;
 	struct memory m;
 
 	(void)state;
-	small.node_capacity = 100;
-	memory_make(&m, &small);
+	memory_lab_create(&m, 100, WORKERS, RING);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	for (uint32_t id = 1; id <= 100; id++)
 		assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
@@ -371,19 +353,24 @@ static void test_full(void **state)
 static void test_huge_pages(void **state)
 {
 	enum { NODES = 120000, BYTES = NODES * 64 };
-	struct memory_config large = config;
+	struct memory_config large = {.node_capacity = NODES,
+	    .worker_count = WORKERS,
+	    .punt_size = RING,
+	    .inject_size = RING,
+	    .trace_size = RING};
+	struct memory_error err = {""};
 	struct node_route r = {.at = endpoint_random(1)};
 	struct node_table_header *h;
 	struct node_writer w;
 	struct memory m;
 
 	(void)state;
-	large.node_capacity = NODES;
 	for (int huge = 0; huge < 2; huge++) {
 		uint32_t asked;
 
 		large.huge_pages = huge;
-		memory_make(&m, &large);
+		if (memory_create(&m, &large, &err))
+			fail_msg("%s", err.text);
 		assert_int_equal((uintptr_t)m.nodes.header % HUGE_PAGE, 0);
 		assert_int_equal(m.header->huge_pages, huge && !m.huge_error);
 		assert_int_equal(node_writer_open(&w, &m), 0);

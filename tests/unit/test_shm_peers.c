@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shm/peer_table.h"
-#include "tests/unit/unit.h"
-
-static const struct memory_config config = {
-    .node_capacity = 10,
-    .worker_count = 1,
-    .punt_size = 4096,
-    .inject_size = 4096,
-    .trace_size = 4096,
-};
+#include "tests/unit/memory_lab.h"
 
 struct fixture {
 	struct memory m;
@@ -17,10 +9,8 @@ struct fixture {
 
 static void fixture_open(struct fixture *f)
 {
-	struct memory_error err = {""};
 
-	if (memory_create(&f->m, &config, &err))
-		fail_msg("%s", err.text);
+	memory_lab_create(&f->m, 10, 1, 4096);
 	assert_int_equal(peer_writer_open(&f->w, &f->m), 0);
 }
 

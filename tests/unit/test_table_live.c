@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/table/lookup.h"
 #include "shm/node_writer.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
 #include <pthread.h>
 
@@ -137,22 +137,13 @@ static void churn(struct node_writer *w, const struct scene *s)
 
 static void scene_run(struct scene scene)
 {
-	struct memory_config config = {
-	    .node_capacity = scene.stable + scene.churn,
-	    .worker_count = READERS,
-	    .punt_size = 4096,
-	    .inject_size = 4096,
-	    .trace_size = 4096,
-	};
-	struct memory_error err = {""};
 	struct reader readers[READERS];
 	struct node_writer w;
 	bool done = false;
 	struct memory m;
 
 	srand(11);
-	if (memory_create(&m, &config, &err))
-		fail_msg("%s", err.text);
+	memory_lab_create(&m, scene.stable + scene.churn, READERS, 4096);
 	assert_int_equal(node_writer_open(&w, &m), 0);
 	for (uint32_t id = 1; id <= scene.stable; id++)
 		put(&w, id, 2);

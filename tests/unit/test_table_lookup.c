@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/table/lookup.h"
 #include "shm/node_writer.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/memory_lab.h"
 
 // The bulk look-up beside the single one and beside what was put in.
 
 enum { NODES = 5000 };
 
-static const struct memory_config config = {
-    .node_capacity = NODES,
-    .worker_count = 1,
-    .punt_size = 4096,
-    .inject_size = 4096,
-    .trace_size = 4096,
-};
-
 static void fill(struct memory *m, uint32_t nodes)
 {
-	struct memory_error err = {""};
 	struct node_writer w;
 
-	if (memory_create(m, &config, &err))
-		fail_msg("%s", err.text);
+	memory_lab_create(m, NODES, 1, 4096);
 	assert_int_equal(node_writer_open(&w, m), 0);
 	for (uint32_t id = 1; id <= nodes; id++) {
 		struct node_route r = {.at = endpoint_from_v4(id * 3, (uint16_t)id)};

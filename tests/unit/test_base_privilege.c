@@ -98,12 +98,19 @@ static void calls_are_filtered(void **state)
 	assert_int_equal(WTERMSIG(in_child(traces)), SIGSYS);
 }
 
+static bool become_nobody(struct privilege_user *user, uint64_t keep)
+{
+	struct parse_error error;
+
+	return !privilege_find_user("nobody", user, &error) &&
+	       !privilege_drop(user, keep, keep, &error);
+}
+
 static int drops_all(void)
 {
 	struct privilege_user user;
-	struct parse_error error;
 
-	if (privilege_find_user("nobody", &user, &error) || privilege_drop(&user, 0, 0, &error))
+	if (!become_nobody(&user, 0))
 		return 1;
 	if (getuid() != user.uid || geteuid() != user.uid || getgid() != user.gid)
 		return 2;
@@ -118,8 +125,7 @@ static int keeps_one(void)
 	struct privilege_user user;
 	struct parse_error error;
 
-	if (privilege_find_user("nobody", &user, &error) ||
-	    privilege_drop(&user, keep, keep, &error))
+	if (!become_nobody(&user, keep))
 		return 1;
 	if (privilege_missing(keep | CAP_BIT(CAP_NET_RAW)) != CAP_BIT(CAP_NET_RAW))
 		return 2;
@@ -171,7 +177,7 @@ static int is_no_root(void)
 	struct privilege_user user;
 	struct parse_error error;
 
-	if (privilege_find_user("nobody", &user, &error) || privilege_drop(&user, 0, 0, &error))
+	if (!become_nobody(&user, 0))
 		return 1;
 	return privilege_find_server("no-such-user", &user, &error);
 }

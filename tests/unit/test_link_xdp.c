@@ -14,13 +14,6 @@ static struct xdp_lab lab;
 static struct link one, other;
 static const struct link_ops *const ops = &link_xdp_ops;
 
-static void open_default(void)
-{
-	struct link_config cfg = lab_config(&lab, "fw0");
-
-	lab_link_open(&one, &cfg);
-}
-
 static int close_links(void **state)
 {
 	(void)state;
@@ -187,7 +180,7 @@ static void test_small_buffers(void **state)
 
 	(void)state;
 	lab_ours(&lab, "ip link set fw0 mtu 1500");
-	open_default();
+	lab_link_open_default(&one, &lab);
 	lab_ours(&lab, "ip link set fw0 mtu 9000");
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
 		lab_frame_v4(&f, no_vlan, facts[i].payload);
@@ -214,7 +207,7 @@ static void test_tcp_to_our_port(void **state)
 	int client = lab_their_socket(&lab, AF_INET, SOCK_STREAM);
 
 	(void)state;
-	open_default();
+	lab_link_open_default(&one, &lab);
 	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(listener, 1), 0);
 	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -237,7 +230,7 @@ static void test_udp_of_peer_stack(void **state)
 	struct link_queue *q;
 
 	(void)state;
-	open_default();
+	lab_link_open_default(&one, &lab);
 	setsockopt(companion, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	assert_int_equal(bind(companion, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(connect(sender, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -310,7 +303,7 @@ static void test_vlan_device(void **state)
 	if (!lab.vlans)
 		skip();
 	lab_serve(&lab, 2, "10.9.5.1:9001");
-	open_default();
+	lab_link_open_default(&one, &lab);
 	lab_ours(&lab, "ip link add link fw0 name fw0.5 type vlan id 5; "
 		       "ip addr add 10.9.5.1/24 dev fw0.5; ip link set fw0.5 up");
 	lab_theirs(&lab, "ip link add link fw1 name fw1.5 type vlan id 5; "
@@ -352,7 +345,7 @@ static void test_send_in_place(void **state)
 	uint8_t expected[256];
 
 	(void)state;
-	open_default();
+	lab_link_open_default(&one, &lab);
 	lab_frame_v4(&f, no_vlan, 64);
 	lab_send(&lab, &f);
 	q = lab_take(&one, f.tag, &d);
@@ -380,7 +373,7 @@ static void test_send_copy(void **state)
 	struct dgram d = {0}, big = {.len = 5000}, *list[2] = {&big, &d};
 
 	(void)state;
-	open_default();
+	lab_link_open_default(&one, &lab);
 	lab_frame_v4(&f, no_vlan, 64);
 	memcpy(f.data, "\xff\xff\xff\xff\xff\xff", 6);
 	d.l2 = f.data;
@@ -403,7 +396,7 @@ static void test_send_through_other_link(void **state)
 	(void)state;
 	lab_ours(&lab, "ip link add fw2 type veth peer name fw3; ip link set fw2 up; "
 		       "ip link set fw3 up");
-	open_default();
+	lab_link_open_default(&one, &lab);
 	cfg.index = 2;
 	lab_link_open(&other, &cfg);
 	lab_frame_v4(&f, no_vlan, 64);

@@ -17,13 +17,6 @@ static struct xdp_lab lab;
 static struct link one;
 static const struct link_ops *const ops = &link_xdp_ops;
 
-static void open_default(void)
-{
-	struct link_config cfg = lab_config(&lab, "fw0");
-
-	lab_link_open(&one, &cfg);
-}
-
 static int close_links(void **state)
 {
 	(void)state;
@@ -45,7 +38,7 @@ static void test_served_follows_locals(void **state)
 	struct lab_frame f;
 
 	(void)state;
-	open_default();
+	lab_link_open_default(&one, &lab);
 	lab_frame_v4(&f, no_vlan, 64);
 	to_other_address(&f);
 	lab_send(&lab, &f);
@@ -67,7 +60,7 @@ static void test_interface_changes(void **state)
 	struct lab_frame f;
 
 	(void)state;
-	open_default();
+	lab_link_open_default(&one, &lab);
 	e = lab_egress(&lab, "fw0");
 	assert_non_null(e);
 	assert_int_equal(e->valid, 1);
@@ -185,7 +178,7 @@ static void test_errors(void **state)
 	expect_error("fw0", -ENETDOWN, "ip link set fw0 up");
 	lab_ours(&lab, "ip link set fw0 up");
 	lab_await_carrier("fw0");
-	open_default();
+	lab_link_open_default(&one, &lab);
 	{
 		struct link_config cfg = lab_config(&lab, "fw0");
 		struct link second = {.ops = ops};
@@ -229,7 +222,7 @@ static void test_maintain_unprivileged(void **state)
 	pid_t pid;
 
 	(void)state;
-	open_default();
+	lab_link_open_default(&one, &lab);
 	pid = fork();
 	if (pid == 0) {
 		if (setuid(65534) < 0)

@@ -29,6 +29,14 @@ static bool heard(void *ctx, uint32_t node, struct endpoint *at)
 	return node == 1;
 }
 
+// From now on the relay hears node 1 at `at`, which the caller may change.
+static void hear_at(struct lab *l, struct endpoint *at, const char *text)
+{
+	l->registry.heard_at = heard;
+	l->registry.heard_ctx = at;
+	assert_int_equal(endpoint_parse(text, 0, at), 0);
+}
+
 // Its connection is IPv6, its datagrams are IPv4: they count once the key is proven.
 static void test_two_families(void **state)
 {
@@ -75,9 +83,7 @@ static void test_two_uplinks(void **state)
 	struct endpoint at;
 
 	key_text(key, n.key);
-	l->registry.heard_at = heard;
-	l->registry.heard_ctx = &at;
-	endpoint_parse("203.0.113.1:777", 0, &at);
+	hear_at(l, &at, "203.0.113.1:777");
 	lab_expect(l, "{'observed_addr':'198.51.100.7:4000'}",
 	    "{'type':'register','listen_addr':'203.0.113.1:4000','public_key':'%s'}", key);
 	assert_false(is_from(l, 1, "203.0.113.1"));
@@ -160,9 +166,7 @@ static void test_moved(void **state)
 	struct lab_node n = lab_node(l, 1);
 	struct endpoint at;
 
-	l->registry.heard_at = heard;
-	l->registry.heard_ctx = &at;
-	endpoint_parse("203.0.113.1:777", 0, &at);
+	hear_at(l, &at, "203.0.113.1:777");
 	resolves_to(l, &n, "198.51.100.7:4000");
 	endpoint_parse("203.0.113.1:50001", 0, &l->from);
 	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
@@ -178,9 +182,7 @@ static void test_heard(void **state)
 	struct lab_node a = lab_node(l, 1);
 	struct endpoint at;
 
-	l->registry.heard_at = heard;
-	l->registry.heard_ctx = &at;
-	endpoint_parse("198.51.100.7:777", 0, &at);
+	hear_at(l, &at, "198.51.100.7:777");
 	resolves_to(l, &a, "198.51.100.7:777");
 	endpoint_parse("198.51.100.8:777", 0, &at);
 	resolves_to(l, &a, "198.51.100.7:4000");

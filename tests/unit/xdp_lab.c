@@ -182,6 +182,13 @@ void lab_link_open(struct link *l, const struct link_config *cfg)
 		fail_msg("open: %s", err.text);
 }
 
+void lab_link_open_default(struct link *l, struct xdp_lab *lab)
+{
+	struct link_config cfg = lab_config(lab, "fw0");
+
+	lab_link_open(l, &cfg);
+}
+
 const struct egress *lab_egress(struct xdp_lab *lab, const char *ifname)
 {
 	uint32_t ifindex = if_nametoindex(ifname);

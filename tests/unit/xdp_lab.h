@@ -45,6 +45,8 @@ struct link_config lab_config(struct xdp_lab *lab, const char *spec);
 
 // Opens or fails the test.
 void lab_link_open(struct link *l, const struct link_config *cfg);
+// On our end of the veth pair.
+void lab_link_open_default(struct link *l, struct xdp_lab *lab);
 const struct egress *lab_egress(struct xdp_lab *lab, const char *ifname);
 
 // A frame for us; the tag is unique and ends the frame, so that it is found wherever it surfaces.

@@ -351,7 +351,9 @@ struct network *call_network(struct registry *r, struct call *c)
 	uint16_t id = field_u16(c->in, "network_id");
 	struct network *net = network_find(&r->networks, id);
 
-	if (!net)
+	if (!id)
+		call_fail(c, "%s cannot be used on the backbone network", c->row->type);
+	else if (!net)
 		call_fail(c, "network %u: network not found", id);
 	return net;
 }

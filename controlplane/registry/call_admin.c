@@ -72,7 +72,7 @@ static void do_set_external(struct registry *r, struct call *c)
 	}
 	text_set(&n->external_id, id);
 	save_node(r, n);
-	call_audit(c, "identity.external_id", n->id, 0, "%.100s", id);
+	call_audit(c, "identity.external_id_set", n->id, 0, "%.100s", id);
 	out_int(&c->out, "node_id", n->id);
 	out_text(&c->out, "external_id", id);
 }
@@ -128,6 +128,8 @@ static void do_beacon_register(struct registry *r, struct call *c)
 		call_fail(c, "beacon_id %u already in use by another address", id);
 		return;
 	}
+	if (b->id != id || strcmp(b->addr, addr) != 0)
+		call_audit(c, "beacon.registered", 0, 0, "%u at %s", id, addr);
 	*b = (struct beacon){.id = id, .seen_s = c->t.now_s, .from = c->from};
 	snprintf(b->addr, sizeof(b->addr), "%s", addr);
 	out_int(&c->out, "beacon_id", id);

@@ -92,7 +92,7 @@ static void set_role(struct sync *s, const struct listed *m, uint8_t role)
 {
 	struct member *member = member_find(s->net, m->node->id);
 	struct member *owner = network_owner(s->net);
-	char text[40];
+	char text[EXTERNAL_ID_MAX + 80];
 
 	if (!member || member->role == role)
 		return;
@@ -104,11 +104,12 @@ static void set_role(struct sync *s, const struct listed *m, uint8_t role)
 		owner->role = ROLE_ADMIN;
 		save_member(s->r, s->net, owner);
 	}
-	snprintf(text, sizeof(text), "role %s for", role_name(role));
+	snprintf(text, sizeof(text), "role %.*s: %s → %s (node %u)", EXTERNAL_ID_MAX, m->id,
+	    role_name(member->role), role_name(role), member->node);
 	member->role = role;
 	save_member(s->r, s->net, member);
 	s->updated++;
-	say(s, text, m->id, m->node->id);
+	out_text(&s->call->out, NULL, text);
 }
 
 static void name_node(struct sync *s, struct dir_node *n, const char *name)

@@ -125,11 +125,18 @@ static void name_node(struct registry *r, struct call *c, struct dir_node *n, bo
 {
 	const char *hostname = field_text(c->in, "hostname");
 	const char *refusal = *hostname ? hostname_refusal(hostname) : NULL;
+	char text[NAME_LEN_MAX + 80] = "";
 
 	if (refusal)
-		out_text(&c->out, "hostname_error", refusal);
-	else if (*hostname && sure && directory_set_hostname(&r->nodes, n, hostname))
-		out_text(&c->out, "hostname_error", "already in use");
+		snprintf(text, sizeof(text), "%s", refusal);
+	else if (*hostname && !sure)
+		snprintf(text, sizeof(text),
+		    "hostname \"%s\" not set: a signed registration or set_hostname is required",
+		    hostname);
+	else if (*hostname && directory_set_hostname(&r->nodes, n, hostname))
+		snprintf(text, sizeof(text), "hostname \"%s\" already in use", hostname);
+	if (*text)
+		out_text(&c->out, "hostname_error", text);
 	if (n->hostname)
 		out_text(&c->out, "hostname", n->hostname);
 }
@@ -179,6 +186,8 @@ static void do_register(struct registry *r, struct call *c)
 		n->ratcheted = true;
 		memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
 	}
+	if (!live)
+		n->version = NULL; // it may be another program now
 	if (*version)
 		directory_set_version(&r->nodes, n, version);
 	if (!n->owner && strlen(owner) <= OWNER_LEN_MAX)
@@ -186,7 +195,9 @@ static void do_register(struct registry *r, struct call *c)
 	answer_register(c, n, &place.at);
 	if (!live)
 		fleets_welcome(r, n, &ticket, c->t.unix_s);
-	name_node(r, c, n, !live || c->proven);
+	name_node(r, c, n,
+	    !live || c->proven ||
+		(n->hostname && !strcmp(n->hostname, field_text(c->in, "hostname"))));
 	save_node(r, n);
 	r->count[REGISTRY_REGISTERED]++;
 	call_audit(c, known ? "node.re_registered" : "node.registered", n->id, 0, "%s",
@@ -288,11 +299,6 @@ static void do_set_key_expiry(struct registry *r, struct call *c)
 
 	if (!n)
 		return;
-	if (!in_enterprise_network(r, n)) {
-		call_fail(
-		    c, "enterprise feature: key expiry requires enterprise network membership");
-		return;
-	}
 	if (*text && strcmp(text, "never") != 0) {
 		if (!time_parse(text, &at))
 			call_fail(c, "invalid expires_at: no RFC 3339 time");
@@ -301,6 +307,9 @@ static void do_set_key_expiry(struct registry *r, struct call *c)
 		else if (at - c->t.unix_s > EXPIRY_YEARS_MAX * 366LL * DAY_S)
 			call_fail(c, "invalid expires_at: cannot exceed 10 years");
 	}
+	if (!in_enterprise_network(r, n))
+		call_fail(
+		    c, "enterprise feature: key expiry requires enterprise network membership");
 	if (c->failed)
 		return;
 	n->expires = at;

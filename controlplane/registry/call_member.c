@@ -31,7 +31,7 @@ static void check_invite(struct registry *r, struct call *c)
 	const struct network *net = call_network(r, c);
 	uint32_t inviter = field_u32(c->in, "inviter_id");
 
-	if (!net)
+	if (!net || !needs_enterprise(c, net))
 		return;
 	if (inviter && inviter == field_u32(c->in, "target_node_id"))
 		call_fail(c, "cannot invite yourself");
@@ -87,7 +87,7 @@ static void do_invite(struct registry *r, struct call *c)
 		call_fail(c, rc == -ENOSPC ? "invite inbox full for node %u" : "node %u: no memory",
 		    target);
 	else
-		call_audit(c, "invite.sent", target, net->id, "by node %u", inviter);
+		call_audit(c, "invite.created", target, net->id, "by node %u", inviter);
 }
 
 static bool has_expired(const struct call *c, const struct inbox_entry *e)
@@ -146,7 +146,8 @@ static void do_respond_invite(struct registry *r, struct call *c)
 		return;
 	e = inbox_find(n->inbox, INBOX_INVITE, 0, network);
 	if (!e) {
-		call_fail(c, "no pending invite for node %u to network %u", n->id, network);
+		if (call_network(r, c))
+			call_fail(c, "no pending invite for node %u to network %u", n->id, network);
 		return;
 	}
 	late = has_expired(c, e);
@@ -252,7 +253,8 @@ static void do_transfer(struct registry *r, struct call *c)
 	heir->role = ROLE_OWNER;
 	save_member(r, net, owner);
 	save_member(r, net, heir);
-	call_audit(c, "member.owner", heir->node, net->id, "from node %u", owner->node);
+	call_audit(
+	    c, "network.ownership_transferred", heir->node, net->id, "from node %u", owner->node);
 	out_int(&c->out, "network_id", net->id);
 	out_int(&c->out, "old_owner", owner->node);
 	out_int(&c->out, "new_owner", heir->node);

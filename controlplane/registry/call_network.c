@@ -3,6 +3,7 @@
 #include "controlplane/registry/network_plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,7 +191,7 @@ static void do_rename_network(struct registry *r, struct call *c)
 {
 	struct network *net = call_network(r, c);
 	const char *name = field_text(c->in, "name");
-	char why[160];
+	char why[160], before[NAME_LEN_MAX + 1];
 	int rc;
 
 	if (!net || !call_has_role(r, c, net, ROLE_ADMIN))
@@ -199,13 +200,14 @@ static void do_rename_network(struct registry *r, struct call *c)
 		call_fail(c, "%s", why);
 		return;
 	}
+	snprintf(before, sizeof(before), "%s", net->name);
 	rc = network_rename(&r->networks, net, name);
 	if (rc) {
 		call_fail(c, "network \"%s\" already exists", name);
 		return;
 	}
 	save_network(r, net);
-	call_audit(c, "network.renamed", 0, net->id, "%s", name);
+	call_audit(c, "network.renamed", 0, net->id, "%s, was %s", name, before);
 	out_int(&c->out, "network_id", net->id);
 	out_text(&c->out, "name", name);
 }
@@ -233,7 +235,7 @@ static void do_set_enterprise(struct registry *r, struct call *c)
 	net->enterprise = field_bool(c->in, "enterprise");
 	set_roles(r, net);
 	save_network(r, net);
-	call_audit(c, "network.enterprise", 0, net->id, net->enterprise ? "on" : "off");
+	call_audit(c, "network.enterprise_changed", 0, net->id, net->enterprise ? "on" : "off");
 	out_int(&c->out, "network_id", net->id);
 	out_bool(&c->out, "enterprise", net->enterprise);
 }

@@ -50,8 +50,8 @@ static void do_set_policy(struct registry *r, struct call *c)
 		return;
 	policy_change_apply(net, &change);
 	save_network(r, net);
-	call_audit(c, "network.policy", 0, net->id, "max_members=%u ports=%u", net->max_members,
-	    net->port_count);
+	call_audit(c, "network.policy_changed", 0, net->id, "max_members=%u ports=%u",
+	    net->max_members, net->port_count);
 	out_policy(c, net);
 }
 
@@ -77,7 +77,7 @@ static void do_set_expr(struct registry *r, struct call *c)
 
 	if (!net || !call_has_role(r, c, net, ROLE_ADMIN))
 		return;
-	if (!field) {
+	if (!json_is_object(field) && !json_is_string(field)) {
 		call_fail(c, "expr_policy field is required");
 		return;
 	}
@@ -88,7 +88,8 @@ static void do_set_expr(struct registry *r, struct call *c)
 	free(net->expr_policy);
 	net->expr_policy = json;
 	save_network(r, net);
-	call_audit(c, "network.expr_policy", 0, net->id, json ? "set" : "cleared");
+	call_audit(c, json ? "network.expr_policy_set" : "network.expr_policy_cleared", 0, net->id,
+	    "%s", "");
 	out_int(&c->out, "network_id", net->id);
 	if (!json)
 		out_bool(&c->out, "cleared", true);

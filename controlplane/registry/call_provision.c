@@ -29,9 +29,9 @@ static bool read_roles(struct call *c, struct blueprint *b)
 		int rc = pre_roles_add(&b->pre_roles, id, role_parse(role));
 
 		if (rc == -ENOSPC)
-			call_fail(c, "invalid blueprint: too many roles");
+			call_fail(c, "too many roles");
 		else if (rc)
-			call_fail(c, "invalid blueprint: role \"%.40s\" for \"%.80s\"", role, id);
+			call_fail(c, "invalid role \"%.40s\" for %.80s", role, id);
 		if (rc)
 			return false;
 	}
@@ -45,8 +45,7 @@ static bool needs_others(struct call *c, const json_t *o)
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (json_object_size(json_object_get(o, keys[i]))) {
-			call_fail(
-			    c, "invalid blueprint: %s is not supported by this registry", keys[i]);
+			call_fail(c, "%s is not supported by this registry", keys[i]);
 			return true;
 		}
 	return false;
@@ -57,10 +56,6 @@ static bool read_blueprint(
 {
 	const json_t *o = field_json(c->in, "blueprint"), *policy = json_object_get(o, "policy");
 
-	if (!json_is_object(o)) {
-		call_fail(c, "blueprint is required");
-		return false;
-	}
 	b->roles = json_object_get(o, "roles");
 	b->plan = (struct network_plan){.name = object_text(o, "name"),
 	    .join_rule = object_text(o, "join_rule"),
@@ -118,8 +113,17 @@ static void do_provision(struct registry *r, struct call *c)
 	char text[NAME_LEN_MAX + 40];
 	bool known;
 
-	if (!read_blueprint(r, c, &b, &net))
+	if (!json_is_object(field_json(c->in, "blueprint"))) {
+		call_fail(c, "blueprint is required");
+		return;
+	}
+	if (!read_blueprint(r, c, &b, &net)) {
+		char why[sizeof(c->error)];
+
+		memcpy(why, c->error, sizeof(why));
+		snprintf(c->error, sizeof(c->error), "invalid blueprint: %.200s", why);
 		goto out;
+	}
 	known = net != NULL;
 	// of a new network the policy is applied below, like that of a known one
 	if (!known) {
@@ -170,6 +174,17 @@ static void do_provision_status(struct registry *r, struct call *c)
 		out_close(o, '}');
 	}
 	out_close(o, ']');
+}
+
+static void do_get_webhook(struct registry *r, struct call *c)
+{
+	static const char *const counts[] = {"delivered", "failed", "dropped", "dlq_size"};
+
+	(void)r;
+	out_bool(&c->out, "enabled", false);
+	out_text(&c->out, "url", "");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		out_int(&c->out, counts[i], 0);
 }
 
 static void do_disabled(struct registry *r, struct call *c)
@@ -234,7 +249,7 @@ static void do_unsupported(struct registry *r, struct call *c)
 const struct call_row call_provision_rows[] = {
     {"provision_network", do_provision, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},
     {"get_provision_status", do_provision_status, CALL_ADMIN, NULL, NULL, NULL},
-    {"get_webhook", do_disabled, CALL_ADMIN, NULL, NULL, NULL},
+    {"get_webhook", do_get_webhook, CALL_ADMIN, NULL, NULL, NULL},
     {"get_webhook_dlq", do_no_events, CALL_ADMIN, NULL, NULL, NULL},
     {"get_audit_export", do_disabled, CALL_ADMIN, NULL, NULL, NULL},
     {"get_idp_config", do_unconfigured, CALL_ADMIN, NULL, NULL, NULL},

@@ -184,7 +184,7 @@ bool policy_read(const json_t *field, char **json, char *why, size_t size)
 	if (version != 1)
 		snprintf(
 		    text, sizeof(text), "expr_policy: unsupported version %g (want 1)", version);
-	else if (!json_array_size(json_object_get(o, "rules")))
+	else if (!json_is_array(json_object_get(o, "rules")))
 		snprintf(text, sizeof(text), "expr_policy: at least one rule is required");
 	json_decref(o);
 	return *text ? give_up(json, why, size, text) : true;

@@ -120,7 +120,7 @@ static bool read_agent(struct reader *r, const json_t *o)
 	key = object_text(o, "public_key");
 	refusal = *hostname ? hostname_refusal(hostname) : NULL;
 	if (refusal)
-		snprintf(r->why, sizeof(r->why), "hostname \"%.80s\": %s", hostname, refusal);
+		snprintf(r->why, sizeof(r->why), "\"%.80s\": %s", hostname, refusal);
 	else if (!key_parse(key, a->key))
 		snprintf(
 		    r->why, sizeof(r->why), "public_key \"%.60s\" is not base64 of 32 bytes", key);

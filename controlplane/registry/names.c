@@ -22,19 +22,25 @@ static bool spelled_well(const char *s, size_t len)
 
 const char *hostname_refusal(const char *name)
 {
-	static const char *const reserved[] = {"localhost", "backbone", "broadcast"};
+	static const struct {
+		const char *name, *refusal;
+	} reserved[] = {
+	    {"localhost", "hostname \"localhost\" is reserved"},
+	    {"backbone", "hostname \"backbone\" is reserved"},
+	    {"broadcast", "hostname \"broadcast\" is reserved"},
+	};
 	size_t len = strnlen(name, NAME_LEN_MAX + 1);
 
 	if (len == 0)
-		return "empty";
+		return "hostname required";
 	if (len > NAME_LEN_MAX)
-		return "too long (max 63 chars)";
+		return "hostname too long (max 63 chars)";
 	if (!spelled_well(name, len))
-		return "must be lowercase alphanumeric with hyphens, starting and ending "
+		return "hostname must be lowercase alphanumeric with hyphens, start/end with "
 		       "alphanumeric";
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-		if (!strcmp(name, reserved[i]))
-			return "reserved";
+		if (!strcmp(name, reserved[i].name))
+			return reserved[i].refusal;
 	return NULL;
 }
 

@@ -14,7 +14,7 @@ enum {
 	ECHO_MAX = 80, // bytes of a client's text that an error repeats
 };
 
-// NULL or why it cannot be one.
+// NULL or why it cannot be one, in the words of the daemons' registry.
 const char *hostname_refusal(const char *name);
 // False with the daemons' error text in `why`.
 bool network_name_check(const char *name, char *why, size_t size);

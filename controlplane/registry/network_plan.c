@@ -75,7 +75,8 @@ static bool read_ports(struct call *c, struct policy_change *p, const json_t *li
 		unsigned k = 0;
 
 		if (!(port >= 1 && port <= UINT16_MAX) || port != floor(port)) {
-			call_fail(c, "invalid port number in allowed_ports: %g", port);
+			call_fail(c, "invalid port number in allowed_ports (must be integer "
+				     "1-65535)");
 			return false;
 		}
 		while (k < p->port_count && p->ports[k] != (uint16_t)port)
@@ -89,7 +90,7 @@ static bool read_ports(struct call *c, struct policy_change *p, const json_t *li
 static bool read_max_members(struct call *c, struct policy_change *p, double max, uint32_t members)
 {
 	if (!(max >= 0 && max <= NETWORK_MEMBER_MAX)) {
-		call_fail(c, "invalid max_members: 0 to %d", NETWORK_MEMBER_MAX);
+		call_fail(c, "invalid max_members (must be integer 0-%d)", NETWORK_MEMBER_MAX);
 		return false;
 	}
 	if (max >= 1 && max < members) {

@@ -3,7 +3,8 @@
 
 json_t *object_parse(const void *text, size_t len)
 {
-	json_t *o = json_loadb(text, len, JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY, NULL);
+	json_t *o =
+	    json_loadb(text, len, JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
 	if (json_is_null(o)) {
 		json_decref(o);

@@ -40,20 +40,21 @@ static void skip_space(struct reader *r)
 		r->at++;
 }
 
-// The value by jansson, which says how long it is.
-static json_t *read_any(struct reader *r)
+// The value by jansson, which says how long it is. `flags`: JSON_ALLOW_NUL or 0.
+static json_t *read_any(struct reader *r, size_t flags)
 {
 	json_error_t error;
 	json_t *v = json_loadb(r->at, (size_t)(r->end - r->at),
-	    JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &error);
+	    JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | flags, &error);
 
 	if (v)
 		r->at += error.position;
 	return v;
 }
 
-// A text at its quote, decoded in place: that never makes it longer. NULL: no text.
-static const char *read_text(struct reader *r)
+// A text at its quote, decoded in place: that never makes it longer. With JSON_ALLOW_NUL it ends
+// before a zero. NULL: no text.
+static const char *read_text(struct reader *r, size_t flags)
 {
 	char *start = r->at + 1, *p = start;
 	json_t *decoded;
@@ -65,7 +66,7 @@ static const char *read_text(struct reader *r)
 		r->at = p + 1;
 		return start;
 	}
-	decoded = read_any(r);
+	decoded = read_any(r, flags);
 	if (!json_is_string(decoded)) {
 		json_decref(decoded);
 		return NULL;
@@ -103,7 +104,7 @@ static int read_value(struct reader *r, struct request_field *f)
 {
 	if (*r->at == '"') {
 		f->kind = VALUE_TEXT;
-		f->text = read_text(r);
+		f->text = read_text(r, JSON_ALLOW_NUL);
 		return f->text ? 0 : -EINVAL;
 	}
 	if (read_digits(r, &f->number)) {
@@ -114,7 +115,7 @@ static int read_value(struct reader *r, struct request_field *f)
 	} else if (read_word(r, "false", 5)) {
 		f->kind = VALUE_BOOL;
 	} else if (!read_word(r, "null", 4)) {
-		f->json = read_any(r);
+		f->json = read_any(r, JSON_ALLOW_NUL);
 		f->kind = json_is_number(f->json) ? VALUE_NUMBER : VALUE_OTHER;
 		f->number = json_number_value(f->json);
 		return f->json ? 0 : -EINVAL;
@@ -144,7 +145,7 @@ static struct request_field *field_add(struct request *q)
 // "key": value, and the space behind it.
 static int read_field(struct reader *r)
 {
-	const char *key = *r->at == '"' ? read_text(r) : NULL;
+	const char *key = *r->at == '"' ? read_text(r, 0) : NULL;
 	struct request_field *f;
 	int rc;
 

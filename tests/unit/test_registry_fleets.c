@@ -28,8 +28,8 @@ static void test_errors(void **state)
 	    {"{'fleets':[{'name':'x{[','agents':[]}]}",
 		"line 1: fleet 1: network name must be lowercase alphanumeric with hyphens"},
 	    {"{'fleets':[{'name':'w'},{'name':'x','agents':[\n{'hostname':'A'}]}]}",
-		"line 2: agent 1: hostname \"A\": must be lowercase alphanumeric with hyphens, "
-		"starting and ending alphanumeric"},
+		"line 2: agent 1: \"A\": hostname must be lowercase alphanumeric with hyphens, "
+		"start/end with alphanumeric"},
 	    {"{'fleets':[{'name':'x','agents':[{'publickey':'a'}]}]}",
 		"line 1: agent 1: \"publickey\" is no key here"},
 	    {"{'fleets':[{'name':'x','agents':[{'hostname':'a','public_key':'" KEY_1

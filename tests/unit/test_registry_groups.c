@@ -255,7 +255,7 @@ static void test_policies(void **state)
 	lab_expect(l, "{'max_members':50,'allowed_ports':[7,1001],'description':'d'}",
 	    "{'type':'set_network_policy','network_id':1,'max_members':50,"
 	    "'allowed_ports':[7,1001,7],'description':'d','admin_token':'own'}");
-	lab_refused(l, "invalid port number in allowed_ports: 0",
+	lab_refused(l, "invalid port number in allowed_ports (must be integer 1-65535)",
 	    "{'type':'set_network_policy','network_id':1,'allowed_ports':[0],'admin_token':'adm'}");
 	lab_expect(l, "{'max_members':50,'allowed_ports':[7,1001]}",
 	    "{'type':'get_network_policy','network_id':1}");
@@ -272,6 +272,70 @@ static void test_policies(void **state)
 	    "'admin_token':'adm'}");
 	lab_expect(l, "{'members':{'1':['service']}}",
 	    "{'type':'get_member_tags','network_id':1,'target_node_id':0}");
+}
+
+// What pilotctl shows is what the daemons' registry says.
+static void test_refusals(void **state)
+{
+	static const struct {
+		const char *error, *request;
+	} table[] = {
+	    {"rename_network cannot be used on the backbone network",
+		"{'type':'rename_network','network_id':0,'name':'x','admin_token':'adm'}"},
+	    {"set_network_enterprise cannot be used on the backbone network",
+		"{'type':'set_network_enterprise','enterprise':true,'admin_token':'adm'}"},
+	    {"network 7: network not found",
+		"{'type':'rename_network','network_id':7,'name':'x','admin_token':'adm'}"},
+	    {"enterprise feature: requires enterprise network",
+		"{'type':'invite_to_network','network_id':1,'inviter_id':1,'target_node_id':2,"
+		"'admin_token':'adm'}"},
+	    {"expr_policy field is required",
+		"{'type':'set_expr_policy','network_id':1,'expr_policy':null,'admin_token':'adm'}"},
+	    {"expr_policy field is required",
+		"{'type':'set_expr_policy','network_id':1,'expr_policy':5,'admin_token':'adm'}"},
+	    {"expr_policy: at least one rule is required",
+		"{'type':'set_expr_policy','network_id':1,'expr_policy':{'version':1},"
+		"'admin_token':'adm'}"},
+	    {"invalid expires_at: cannot exceed 10 years",
+		"{'type':'set_key_expiry','node_id':1,'expires_at':'2099-01-01T00:00:00Z',"
+		"'admin_token':'adm'}"},
+	    {"enterprise feature: key expiry requires enterprise network membership",
+		"{'type':'set_key_expiry','node_id':1,'expires_at':'2030-01-01T00:00:00Z',"
+		"'admin_token':'adm'}"},
+	};
+	struct lab *l = *state;
+	struct lab_node a = lab_node(l, 1);
+
+	lab_node(l, 2);
+	lab_expect(l, "{'network_id':1}",
+	    "{'type':'create_network','node_id':1,'name':'plain','admin_token':'adm'}");
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		lab_refused(l, table[i].error, "%s", table[i].request);
+	lab_refused(l, "network 9: network not found",
+	    "{'type':'respond_invite','node_id':1,'network_id':9,'accept':true,'signature':'%s'}",
+	    lab_sign(&a, "respond_invite:1:9"));
+	lab_expect(l, "{'network_id':1}",
+	    "{'type':'set_expr_policy','network_id':1,'expr_policy':{'version':1,'rules':[]},"
+	    "'admin_token':'adm'}");
+}
+
+// A text with a zero in it is a text, up to there.
+static void test_zeros(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node a = lab_node(l, 1), b = lab_node(l, 2);
+	json_t *polled;
+
+	lab_expect(l, "{'status':'delivered'}",
+	    "{'type':'request_handshake','from_node_id':1,'to_node_id':2,"
+	    "'justification':'for \\u0000 work','signature':'%s'}",
+	    lab_sign(&a, "handshake:1:2"));
+	polled = lab_ask(l, "{'type':'poll_handshakes','node_id':2,'signature':'%s'}",
+	    lab_sign(&b, "poll_handshakes:2"));
+	assert_string_equal(
+	    object_text(json_array_get(json_object_get(polled, "requests"), 0), "justification"),
+	    "for ");
+	json_decref(polled);
 }
 
 static void set_tags(struct lab *l, const struct lab_node *n, const char *tags, bool public)
@@ -335,6 +399,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_large_lists, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_invites, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_policies, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_refusals, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_zeros, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_find, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_beacons, lab_open, lab_close),
 	};

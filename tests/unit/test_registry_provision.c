@@ -93,20 +93,25 @@ static void test_wrong_blueprints(void **state)
 		const char *blueprint, *error;
 	} wrong[] = {
 	    {"1", "blueprint is required"},
-	    {"{}", "network name required"},
-	    {"{'name':'x','join_rule':'maybe'}", "invalid join_rule: open, token or invite"},
+	    {"{}", "invalid blueprint: network name required"},
+	    {"{'name':'x','join_rule':'maybe'}",
+		"invalid blueprint: invalid join_rule: open, token or invite"},
 	    {"{'name':'x','join_rule':'token'}",
-		"token required: a token network without one would be open to anyone"},
+		"invalid blueprint: token required: a token network without one would be open to "
+		"anyone"},
 	    {"{'name':'x','policy':{'allowed_ports':[0]}}",
-		"invalid port number in allowed_ports: 0"},
-	    {"{'name':'x','policy':{'max_members':-1}}", "invalid max_members: 0 to 10000"},
+		"invalid blueprint: invalid port number in allowed_ports (must be integer "
+		"1-65535)"},
+	    {"{'name':'x','policy':{'max_members':-1}}",
+		"invalid blueprint: invalid max_members (must be integer 0-10000)"},
 	    {"{'name':'x','roles':[{'external_id':'a','role':'king'}]}",
-		"invalid blueprint: role \"king\" for \"a\""},
+		"invalid blueprint: invalid role \"king\" for a"},
 	    {"{'name':'x','roles':[{'role':'admin'}]}",
-		"invalid blueprint: role \"admin\" for \"\""},
+		"invalid blueprint: invalid role \"admin\" for "},
 	    {"{'name':'x','webhooks':{'audit_url':'https://x'}}",
 		"invalid blueprint: webhooks is not supported by this registry"},
-	    {"{'name':'x','expr_policy':{'version':2}}", "request failed"},
+	    {"{'name':'x','expr_policy':{'version':2}}",
+		"invalid blueprint: expr_policy: unsupported version 2 (want 1)"},
 	};
 	struct lab *l = *state;
 
@@ -131,7 +136,7 @@ static void test_directory(void **state)
 	provide_id(l, b.id, "Bob");
 	lab_expect(l,
 	    "{'type':'directory_sync_ok','updated':1,'disabled':0,'mapped':1,'unmapped':1,"
-	    "'actions':['role admin for Bob (node 2)']}",
+	    "'actions':['role Bob: member → admin (node 2)']}",
 	    "{'type':'directory_sync','network_id':1,'admin_token':'adm','entries':["
 	    "{'external_id':'cleo','role':'admin'},"
 	    "{'external_id':'bob','role':'admin','display_name':'bobs-box'}]}");

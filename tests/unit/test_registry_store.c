@@ -190,13 +190,13 @@ static void test_audit_of_a_network(void **state)
 	restart(l);
 	lab_expect(l,
 	    "{'entries':[{'timestamp':'2027-01-15T08:00:00Z','action':'network.renamed',"
-	    "'network_id':1,'actor':'admin','details':'new'},"
+	    "'network_id':1,'actor':'admin','details':'new, was corp'},"
 	    "{'timestamp':'2027-01-15T08:00:00Z','action':'network.created','network_id':1,"
 	    "'node_id':1,'actor':'admin','details':'corp'}]}",
 	    "{'type':'get_audit_log','network_id':1,'admin_token':'adm'}");
 	lab_expect(l,
 	    "{'entries':[{'timestamp':'2027-01-15T08:00:00Z','action':'network.renamed',"
-	    "'network_id':1,'actor':'admin','details':'new'}]}",
+	    "'network_id':1,'actor':'admin','details':'new, was corp'}]}",
 	    "{'type':'get_audit_log','network_id':1,'limit':1,'admin_token':'adm'}");
 }
 

@@ -17,6 +17,33 @@ static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.
     "notify.sock", "nodes", "nodes.new", "registry.db", "registry.db-wal", "registry.db-shm",
     "registry.db-backup", "registry.token", "registry.pem", NULL};
 
+static const char *const store_files[] = {"", "-wal", "-shm", "-backup", NULL};
+
+// The store's name in `path`, "" if it is elsewhere.
+static const char *store_name(const char *path, const char *store)
+{
+	size_t n = strlen(path);
+
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	return !strncmp(store, path, n) && store[n] == '/' && !strchr(store + n + 1, '/')
+		   ? store + n + 1
+		   : "";
+}
+
+static bool is_ours(const char *file, const char *store)
+{
+	size_t n = strlen(store);
+
+	for (int i = 0; ours[i]; i++)
+		if (!strcmp(ours[i], file))
+			return true;
+	for (int i = 0; n && store_files[i]; i++)
+		if (!strncmp(store, file, n) && !strcmp(store_files[i], file + n))
+			return true;
+	return false;
+}
+
 static int make_directories(const char *path)
 {
 	char part[PATH_MAX];
@@ -34,20 +61,15 @@ static int make_directories(const char *path)
 }
 
 // A name in `path` that is not ours, or "".
-static void find_foreign(const char *path, char *name, size_t size)
+static void find_foreign(const char *path, const char *store, char *name, size_t size)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
 
 	*name = 0;
-	while (dir && !*name && (entry = readdir(dir))) {
-		int i = 0;
-
-		while (ours[i] && strcmp(ours[i], entry->d_name) != 0)
-			i++;
-		if (!ours[i])
+	while (dir && !*name && (entry = readdir(dir)))
+		if (!is_ours(entry->d_name, store))
 			snprintf(name, size, "%s", entry->d_name);
-	}
 	if (dir)
 		closedir(dir);
 }
@@ -82,28 +104,30 @@ static int give_file(const char *file, const struct privilege_user *user, struct
 	return rc;
 }
 
-static int hand_over(const char *path, const struct privilege_user *user, const char *option,
-    struct parse_error *error)
+static int hand_over(const char *path, const char *store, const struct privilege_user *user,
+    const char *option, struct parse_error *error)
 {
 	char file[PATH_MAX], name[NAME_MAX + 1];
-	int rc;
+	int rc = 0;
 
-	find_foreign(path, name, sizeof(name));
+	find_foreign(path, store, name, sizeof(name));
 	if (*name) {
 		parse_error_set(error,
 		    "directory %s holds other things (%s): name one of its own with %s", path, name,
 		    option);
 		return -ENOTEMPTY;
 	}
-	for (int i = 0; ours[i]; i++) {
+	for (int i = 0; ours[i] && !rc; i++) {
 		if (!strcmp(ours[i], ".."))
 			continue;
 		snprintf(file, sizeof(file), "%s/%s", path, ours[i]);
 		rc = give_file(file, user, error);
-		if (rc)
-			return rc;
 	}
-	return 0;
+	for (int i = 0; *store && store_files[i] && !rc; i++) {
+		snprintf(file, sizeof(file), "%s/%s%s", path, store, store_files[i]);
+		rc = give_file(file, user, error);
+	}
+	return rc;
 }
 
 static int fail_foreign(const char *path, const char *option, struct parse_error *error)
@@ -122,9 +146,10 @@ static int fail_writing(const char *path, const char *option, struct parse_error
 	return rc;
 }
 
-int state_open(const char *path, const struct privilege_user *user, const char *option,
-    struct parse_error *error)
+int state_open(const char *path, const char *store, const struct privilege_user *user,
+    const char *option, struct parse_error *error)
 {
+	bool as_root = user && geteuid() == 0;
 	struct stat info;
 	int rc = make_directories(path);
 
@@ -137,16 +162,29 @@ int state_open(const char *path, const struct privilege_user *user, const char *
 		    strerrordesc_np(-rc), option);
 		return rc;
 	}
-	if (user && geteuid() == 0)
-		rc = hand_over(path, user, option, error);
-	else if (info.st_uid != geteuid())
+	if (!as_root && info.st_uid != geteuid())
 		rc = fail_foreign(path, option, error);
 	else if (access(path, W_OK | X_OK))
 		rc = fail_writing(path, option, error);
+	else if (as_root)
+		rc = hand_over(path, store_name(path, store), user, option, error);
 	// whoever may write here could put another socket in the place of ours
 	if (!rc && info.st_mode & (S_IWGRP | S_IWOTH) && chmod(path, info.st_mode & 0755))
 		rc = fail_foreign(path, option, error);
 	return rc;
+}
+
+int state_open_store(
+    const char *store, const struct privilege_user *user, struct parse_error *error)
+{
+	char path[PATH_MAX], *slash;
+
+	snprintf(path, sizeof(path), "%s", store);
+	slash = strrchr(path, '/');
+	if (!slash || slash == path)
+		return 0;
+	*slash = 0;
+	return state_open(path, store, user, "--registry-store", error);
 }
 
 static void fail_busy(int fd, const char *path, struct parse_error *error)

@@ -19,10 +19,14 @@ enum exit_status {
 
 // Creates `path` with mode 0700 and its parents if they are missing; nobody but the owner may write
 // there afterwards. As root, `user` becomes the owner; a directory that holds other things than
-// ours is refused. `user` NULL: whoever we are, and another's directory is refused. `option` is
-// where the path comes from, as "--state".
-int state_open(const char *path, const struct privilege_user *user, const char *option,
-    struct parse_error *error);
+// ours is refused. `user` NULL: whoever we are, and another's directory is refused. `store`: path
+// of the registry's store, whose files are ours if they are there. `option` is where the path comes
+// from, as "--state".
+int state_open(const char *path, const char *store, const struct privilege_user *user,
+    const char *option, struct parse_error *error);
+// The same for the directory that the store is in.
+int state_open_store(
+    const char *store, const struct privilege_user *user, struct parse_error *error);
 
 // Whether a process holds PATH/name, as state_lock() takes it. False if we may not look.
 bool state_is_locked(const char *path, const char *name);

@@ -212,7 +212,7 @@ static int prepare(struct up *up, struct parse_error *error)
 		    "serving as root of this container, without capabilities: it cannot become "
 		    "another user (CAP_SETUID, CAP_SETGID, CAP_CHOWN, and its id)",
 		    kv("user", user.name));
-	rc = state_open(config->state, other, "--state", error);
+	rc = state_open(config->state, config->registry_store, other, "--state", error);
 	if (!rc)
 		rc = registry_prepare(config, other, error);
 	if (rc)

@@ -54,18 +54,11 @@ static void raise_file_limit(uint64_t connections)
 int registry_prepare(
     struct config *config, const struct privilege_user *user, struct parse_error *error)
 {
-	char path[sizeof(config->registry_store)];
-	char *slash;
-	int rc = 0;
+	int rc;
 
 	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED)
 		return 0;
-	memcpy(path, config->registry_store, sizeof(path));
-	slash = strrchr(path, '/');
-	if (slash && slash != path) {
-		*slash = 0;
-		rc = state_open(path, user, "--registry-store", error);
-	}
+	rc = state_open_store(config->registry_store, user, error);
 	raise_file_limit(config->registry_connections);
 	if (!rc && *config->registry_admin_token_file)
 		rc = prepare_token(config, user, error);

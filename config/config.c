@@ -206,28 +206,40 @@ static void check_rules(const struct config *c, const char *file, struct config_
 	if (*c->state != '/')
 		config_error_add(errors, "%s: \"%s\" must be an absolute path",
 		    describe(where, c, "state", file), c->state);
+	else if (*c->registry_store != '/')
+		config_error_add(errors, "%s: \"%s\" must be an absolute path",
+		    describe(where, c, "registry-store", file), c->registry_store);
+}
+
+// A path on the command line is meant from where the command runs.
+static void make_absolute(struct config *config, const char *name, struct config_errors *errors)
+{
+	const struct config_key *key = config_key_find(name);
+	char *path = (char *)config + key->offset, *whole = NULL, *cwd;
+
+	if (!*path || *path == '/' ||
+	    config->origins[key - config_keys].from != CONFIG_FROM_ARGUMENT)
+		return;
+	cwd = getcwd(NULL, 0);
+	if (!cwd || asprintf(&whole, "%s/%s", cwd, path) < 0)
+		config_error_add(errors, "--%s: \"%s\" must be an absolute path here", name, path);
+	else if (strlen(whole) >= key->size)
+		config_error_add(errors, "--%s: \"%s\" is too long: at most %zu characters", name,
+		    whole, key->size - 1);
+	else
+		memcpy(path, whole, strlen(whole) + 1);
+	free(whole);
+	free(cwd);
 }
 
 int config_finish(struct config *config, const char *file, struct config_errors *errors)
 {
 	unsigned before = errors->count;
-	char relative[CONFIG_PATH_MAX];
 
 	if (!*config->state)
 		default_state(config->state, sizeof(config->state));
-	// a directory on the command line is meant from where the command runs
-	if (*config->state != '/' &&
-	    config->origins[config_key_find("state") - config_keys].from == CONFIG_FROM_ARGUMENT) {
-		char *cwd = getcwd(NULL, 0);
-
-		memcpy(relative, config->state, sizeof(relative));
-		if (cwd && snprintf(config->state, sizeof(config->state), "%s/%s", cwd, relative) >=
-			       (int)sizeof(config->state))
-			config_error_add(errors,
-			    "--state: \"%s/%s\" is too long: at most %d characters", cwd, relative,
-			    CONFIG_PATH_MAX - 1);
-		free(cwd);
-	}
+	make_absolute(config, "state", errors);
+	make_absolute(config, "registry-store", errors);
 	if (!config->listen.count)
 		config_set(config, config_key_find("listen"),
 		    has_ip6() ? "[::]:9001" : "0.0.0.0:9001", NULL);

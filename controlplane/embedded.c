@@ -16,20 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int make_directory(
-    const char *store, const struct privilege_user *user, struct parse_error *error)
-{
-	char path[256];
-	char *slash;
-
-	snprintf(path, sizeof(path), "%s", store);
-	slash = strrchr(path, '/');
-	if (!slash || slash == path)
-		return 0;
-	*slash = 0;
-	return state_open(path, user, "--registry-store", error);
-}
-
 // The whole file, to be freed; NULL with the error.
 static char *read_file(const char *path, size_t *len, struct parse_error *error)
 {
@@ -118,7 +104,7 @@ int embedded_open(struct embedded *e, const struct config *config,
 		    first_line_read("registry-admin-token-file", config->registry_admin_token_file,
 			rc.admin_token, sizeof(rc.admin_token), error);
 	if (!status)
-		status = make_directory(config->registry_store, user, error);
+		status = state_open_store(config->registry_store, user, error);
 	if (!status && registry_init(&e->registry, &rc)) {
 		parse_error_set(error, "out of memory for the registry");
 		status = -ENOMEM;

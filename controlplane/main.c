@@ -149,7 +149,7 @@ static int open_state(struct cp *cp, struct parse_error *error)
 		return rc;
 	if (rc)
 		who = &user;
-	rc = state_open(cp->config.state, who, "--state", error);
+	rc = state_open(cp->config.state, cp->config.registry_store, who, "--state", error);
 	if (rc)
 		return rc;
 	rc = state_lock(cp->config.state, "cp.lock", error);

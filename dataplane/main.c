@@ -79,7 +79,7 @@ static int fail(const char *what, int rc)
 static int directory_open(struct dp *dp, const struct privilege_user *user)
 {
 	struct parse_error error;
-	int rc = state_open(dp->config.state, user, "--state", &error);
+	int rc = state_open(dp->config.state, dp->config.registry_store, user, "--state", &error);
 
 	if (rc == 0) {
 		dp->lock = state_lock(dp->config.state, "dp.lock", &error);

@@ -218,12 +218,53 @@ static void hard_links_are_refused(const char *path, const char *file)
 	assert_int_equal(stat(outside, &info), 0);
 	assert_true(info.st_size > 0);
 	if (geteuid() == 0) {
-		assert_int_equal(state_open(path, &nobody, "--state", &error), -EMLINK);
+		assert_int_equal(state_open(path, "", &nobody, "--state", &error), -EMLINK);
 		assert_int_equal(stat(outside, &info), 0);
 		assert_int_equal(info.st_uid, 0);
 		assert_int_equal(chown(path, 0, 0), 0);
 	}
 	unlink(outside);
+}
+
+// What a relay has left in a directory is no hindrance to the next one, whatever its store is
+// called.
+static void state_files(void **state)
+{
+	static const struct {
+		const char *file, *store; // in the directory
+		int rc;
+	} facts[] = {
+	    {"lock", "", 0},
+	    {"registry.db-wal", "", 0},
+	    {"own.db", "own.db", 0},
+	    {"own.db-wal", "own.db", 0},
+	    {"own.db-shm", "own.db", 0},
+	    {"own.db-backup", "own.db", 0},
+	    {"own.db", "", -ENOTEMPTY},
+	    {"own.db", "other.db", -ENOTEMPTY},
+	    {"own.db-journal", "own.db", -ENOTEMPTY},
+	    {"own.db", "deeper/own.db", -ENOTEMPTY},
+	};
+	struct privilege_user nobody = {.uid = 65534, .gid = 65534, .name = "nobody"};
+	char path[64], file[96], store[96];
+	struct parse_error error;
+	struct stat info;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(path, sizeof(path), "/tmp/fw-files-%d", (int)getpid());
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		assert_int_equal(mkdir(path, 0700), 0);
+		snprintf(file, sizeof(file), "%s/%s", path, facts[i].file);
+		snprintf(store, sizeof(store), "%s/%s", path, facts[i].store);
+		close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		assert_int_equal(state_open(path, store, &nobody, "--state", &error), facts[i].rc);
+		assert_int_equal(stat(file, &info), 0);
+		assert_int_equal(info.st_uid, facts[i].rc ? 0 : 65534);
+		unlink(file);
+		rmdir(path);
+	}
 }
 
 static void state_directory(void **state)
@@ -235,9 +276,9 @@ static void state_directory(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "/tmp/fw-state-%d", (int)getpid());
-	assert_int_equal(state_open(path, NULL, "--state", &error), 0);
+	assert_int_equal(state_open(path, "", NULL, "--state", &error), 0);
 	assert_int_equal(chmod(path, 0777), 0);
-	assert_int_equal(state_open(path, NULL, "--state", &error), 0);
+	assert_int_equal(state_open(path, "", NULL, "--state", &error), 0);
 	assert_int_equal(stat(path, &info), 0);
 	assert_int_equal(info.st_mode & 0777, 0755);
 	fd = state_lock(path, "lock", &error);
@@ -260,10 +301,10 @@ static void state_directory(void **state)
 	unlink(file);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 65534, 65534), 0);
-		assert_int_equal(state_open(path, NULL, "--state", &error), -EACCES);
+		assert_int_equal(state_open(path, "", NULL, "--state", &error), -EACCES);
 	}
 	rmdir(path);
-	assert_int_equal(state_open("/proc/no/such", NULL, "--state", &error), -ENOENT);
+	assert_int_equal(state_open("/proc/no/such", "", NULL, "--state", &error), -ENOENT);
 }
 
 static void a_busy_port_names_its_owner(void **state)
@@ -309,6 +350,7 @@ int main(void)
 	    cmocka_unit_test(users),
 	    cmocka_unit_test(who_serves),
 	    cmocka_unit_test(names),
+	    cmocka_unit_test(state_files),
 	    cmocka_unit_test(state_directory),
 	    cmocka_unit_test(a_busy_port_names_its_owner),
 	};

@@ -142,6 +142,7 @@ static const struct {
     {"a: [1\n", "f.yaml:2:1: did not find expected ',' or ']', while parsing a flow sequence (line "
 		"1): check indentation and colons"},
     {"state: relative\n", "f.yaml:1:8: state: \"relative\" must be an absolute path"},
+    {"registry-store: r.db\n", "f.yaml:1:17: registry-store: \"r.db\" must be an absolute path"},
     {"state: \"/a\\0b\"\n", "f.yaml:1:8: state: the value holds a zero byte"},
     // rules between keys
     {"xdp:\n  frames: 5000\n",

@@ -78,7 +78,8 @@ ssize_t fds_receive(int sock, void *message, size_t size, int *fds, unsigned *co
 	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		while (*count)
 			close(fds[--*count]);
-		return -EMSGSIZE;
+		// the control buffer has room for all that may be sent
+		return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : -EMFILE;
 	}
 	return n;
 }

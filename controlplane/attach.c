@@ -155,7 +155,9 @@ static void take_greeting(struct attach *a)
 		a->given_up = true;
 		a->refused(a->ctx, err.text);
 	} else {
-		log_warn("attaching to the data plane failed", kv("reason", (const char *)err.text),
+		log_warn("attaching to the data plane failed",
+		    kv("reason", rc == -EMFILE ? "ulimit -n (LimitNOFILE) is too low"
+					       : (const char *)err.text),
 		    kv_errno(rc));
 	}
 	disconnect(a);

@@ -89,8 +89,29 @@ static int pragma_int(sqlite3 *db, const char *name, int *value)
 	return rc == SQLITE_ROW ? 0 : -EIO;
 }
 
+// Has the machine failed, and not the file?
+static bool is_passing(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_NOMEM:
+	case SQLITE_FULL:
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_IOERR:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int damaged(sqlite3 *db, const char *path, struct parse_error *error)
 {
+	if (is_passing(sqlite3_errcode(db))) {
+		parse_error_set(error, "cannot read %s: %s", path, sqlite3_errmsg(db));
+		return -EIO;
+	}
 	parse_error_set(error,
 	    "%s is damaged (%s): restore a backup (fairway registry backup makes them), or move "
 	    "it away to start with an empty registry",

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,6 +142,30 @@ static void test_others_are_refused(void **state)
 	expect_refusal(l, "newer Fairway");
 }
 
+// Whoever is told that the file is damaged moves it away: descriptors that are short are no damage.
+static void test_what_passes_is_no_damage(void **state)
+{
+	struct lab *l = *state;
+	struct parse_error error = {.text = ""};
+	struct rlimit before, low;
+	int lowest = dup(0), rc;
+
+	close(lowest);
+	attach(l);
+	close_registry(l);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = (struct rlimit){(rlim_t)lowest, before.rlim_max};
+	do {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+		rc = registry_attach(&l->registry, path, l->t, &error);
+		assert_true(rc == 0 || rc == -EIO);
+		assert_null(strstr(error.text, "damaged"));
+		low.rlim_cur++;
+	} while (rc);
+	assert_true(low.rlim_cur > (rlim_t)lowest + 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 // A file of the first version, as it was: nothing is lost, and it is of this version then.
 static void test_older_files_are_migrated(void **state)
 {
@@ -248,6 +273,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_everything_comes_back, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(
+		test_what_passes_is_no_damage, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_others_are_refused, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_audit_of_a_network, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(

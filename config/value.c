@@ -119,14 +119,28 @@ static bool is_plain(const char *text)
 	return true;
 }
 
+static int parse_queues(const char *text, size_t len, uint32_t *queues)
+{
+	char copy[8];
+	uint64_t count;
+
+	if (len >= sizeof(copy))
+		return -ERANGE;
+	memcpy(copy, text, len);
+	copy[len] = 0;
+	if (parse_uint(copy, 1, 64, &count, NULL))
+		return -ERANGE;
+	*queues = (uint32_t)count;
+	return 0;
+}
+
 // IFACE[:QUEUES][,mode=kernel|engine]
 static int add_xdp(
     const struct config_key *key, void *field, const char *text, struct parse_error *error)
 {
 	struct config_link link = {0};
 	const char *name = text + 4, *mode = strchrnul(name, ',');
-	char rest[IFNAMSIZ + 16], *colon;
-	uint64_t queues = 0;
+	const char *end = name + strcspn(name, ":,");
 
 	if (*mode && strcmp(mode, ",mode=kernel") != 0 && strcmp(mode, ",mode=engine") != 0) {
 		parse_error_set(
@@ -134,22 +148,17 @@ static int add_xdp(
 		return -EINVAL;
 	}
 	link.kernel = !strcmp(mode, ",mode=kernel");
-	snprintf(rest, sizeof(rest), "%.*s", (int)(mode - name), name);
-	colon = strchr(rest, ':');
-	if (colon)
-		*colon++ = 0;
-	if (strlen(rest) >= sizeof(link.ifname)) {
+	if ((size_t)(end - name) >= sizeof(link.ifname)) {
 		parse_error_set(error, "\"%s\": interface names have at most %d characters", text,
 		    IFNAMSIZ - 1);
 		return -EINVAL;
 	}
-	memcpy(link.ifname, rest, strlen(rest));
-	if (colon && parse_uint(colon, 1, 64, &queues, NULL)) {
+	memcpy(link.ifname, name, (size_t)(end - name));
+	if (*end == ':' && parse_queues(end + 1, (size_t)(mode - end - 1), &link.queues)) {
 		parse_error_set(error,
 		    "\"%s\": the number of queues must be 1 to 64, or left out for all", text);
 		return -ERANGE;
 	}
-	link.queues = (uint32_t)queues;
 	return append_named(key, field, &link, text, error);
 }
 
@@ -172,22 +181,33 @@ static int add_link(
 	return -EINVAL;
 }
 
+// FIRST or FIRST-LAST. Returns 0 or a negative errno.
+static int parse_range(
+    const char *text, uint64_t min, uint64_t max, uint64_t *first, uint64_t *last)
+{
+	const char *dash = strchrnul(text, '-');
+	char low[16];
+	int rc;
+
+	if (snprintf(low, sizeof(low), "%.*s", (int)(dash - text), text) >= (int)sizeof(low))
+		return -ERANGE;
+	rc = parse_uint(low, min, max, first, NULL);
+	if (rc)
+		return rc;
+	*last = *first;
+	return *dash ? parse_uint(dash + 1, *first, max, last, NULL) : 0;
+}
+
 static int add_cpus(
     const struct config_key *key, void *field, const char *text, struct parse_error *error)
 {
 	uint64_t first, last;
-	char low[16];
-	const char *dash = strchr(text, '-');
 
-	snprintf(low, sizeof(low), "%.*s", dash ? (int)(dash - text) : 15, text);
-	if (parse_uint(low, 0, 1023, &first, NULL) ||
-	    (dash && parse_uint(dash + 1, first, 1023, &last, NULL))) {
+	if (parse_range(text, 0, 1023, &first, &last)) {
 		parse_error_set(error,
 		    "\"%s\" is no core: write a number from 0 to 1023 or a range as 2-5", text);
 		return -EINVAL;
 	}
-	if (!dash)
-		last = first;
 	for (uint32_t cpu = (uint32_t)first; cpu <= last; cpu++) {
 		int rc = append_named(key, field, &cpu, text, error);
 
@@ -267,28 +287,24 @@ static int set_text(
 
 static int set_ports(struct config_ports *field, const char *text, struct parse_error *error)
 {
-	const char *dash = strchr(text, '-');
 	uint64_t first, last;
-	char low[8];
 
 	*field = (struct config_ports){0};
 	if (!strcmp(text, "none"))
 		return 0;
-	snprintf(low, sizeof(low), "%.*s", dash ? (int)(dash - text) : 7, text);
-	if (parse_uint(low, 1, 65535, &first, NULL) ||
-	    (dash && parse_uint(dash + 1, first, 65535, &last, NULL))) {
+	if (parse_range(text, 1, 65535, &first, &last)) {
 		parse_error_set(error,
 		    "\"%s\" is no range of ports: write FIRST-LAST within 1 to 65535, or none",
 		    text);
 		return -EINVAL;
 	}
-	*field = (struct config_ports){(uint16_t)first, (uint16_t)(dash ? last : first)};
+	*field = (struct config_ports){(uint16_t)first, (uint16_t)last};
 	return 0;
 }
 
 static int set_registry(struct config_registry *field, const char *text, struct parse_error *error)
 {
-	*field = (struct config_registry){0};
+	memset(field, 0, sizeof(*field)); // to the last byte: config_compare()
 	if (!strcmp(text, "none"))
 		return 0;
 	if (!strcmp(text, "embedded")) {
@@ -345,7 +361,7 @@ int config_set(struct config *config, const struct config_key *key, const char *
 	case CONFIG_CPUS:
 		return add_cpus(key, field, text, error);
 	}
-	return -EINVAL;
+	abort(); // a key without a type
 }
 
 enum { ITEM_MAX = 144 };

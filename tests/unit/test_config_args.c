@@ -58,6 +58,21 @@ static void wrong_lines(void **state)
 				    "--ttl: \"0\" is out of range: 1 to 255"},
 	    {"--xdp-frames 3000",
 		"--xdp-frames: 3000 is no power of two: write 4096, 8192 or 16384"},
+	    {"--cpus 000000000000005x", "--cpus: \"000000000000005x\" is no core: write a number "
+					"from 0 to 1023 or a range as 2-5"},
+	    {"--cpus 5-2",
+		"--cpus: \"5-2\" is no core: write a number from 0 to 1023 or a range as 2-5"},
+	    {"--gossip-extra-ports 0000080x", "--gossip-extra-ports: \"0000080x\" is no range of "
+					      "ports: write FIRST-LAST within 1 "
+					      "to 65535, or none"},
+	    {"--link xdp:a:0000000000000000000000000008x",
+		"--link: \"xdp:a:0000000000000000000000000008x\": the number of queues must be 1 "
+		"to "
+		"64, or left out for all"},
+	    {"--link xdp:a:", "--link: \"xdp:a:\": the number of queues must be 1 to 64, or left "
+			      "out for all"},
+	    {"--link xdp:sixteen-letters-",
+		"--link: \"xdp:sixteen-letters-\": interface names have at most 15 characters"},
 	    {"--config /no/such",
 		"/no/such: cannot open the configuration: No such file or directory: "
 		"name another with --config"},

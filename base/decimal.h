@@ -14,7 +14,7 @@ static inline const char *decimal_read16(const char *text, char end, uint16_t *v
 	uint32_t value = 0;
 	size_t digits = 0;
 
-	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 6; digits++)
+	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 5; digits++)
 		value = value * 10 + (uint32_t)(text[digits] - '0');
 	if (digits == 0 || text[digits] != end || value > UINT16_MAX)
 		return NULL;

@@ -5,10 +5,11 @@
 #include <string.h>
 
 static const char *json_flag;
+static char value[CONFIG_VALUE_MAX];
 
 static void print_text(const struct config_line *line)
 {
-	char value[512], where[192];
+	char where[192];
 
 	for (const struct config_key *k = config_keys; k->name; k++) {
 		const struct config_origin *origin = &command_config.origins[k - config_keys];
@@ -27,7 +28,6 @@ static void print_text(const struct config_line *line)
 static void print_settings(const struct config_line *line)
 {
 	json_t *keys = json_object();
-	char value[4096];
 
 	for (const struct config_key *k = config_keys; k->name; k++)
 		json_object_set_new(keys, k->name,

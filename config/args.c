@@ -16,14 +16,6 @@ struct arguments {
 	int done;    // 1 after --help or --version
 };
 
-static void option_name(char *out, size_t size, const char *key)
-{
-	snprintf(out, size, "%s", key);
-	for (char *c = out; *c; c++)
-		if (*c == '.')
-			*c = '-';
-}
-
 static bool offers(const struct config_command *command, const struct config_key *key)
 {
 	return command->keys || !strcmp(key->name, "state");
@@ -34,7 +26,7 @@ static const struct config_key *find_key(const struct config_command *command, c
 	char option[64];
 
 	for (const struct config_key *k = config_keys; k->name; k++) {
-		option_name(option, sizeof(option), k->name);
+		config_option_name(option, sizeof(option), k->name);
 		if (offers(command, k) &&
 		    (!strcmp(option, name) || (k->alias && !strcmp(k->alias, name))))
 			return k;
@@ -109,7 +101,7 @@ static void fail_unknown(struct arguments *a, const char *name)
 	for (size_t i = 0; i < config_key_count(); i++) {
 		if (!offers(a->command, &config_keys[i]))
 			continue;
-		option_name(options[i], sizeof(options[i]), config_keys[i].name);
+		config_option_name(options[i], sizeof(options[i]), config_keys[i].name);
 		names[n++] = options[i];
 		if (config_keys[i].alias)
 			names[n++] = config_keys[i].alias;

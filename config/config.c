@@ -98,22 +98,26 @@ void config_defaults(struct config *config)
 	}
 }
 
+enum { WHERE_MAX = 256 };
+
 // "fairway.yaml:3:2: admission.silence", "--admission-silence" or "admission.silence".
 static char *describe(char *out, const struct config *config, const char *name, const char *file)
 {
 	const struct config_key *key = config_key_find(name);
 	const struct config_origin *origin = &config->origins[key - config_keys];
+	char option[64];
 
 	if (origin->from == CONFIG_FROM_FILE) {
-		snprintf(out, 256, "%.128s:%u:%u: %s", file ? file : "?", origin->line,
+		snprintf(out, WHERE_MAX, "%.128s:%u:%u: %s", file ? file : "?", origin->line,
 		    origin->column, name);
 		return out;
 	}
-	snprintf(out, 256, "%s%s", origin->from == CONFIG_FROM_ARGUMENT ? "--" : "", name);
-	if (origin->from == CONFIG_FROM_ARGUMENT)
-		for (char *c = out; *c; c++)
-			if (*c == '.')
-				*c = '-';
+	if (origin->from == CONFIG_FROM_ARGUMENT) {
+		config_option_name(option, sizeof(option), name);
+		snprintf(out, WHERE_MAX, "--%s", option);
+		return out;
+	}
+	snprintf(out, WHERE_MAX, "%s", name);
 	return out;
 }
 
@@ -130,7 +134,7 @@ static bool ports_overlap(const struct config *c, uint16_t *port)
 // What the registry is asked for must be something that it can give.
 static void check_registry(const struct config *c, const char *file, struct config_errors *errors)
 {
-	char where[256];
+	char where[WHERE_MAX];
 
 	if (c->admission.policy == CONFIG_ADMISSION_ANCHORED &&
 	    c->registry.mode == CONFIG_REGISTRY_NONE)
@@ -161,7 +165,7 @@ static void check_http(const struct config *c, const char *file, struct config_e
 {
 	union socket_address address;
 	struct parse_error error;
-	char where[256];
+	char where[WHERE_MAX];
 
 	if (!*c->http_listen)
 		return;
@@ -177,7 +181,7 @@ static void check_http(const struct config *c, const char *file, struct config_e
 static void check_rules(const struct config *c, const char *file, struct config_errors *errors)
 {
 	uint16_t port;
-	char where[256], a[64], b[64];
+	char where[WHERE_MAX], a[64], b[64];
 	unsigned extra = c->gossip.extra_ports.first
 			     ? 1U + c->gossip.extra_ports.last - c->gossip.extra_ports.first
 			     : 0;
@@ -197,10 +201,12 @@ static void check_rules(const struct config *c, const char *file, struct config_
 		    "%s: %u-%u holds port %u, which listen serves: choose others",
 		    describe(where, c, "gossip.extra-ports", file), c->gossip.extra_ports.first,
 		    c->gossip.extra_ports.last, port);
-	if (c->listen.count + extra > 64)
+	if (c->listen.count + extra > CONFIG_LOCAL_MAX)
 		config_error_add(errors,
-		    "%s: %u ports and %u listen addresses are more than the 64 that can be served",
-		    describe(where, c, "gossip.extra-ports", file), extra, c->listen.count);
+		    "%s: %u ports and %u listen addresses are more than the %u that can be served: "
+		    "take fewer ports",
+		    describe(where, c, "gossip.extra-ports", file), extra, c->listen.count,
+		    CONFIG_LOCAL_MAX);
 	check_registry(c, file, errors);
 	check_http(c, file, errors);
 	if (*c->state != '/')

@@ -20,6 +20,8 @@ enum {
 	CONFIG_PEER_MAX = 1024,
 	CONFIG_PATH_MAX = 96, // leaves room for the names of sockets in it (sockaddr_un)
 	CONFIG_KEY_MAX = 48,
+	CONFIG_LOCAL_MAX = 64, // addresses and ports served, gossip's too: LOCAL_MAX of shm/
+	CONFIG_VALUE_MAX = CONFIG_PEER_MAX * 72, // no value is longer as text
 };
 
 // Same values as enum admission_policy in controlplane/admission.h, which controlplane/session.c
@@ -175,6 +177,8 @@ extern const struct config_key config_keys[]; // ends with a NULL name
 size_t config_key_count(void);
 // By name, or NULL.
 const struct config_key *config_key_find(const char *name);
+// "group-key" of the key "group.key": its option, without the dashes before. Returns `out`.
+char *config_option_name(char *out, size_t size, const char *key);
 
 // Every error found, one a line, without a newline at the end:
 // `fairway.yaml:3:16: police.source-rate: "many" is no whole number`
@@ -234,7 +238,8 @@ int config_set(struct config *config, const struct config_key *key, const char *
     struct parse_error *error);
 void config_clear_list(struct config *config, const struct config_key *key);
 bool config_is_list(const struct config_key *key);
-// Value as in the file ("10s", "[xdp:eth0:2]"), at most size - 1 bytes. Returns `out`.
+// Value as in the file ("10s", "[xdp:eth0:2]"), at most size - 1 bytes; CONFIG_VALUE_MAX is enough
+// for all. Returns `out`.
 char *config_format(
     char *out, size_t size, const struct config *config, const struct config_key *key);
 

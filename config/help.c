@@ -49,8 +49,11 @@ static void add_wrapped(struct page *p, size_t column, const char *text)
 				add(p, "%c", text[i]);
 		column += word;
 		text += word;
-		if (*text == ' ' && text++)
-			column++, add(p, " ");
+		if (*text == ' ') {
+			add(p, " ");
+			column++;
+			text++;
+		}
 	}
 	add(p, "\n");
 }
@@ -111,10 +114,7 @@ static void add_key(struct page *p, const struct config_key *key)
 	char name[64], text[512];
 	size_t before = p->len;
 
-	snprintf(name, sizeof(name), "%s", key->alias ? key->alias : key->name);
-	for (char *c = name; *c; c++)
-		if (*c == '.')
-			*c = '-';
+	config_option_name(name, sizeof(name), key->alias ? key->alias : key->name);
 	add(p, "  --%s %s", name, argument_name(key));
 	if (key->value && *key->value)
 		snprintf(text, sizeof(text), "%s (default %s)", key->help, key->value);

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define AT(field) \
@@ -173,6 +174,15 @@ static_assert(sizeof(config_keys) / sizeof(config_keys[0]) - 1 <= CONFIG_KEY_MAX
 size_t config_key_count(void)
 {
 	return sizeof(config_keys) / sizeof(config_keys[0]) - 1;
+}
+
+char *config_option_name(char *out, size_t size, const char *key)
+{
+	snprintf(out, size, "%s", key);
+	for (char *c = out; *c; c++)
+		if (*c == '.')
+			*c = '-';
+	return out;
 }
 
 const struct config_key *config_key_find(const char *name)

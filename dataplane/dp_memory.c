@@ -5,9 +5,12 @@
 #include "dataplane/io/locals.h"
 #include "dataplane/place.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+static_assert((int)CONFIG_LOCAL_MAX == (int)LOCAL_MAX, "what the configuration allows has places");
 
 enum { RING_SIZE = 1 << 20 };
 

@@ -228,6 +228,25 @@ static void changes_are_found(void **state)
 	assert_string_equal(last_change, "cpus");
 }
 
+static void the_longest_value_has_room(void **state)
+{
+	static char text[CONFIG_VALUE_MAX], again[CONFIG_VALUE_MAX];
+	const struct config_key *peers = config_key_find("gossip.peers");
+	char peer[64];
+
+	(void)state;
+	config_defaults(&config);
+	for (unsigned i = 0; i < CONFIG_PEER_MAX; i++) {
+		snprintf(
+		    peer, sizeof(peer), "[2001:db8:1111:2222:3333:4444:5555:%x]:65535", 0x1000 + i);
+		assert_int_equal(config_set(&config, peers, peer, NULL), 0);
+	}
+	config_format(text, sizeof(text), &config, peers);
+	assert_string_equal(text + strlen(text) - 2, "\"]");
+	config_format(again, strlen(text) + 1, &config, peers);
+	assert_string_equal(again, text);
+}
+
 static void help_names_every_key(void **state)
 {
 	static char text[16384];
@@ -236,10 +255,10 @@ static void help_names_every_key(void **state)
 	(void)state;
 	config_help(text, sizeof(text), &with_keys);
 	for (const struct config_key *k = config_keys; k->name; k++) {
-		snprintf(name, sizeof(name), "--%s ", k->alias ? k->alias : k->name);
-		for (char *c = name; *c; c++)
-			if (*c == '.')
-				*c = '-';
+		char option[48];
+
+		config_option_name(option, sizeof(option), k->alias ? k->alias : k->name);
+		snprintf(name, sizeof(name), "--%s ", option);
 		assert_non_null(strstr(text, name));
 	}
 	assert_non_null(strstr(text, "--json"));
@@ -260,6 +279,7 @@ int main(void)
 	    cmocka_unit_test(relative_state_is_from_here),
 	    cmocka_unit_test(values_both_ways),
 	    cmocka_unit_test(changes_are_found),
+	    cmocka_unit_test(the_longest_value_has_room),
 	    cmocka_unit_test(help_names_every_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

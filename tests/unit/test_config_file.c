@@ -156,7 +156,7 @@ static const struct {
 	"others"},
     {"gossip:\n  extra-ports: 10000-10063\n", "f.yaml:2:16: gossip.extra-ports: 64 ports "
 					      "and 1 listen addresses are more than the 64 "
-					      "that can be served"},
+					      "that can be served: take fewer ports"},
     {"admission:\n  policy: anchored\n",
 	"f.yaml:2:11: admission.policy: anchored needs a registry that knows the nodes: "
 	"set registry, or write auto"},

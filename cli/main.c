@@ -36,12 +36,29 @@ void complain(const struct command *self, const char *text)
 	config_complain(name, text);
 }
 
+// What goes into requests must be what JSON can hold.
+static bool all_texts(int argc, char **argv, struct config_errors *errors)
+{
+	for (int i = 1; i < argc; i++) {
+		json_t *text = json_string(argv[i]);
+
+		if (!text)
+			config_error_add(
+			    errors, "argument %d is no UTF-8 text: write it as such", i);
+		json_decref(text);
+	}
+	return !errors->count;
+}
+
 int read_line(const struct command *self, const struct config_command *shape, int argc, char **argv,
     struct config_line *line, int *status)
 {
 	static struct config_errors errors;
-	int rc = config_read(&command_config, shape, argc, argv, line, &errors);
+	int rc = -EINVAL;
 
+	errors = (struct config_errors){0};
+	if (all_texts(argc, argv, &errors))
+		rc = config_read(&command_config, shape, argc, argv, line, &errors);
 	if (rc < 0)
 		complain(self, errors.text);
 	*status = rc < 0 ? EXIT_USAGE : EXIT_OK;

@@ -63,6 +63,8 @@ static void wrong_lines(void **state)
 		"fairway status: there is no option --jsn: did you mean --json?\n"},
 	    {"nodes --limit x", EXIT_USAGE,
 		"fairway nodes: --limit: \"x\" is no whole number from 0 to 4294967295\n"},
+	    {"find finance $(printf '\\377')", EXIT_USAGE,
+		"fairway find: argument 2 is no UTF-8 text: write it as such\n"},
 	    {"registry nodes --limit -1", EXIT_USAGE,
 		"fairway registry: --limit: \"-1\" is no whole number from 0 to 4294967295\n"},
 	    {"find x --network 0", EXIT_USAGE,

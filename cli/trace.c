@@ -130,6 +130,11 @@ static int take_event(struct tracer *t, const json_t *event)
 	return t->file ? save_event(t, event, payload, captured) : 0;
 }
 
+static void fail_write(int rc)
+{
+	fprintf(stderr, "fairway trace: cannot write %s: %s\n", write_path, strerrordesc_np(-rc));
+}
+
 static int follow(struct tracer *t, struct client *client)
 {
 	uint64_t end = t->seconds ? clock_mono_ns() + t->seconds * NS_PER_S : UINT64_MAX;
@@ -156,8 +161,7 @@ static int follow(struct tracer *t, struct client *client)
 		fflush(stdout);
 	}
 	if (rc)
-		fprintf(stderr, "fairway trace: cannot write %s: %s\n", write_path,
-		    strerrordesc_np(-rc));
+		fail_write(rc);
 	return rc ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -216,8 +220,10 @@ int run_trace(const struct command *self, int argc, char **argv)
 		}
 	}
 	status = trace_relay(&t);
-	if (t.file && fclose(t.file) && status == EXIT_OK)
+	if (t.file && fclose(t.file) && status == EXIT_OK) {
+		fail_write(-errno);
 		status = EXIT_FAILED;
+	}
 	if (status == EXIT_OK)
 		fprintf(stderr, "%llu datagrams, %llu left out because this could not keep up\n",
 		    (unsigned long long)t.shown, (unsigned long long)t.lost);

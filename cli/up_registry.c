@@ -13,13 +13,30 @@
 
 enum { FILES_BESIDE = 256 };
 
+// Returns 0 or a negative errno.
+static int copy_token(const char *path, const char *token, const struct privilege_user *user)
+{
+	size_t len = strlen(token);
+	int fd, rc = 0;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	errno = ENOSPC; // what a short write means
+	if (write(fd, token, len) != (ssize_t)len || fchown(fd, user->uid, user->gid))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 // Whether it is one is said before anything starts; a copy is for the user who serves.
 static int prepare_token(
     struct config *config, const struct privilege_user *user, struct parse_error *error)
 {
 	char token[256], path[sizeof(config->registry_admin_token_file)];
-	int fd, rc = first_line_read("registry-admin-token-file", config->registry_admin_token_file,
-		    token, sizeof(token), error);
+	int rc = first_line_read("registry-admin-token-file", config->registry_admin_token_file,
+	    token, sizeof(token), error);
 
 	if (rc == -ENOENT)
 		parse_error_set(error,
@@ -30,14 +47,12 @@ static int prepare_token(
 	if (rc || !user)
 		return rc;
 	snprintf(path, sizeof(path), "%s/registry.token", config->state);
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, token, strlen(token)) < 0 || fchown(fd, user->uid, user->gid)) {
-		rc = -errno;
-		parse_error_set(error, "%s: %s", path, strerror(-rc));
-	}
-	if (fd >= 0)
-		close(fd);
+	rc = copy_token(path, token, user);
+	if (rc)
+		parse_error_set(error,
+		    "cannot copy the administrator's token to %s: %s: name another directory with "
+		    "--state",
+		    path, strerrordesc_np(-rc));
 	memcpy(config->registry_admin_token_file, path, sizeof(path));
 	return rc;
 }

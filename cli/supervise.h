@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/notify.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,18 +26,18 @@ struct child {
 	char **argv;
 	uint64_t caps; // ambient capabilities it gets
 
-	pid_t pid;	       // 0 = not running
-	bool ready;	       // since its last start
-	bool started_once;     // was ready at least once
-	uint64_t started_ns;   // CLOCK_MONOTONIC
-	uint64_t restart_ns;   // when to start it again; 0 = not waiting
-	uint64_t kill_ns;      // when SIGKILL follows; 0 = not asked to stop
-	unsigned failures;     // starts in a row that did not become ready
-	unsigned short_runs;   // runs in a row that ended within RUN_GOOD_NS
-	uint64_t backoff_ns;   // the next one
-	char status[256];      // its last STATUS
-	int memory;	       // descriptor it asked us to keep, -1 = none
-	char memory_name[256]; // under this name
+	pid_t pid;			   // 0 = not running
+	bool ready;			   // since its last start
+	bool started_once;		   // was ready at least once
+	uint64_t started_ns;		   // CLOCK_MONOTONIC
+	uint64_t restart_ns;		   // when to start it again; 0 = not waiting
+	uint64_t kill_ns;		   // when SIGKILL follows; 0 = not asked to stop
+	unsigned failures;		   // starts in a row that did not become ready
+	unsigned short_runs;		   // runs in a row that ended within RUN_GOOD_NS
+	uint64_t backoff_ns;		   // the next one
+	char status[NOTIFY_TEXT_MAX];	   // its last STATUS
+	int memory;			   // descriptor it asked us to keep, -1 = none
+	char memory_name[NOTIFY_TEXT_MAX]; // under this name
 };
 
 struct supervisor {

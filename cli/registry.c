@@ -83,18 +83,14 @@ static void add_time(json_t *entry)
 // Tables hold texts.
 static void add_texts(json_t *list)
 {
-	size_t i, k;
-	json_t *entry, *tag;
+	size_t i;
+	json_t *entry;
 
 	json_array_foreach(list, i, entry)
 	{
-		char text[400] = "";
-		size_t len = 0;
+		char text[400];
 
-		json_array_foreach(json_object_get(entry, "tags"), k, tag) if (len < sizeof(text))
-		    len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", k ? "," : "",
-			json_string_value(tag));
-		if (*text)
+		if (*format_texts(text, sizeof(text), json_object_get(entry, "tags"), ","))
 			json_object_set_new(entry, "tags_text", json_string(text));
 		add_time(entry);
 	}

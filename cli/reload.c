@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/commands.h"
+#include "cli/table.h"
 
 #include <stdio.h>
 
@@ -7,14 +8,10 @@
 
 static void print_keys(const char *what, const json_t *keys)
 {
-	size_t i;
-	json_t *key;
+	char text[4096];
 
-	if (!json_array_size(keys))
-		return;
-	printf("%s:", what);
-	json_array_foreach(keys, i, key) printf(" %s", json_string_value(key));
-	putchar('\n');
+	if (*format_texts(text, sizeof(text), keys, " "))
+		printf("%s: %s\n", what, text);
 }
 
 int run_reload(const struct command *self, int argc, char **argv)

@@ -13,16 +13,9 @@ static void print_line(const char *label, const char *text)
 
 static void print_joined(const char *label, const json_t *list)
 {
-	const json_t *item;
-	size_t i;
+	char text[1024];
 
-	printf("%-14s ", label);
-	json_array_foreach(list, i, item)
-	{
-		printf(
-		    "%s%s", i ? ", " : "", json_string_value(item) ? json_string_value(item) : "?");
-	}
-	printf("%s\n", json_array_size(list) ? "" : "-");
+	print_line(label, *format_texts(text, sizeof(text), list, ", ") ? text : "-");
 }
 
 static void print_process(const char *label, const json_t *process)

@@ -83,9 +83,21 @@ char *format_cell(char *out, const json_t *value, enum cell cell)
 	return out;
 }
 
-static int cell_width(const char *text)
+char *format_texts(char *out, size_t size, const json_t *list, const char *separator)
 {
-	return (int)strlen(text);
+	size_t len = 0, i;
+	const json_t *item;
+
+	*out = 0;
+	json_array_foreach(list, i, item)
+	{
+		const char *text = json_string_value(item);
+
+		if (len < size)
+			len += (size_t)snprintf(
+			    out + len, size - len, "%s%s", i ? separator : "", text ? text : "?");
+	}
+	return out;
 }
 
 void table_print(FILE *out, const struct column *columns, const json_t *list)
@@ -96,10 +108,10 @@ void table_print(FILE *out, const struct column *columns, const json_t *list)
 	size_t i;
 
 	for (; columns[count].title; count++) {
-		widths[count] = cell_width(columns[count].title);
+		widths[count] = (int)strlen(columns[count].title);
 		json_array_foreach(list, i, row)
 		{
-			int width = cell_width(format_cell(
+			int width = (int)strlen(format_cell(
 			    text, json_object_get(row, columns[count].key), columns[count].cell));
 
 			if (width > widths[count])

@@ -31,6 +31,10 @@ char *format_age(char *out, double seconds);
 // Text of one member, as a cell.
 char *format_cell(char *out, const json_t *value, enum cell cell);
 
+// The texts of `list`, one behind the other; what is no text is "?". At most size - 1 bytes, cut at
+// the end if need be. Returns `out`.
+char *format_texts(char *out, size_t size, const json_t *list, const char *separator);
+
 // A member, or the fall-back if it is missing or of another type.
 const char *member_text(const json_t *object, const char *key, const char *fallback);
 uint64_t member_count(const json_t *object, const char *key);

@@ -3,6 +3,7 @@
 #include "base/notify.h"
 #include "cli/commands.h"
 #include "cli/supervise.h"
+#include "cli/table.h"
 #include "cli/up_registry.h"
 #include "cli/up_start.h"
 
@@ -24,7 +25,6 @@ static const struct config_command up_shape = {
 };
 
 struct up {
-	const struct command *self;
 	int argc;
 	char **argv;
 	const char *program; // as the user calls us
@@ -34,20 +34,6 @@ struct up {
 	char paths[CHILD_COUNT][PATH_MAX];
 	char notify_path[CONFIG_PATH_MAX + 16];
 };
-
-static void join(char *out, size_t size, const json_t *list)
-{
-	size_t len = 0, i;
-	json_t *item;
-
-	*out = 0;
-	json_array_foreach(list, i, item)
-	{
-		if (len < size)
-			len += (size_t)snprintf(out + len, size - len, "%s%s", i ? "," : "",
-			    json_string_value(item) ? json_string_value(item) : "?");
-	}
-}
 
 // What the relay itself says it serves; the configuration if it does not answer.
 static void describe(const struct up *up, char *listen, char *links, size_t size)
@@ -63,8 +49,8 @@ static void describe(const struct up *up, char *listen, char *links, size_t size
 		client_close(&client);
 	}
 	if (status) {
-		join(listen, size, json_object_get(status, "listen"));
-		join(links, size, json_object_get(status, "links"));
+		format_texts(listen, size, json_object_get(status, "listen"), ",");
+		format_texts(links, size, json_object_get(status, "links"), ",");
 		json_decref(status);
 	}
 	for (uint32_t i = 0; !*listen && i < up->config.listen.count && len < size; i++) {
@@ -93,8 +79,7 @@ static void log_list(const char *message, const json_t *result, const char *name
 {
 	char text[512];
 
-	join(text, sizeof(text), json_object_get(result, name));
-	if (*text)
+	if (*format_texts(text, sizeof(text), json_object_get(result, name), ","))
 		log_info(message, kv("keys", text));
 }
 
@@ -134,7 +119,8 @@ static void reload(void *context)
 // The child reads the same file and command line, and the directory that we settled on.
 static char **child_argv(const struct up *up, enum child_kind kind, char *path)
 {
-	char **argv = calloc((size_t)up->argc + 9, sizeof(*argv));
+	enum { ARGUMENTS_ADDED = 8 };
+	char **argv = calloc((size_t)up->argc + ARGUMENTS_ADDED + 1, sizeof(*argv));
 	int n = 0;
 
 	if (!argv)
@@ -250,7 +236,6 @@ int run_up(const struct command *self, int argc, char **argv)
 	int rc;
 
 	supervisor_block_signals();
-	up.self = self;
 	up.argc = argc;
 	up.argv = argv;
 	up.program = argv[-1];

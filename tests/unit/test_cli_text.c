@@ -51,6 +51,24 @@ static void ages(void **state)
 		assert_string_equal(format_age(text, facts[i].seconds), facts[i].text);
 }
 
+static void texts_in_a_row(void **state)
+{
+	static const struct {
+		const char *list, *text;
+	} facts[] = {{"[]", ""}, {"[\"a\"]", "a"}, {"[\"a\",\"b\"]", "a, b"},
+	    {"[\"a\",1,\"\"]", "a, ?, "}, {"[\"123456\",\"789\"]", "123456, 7"}};
+	char text[10];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		json_t *list = json_loads(facts[i].list, 0, NULL);
+
+		assert_string_equal(format_texts(text, sizeof(text), list, ", "), facts[i].text);
+		json_decref(list);
+	}
+	assert_string_equal(format_texts(text, sizeof(text), NULL, ","), "");
+}
+
 static void tables(void **state)
 {
 	static const struct column columns[] = {{"node", "node", CELL_TEXT},
@@ -222,6 +240,7 @@ int main(void)
 	    cmocka_unit_test(counts),
 	    cmocka_unit_test(short_numbers),
 	    cmocka_unit_test(ages),
+	    cmocka_unit_test(texts_in_a_row),
 	    cmocka_unit_test(tables),
 	    cmocka_unit_test(datagrams),
 	    cmocka_unit_test(garbage_decodes),

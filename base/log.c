@@ -209,7 +209,6 @@ void log_write(struct log_site *site, enum log_level level, const char *message,
 		all[n++] = log_field_uint("suppressed", suppressed);
 	n = log_line(line, sizeof(line), log_format, clock_real_ns(), all, n);
 	// Nothing can be done about a log that cannot be written.
-	if (write(log_fd, line, n) < 0)
-		errno = saved;
+	(void)!write(log_fd, line, n);
 	errno = saved;
 }

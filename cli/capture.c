@@ -5,9 +5,15 @@
 #include "wire/pcapng.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 
-enum { HEADERS_MAX = IPV6_HEADER_SIZE + UDP_HEADER_SIZE, CAPTURED_MAX = 512, BLOCK_MAX = 2048 };
+enum {
+	HEADERS_MAX = IPV6_HEADER_SIZE + UDP_HEADER_SIZE,
+	CAPTURED_MAX = 512,
+	BLOCK_MAX = 2048,
+	TIME_TO_LIVE = 64,
+};
 
 int capture_open(FILE **file, const char *path)
 {
@@ -48,13 +54,14 @@ static size_t build_headers(uint8_t *p, const struct captured *d)
 	size_t at = IPV4_HEADER_SIZE;
 
 	if (d->from.any.sa_family == AF_INET && d->to.any.sa_family == AF_INET) {
-		ipv4_build(p, udp_len, d->from.v4.sin_addr.s_addr, d->to.v4.sin_addr.s_addr, 64, 0);
+		ipv4_build(p, udp_len, d->from.v4.sin_addr.s_addr, d->to.v4.sin_addr.s_addr,
+		    TIME_TO_LIVE, 0);
 	} else {
 		uint8_t from[16], to[16];
 
 		to_v6(&d->from, from);
 		to_v6(&d->to, to);
-		ipv6_build(p, udp_len, from, to, 64);
+		ipv6_build(p, udp_len, from, to, TIME_TO_LIVE);
 		at = IPV6_HEADER_SIZE;
 	}
 	udp_build(p + at, ntohs(d->from.v4.sin_port), ntohs(d->to.v4.sin_port), udp_len, 0);

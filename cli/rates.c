@@ -2,10 +2,9 @@
 #include "cli/rates.h"
 
 #include "cli/table.h"
+#include "shm/counters.h"
 
 #include <stdlib.h>
-
-enum { DROPS_MAX = 64 };
 
 void sample_free(struct sample *sample)
 {
@@ -101,14 +100,14 @@ static int compare_drops(const void *a, const void *b)
 
 json_t *top_drops(const struct sample *before, const struct sample *now, double seconds, size_t max)
 {
-	struct drop_rate drops[DROPS_MAX];
+	struct drop_rate drops[DROP_COUNT];
 	json_t *was = json_object_get(before->stats, "drops"), *list = json_array(), *value;
 	const char *name;
 	size_t n = 0;
 
 	json_object_foreach(json_object_get(now->stats, "drops"), name, value)
 	{
-		if (n == DROPS_MAX || !json_integer_value(value))
+		if (n == DROP_COUNT || !json_integer_value(value))
 			continue;
 		drops[n].name = name;
 		drops[n].count = (uint64_t)json_integer_value(value);
@@ -164,7 +163,7 @@ json_t *rates_json(const struct sample *before, const struct sample *now)
 		    rates, name, json_real(member_rate(was, counters, name, seconds)));
 	}
 	return json_pack("{s:f,s:o,s:o,s:o,s:I,s:I}", "seconds", seconds, "rates", rates, "workers",
-	    worker_rates(before, now), "drops", top_drops(before, now, seconds, DROPS_MAX), "nodes",
-	    (json_int_t)member_count(now->status, "nodes"), "nodes_remote",
+	    worker_rates(before, now), "drops", top_drops(before, now, seconds, DROP_COUNT),
+	    "nodes", (json_int_t)member_count(now->status, "nodes"), "nodes_remote",
 	    (json_int_t)member_count(now->status, "nodes_remote"));
 }

@@ -133,17 +133,12 @@ int screen_wait(const struct screen *screen, int milliseconds)
 	struct pollfd fd = {screen->terminal ? STDIN_FILENO : -1, POLLIN, 0};
 	unsigned char key;
 
+	if (!ended && !resized && poll(&fd, 1, milliseconds) > 0)
+		return read(STDIN_FILENO, &key, 1) == 1 ? key : SCREEN_END;
 	if (ended)
-		return -1;
-	if (resized) {
-		resized = 0;
-		return 1;
-	}
-	if (poll(&fd, 1, milliseconds) < 0) {
-		resized = 0;
-		return ended ? -1 : 1;
-	}
-	if (!fd.revents)
-		return ended ? -1 : 0;
-	return read(STDIN_FILENO, &key, 1) == 1 ? key : -1;
+		return SCREEN_END;
+	if (!resized)
+		return SCREEN_TIME;
+	resized = 0;
+	return SCREEN_RESIZED;
 }

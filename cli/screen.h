@@ -27,6 +27,10 @@ void screen_line(struct screen *screen, bool bold, const char *format, ...)
 // Rows that are left.
 int screen_left(const struct screen *screen);
 void screen_show(struct screen *screen);
-// Waits; returns the key that was pressed, 0 when the time is over, -1 when asked to end (SIGINT,
-// SIGTERM), and 1 when the size changed.
+enum {
+	SCREEN_END = -1, // asked to (SIGINT, SIGTERM, SIGHUP), or the terminal is gone
+	SCREEN_TIME = 0, // it is over
+	SCREEN_RESIZED = 256,
+};
+// Waits; returns the byte of the key that was pressed, or one of the above.
 int screen_wait(const struct screen *screen, int milliseconds);

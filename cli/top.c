@@ -196,9 +196,9 @@ static bool pause_or_quit(struct watch *w, uint64_t interval_ns)
 		uint64_t at = clock_mono_ns();
 		int key = screen_wait(&w->screen, at < end ? (int)((end - at) / NS_PER_MS) + 1 : 0);
 
-		if (key < 0 || key == 'q' || key == 'Q')
+		if (key == SCREEN_END || key == 'q' || key == 'Q')
 			return true;
-		if (key == 1 && w->shown && !json_flag)
+		if (key == SCREEN_RESIZED && w->shown && !json_flag)
 			draw(&w->screen, &w->before, &w->now, &w->links);
 		if (clock_mono_ns() >= end)
 			return false;

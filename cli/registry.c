@@ -2,23 +2,14 @@
 #include "cli/registry.h"
 
 #include "cli/commands.h"
+#include "cli/registry_files.h"
 #include "cli/table.h"
-#include "cli/up_start.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 // fairway registry SUBCOMMAND, fairway networks, fairway find.
-
-enum { TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
 
 static const char *json_flag, *limit_text, *after_text, *network_text, *node_text, *store_text,
     *lines_flag, *since_text;
@@ -241,135 +232,6 @@ static int show_status(const struct command *self)
 	return EXIT_OK;
 }
 
-static int fail_file(const struct command *self, const char *path)
-{
-	char text[PATH_MAX + 128];
-
-	snprintf(text, sizeof(text), "%s: %s%s", path, strerrordesc_np(errno),
-	    errno == EEXIST ? ": nothing is overwritten, name another" : "");
-	complain(self, text);
-	return EXIT_FAILED;
-}
-
-// A new file that only its owner reads, or -1.
-static int create_file(const char *path)
-{
-	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-}
-
-static int make_token(const struct command *self, const char *path)
-{
-	uint8_t bytes[TOKEN_BYTES];
-	char text[2 * TOKEN_BYTES + 2];
-	int fd;
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return fail_file(self, "getrandom");
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(text + 2 * i, 4, "%02x\n", bytes[i]);
-	fd = create_file(path);
-	if (fd < 0 || write(fd, text, sizeof(text) - 1) != (ssize_t)sizeof(text) - 1)
-		return fail_file(self, path);
-	close(fd);
-	if (json_flag) {
-		print_json(json_pack("{s:s}", "token_file", path));
-		return EXIT_OK;
-	}
-	printf("%s holds a new token: start with --registry embedded "
-	       "--registry-admin-token-file %s,\nand give it to administrators (pilotctl reads "
-	       "PILOT_ADMIN_TOKEN)\n",
-	    path, path);
-	return EXIT_OK;
-}
-
-// Into the new file `out`.
-static int copy_file(const char *from, int out)
-{
-	int in = open(from, O_RDONLY | O_CLOEXEC);
-	ssize_t n = in < 0 ? -1 : 1;
-
-	while (n > 0)
-		n = copy_file_range(in, NULL, out, NULL, 1 << 24, 0);
-	if (n == 0 && fsync(out))
-		n = -1;
-	if (in >= 0)
-		close(in);
-	return n < 0 ? -errno : 0;
-}
-
-// Waits for the copy that the relay makes beside its store, where it may write; its path into
-// `from`. Returns the exit status.
-static int await_copy(const struct command *self, char *from, size_t size)
-{
-	json_t *result, *copy;
-	int status;
-
-	result = ask(self, json_pack("{s:s}", "request", "registry-backup"), &status);
-	while (result && !strcmp(member_text(json_object_get(result, "backup"), "state",
-				     member_text(result, "state", "")),
-			     "running")) {
-		json_decref(result);
-		usleep(BACKUP_POLL_MS * 1000);
-		result = ask(self, json_pack("{s:s}", "request", "registry-status"), &status);
-	}
-	if (!result)
-		return status;
-	copy = json_object_get(result, "backup");
-	snprintf(from, size, "%s", member_text(copy, "path", ""));
-	if (strcmp(member_text(copy, "state", ""), "done") != 0) {
-		complain(self, member_text(copy, "error", "failed"));
-		json_decref(result);
-		return EXIT_FAILED;
-	}
-	json_decref(result);
-	return EXIT_OK;
-}
-
-static int make_backup(const struct command *self, const char *to)
-{
-	char from[400];
-	int out = create_file(to), status, rc;
-
-	if (out < 0)
-		return fail_file(self, to);
-	status = await_copy(self, from, sizeof(from));
-	if (status == EXIT_OK) {
-		rc = copy_file(from, out);
-		unlink(from);
-		errno = -rc;
-		status = rc ? fail_file(self, to) : EXIT_OK;
-	}
-	close(out);
-	if (status != EXIT_OK)
-		unlink(to);
-	else if (json_flag)
-		print_json(json_pack("{s:s}", "backup", to));
-	else
-		printf("%s is a copy of the registry: to restore it, stop the relay and put it in "
-		       "the store's place\n",
-		    to);
-	return status;
-}
-
-// The control plane's program does it, while no relay runs there.
-static int run_import(const struct command *self, const char *file)
-{
-	struct parse_error error;
-	char path[PATH_MAX], store[sizeof(command_config.registry_store)];
-	int fd = program_open("fairway-cp", path, sizeof(path), &error);
-	char *const argv[] = {path, (char *)"--registry-import", (char *)file, (char *)"--state",
-	    command_config.state, (char *)"--registry-store", store, NULL};
-
-	if (fd < 0) {
-		complain(self, error.text);
-		return EXIT_FAILED;
-	}
-	snprintf(
-	    store, sizeof(store), "%s", store_text ? store_text : command_config.registry_store);
-	execv(path, argv);
-	return fail_file(self, path);
-}
-
 static const struct list *find_list(const char *name)
 {
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -430,11 +292,11 @@ int run_registry(const struct command *self, int argc, char **argv)
 		return EXIT_USAGE;
 	what = line.operand_count ? line.operands[0] : "status";
 	if (line.operand_count == 2 && !strcmp(what, "backup"))
-		return make_backup(self, line.operands[1]);
+		return registry_backup(self, line.operands[1], json_flag);
 	if (line.operand_count == 2 && !strcmp(what, "token"))
-		return make_token(self, line.operands[1]);
+		return registry_token(self, line.operands[1], json_flag);
 	if (line.operand_count == 2 && !strcmp(what, "import"))
-		return run_import(self, line.operands[1]);
+		return registry_import(self, line.operands[1], store_text);
 	if (line.operand_count <= 1 && !strcmp(what, "status"))
 		return show_status(self);
 	if (line.operand_count == 1 && lines_flag && !strcmp(what, "audit"))

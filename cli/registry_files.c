@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/registry_files.h"
+
+#include "cli/table.h"
+#include "cli/up_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
+
+static int fail_file(const struct command *self, const char *path)
+{
+	char text[PATH_MAX + 128];
+
+	snprintf(text, sizeof(text), "%s: %s%s", path, strerrordesc_np(errno),
+	    errno == EEXIST ? ": nothing is overwritten, name another" : "");
+	complain(self, text);
+	return EXIT_FAILED;
+}
+
+// A new file that only its owner reads, or -1.
+static int create_file(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+// Returns 0 or a negative errno.
+static int write_file(int fd, const char *text, size_t len)
+{
+	errno = ENOSPC; // what a short write means
+	return write(fd, text, len) == (ssize_t)len && !fsync(fd) ? 0 : -errno;
+}
+
+int registry_token(const struct command *self, const char *path, bool json)
+{
+	uint8_t bytes[TOKEN_BYTES];
+	char text[2 * TOKEN_BYTES + 2];
+	int fd, rc;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return fail_file(self, "getrandom");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(text + 2 * i, 4, "%02x\n", bytes[i]);
+	fd = create_file(path);
+	if (fd < 0)
+		return fail_file(self, path);
+	rc = write_file(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (rc) {
+		unlink(path);
+		errno = -rc;
+		return fail_file(self, path);
+	}
+	if (json) {
+		print_json(json_pack("{s:s}", "token_file", path));
+		return EXIT_OK;
+	}
+	printf("%s holds a new token: start with --registry embedded "
+	       "--registry-admin-token-file %s,\nand give it to administrators (pilotctl reads "
+	       "PILOT_ADMIN_TOKEN)\n",
+	    path, path);
+	return EXIT_OK;
+}
+
+// Into the new file `out`. Returns 0 or a negative errno.
+static int copy_file(const char *from, int out)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 1;
+	int rc;
+
+	if (in < 0)
+		return -errno;
+	while (n > 0)
+		n = copy_file_range(in, NULL, out, NULL, 1 << 24, 0);
+	rc = n < 0 || fsync(out) ? -errno : 0;
+	close(in);
+	return rc;
+}
+
+// Waits for the copy that the relay makes beside its store, where it may write; its path into
+// `from`. Returns the exit status.
+static int await_copy(const struct command *self, char *from, size_t size)
+{
+	json_t *result, *copy;
+	int status;
+
+	result = ask(self, json_pack("{s:s}", "request", "registry-backup"), &status);
+	while (result && !strcmp(member_text(json_object_get(result, "backup"), "state",
+				     member_text(result, "state", "")),
+			     "running")) {
+		json_decref(result);
+		usleep(BACKUP_POLL_MS * 1000);
+		result = ask(self, json_pack("{s:s}", "request", "registry-status"), &status);
+	}
+	if (!result)
+		return status;
+	copy = json_object_get(result, "backup");
+	snprintf(from, size, "%s", member_text(copy, "path", ""));
+	if (strcmp(member_text(copy, "state", ""), "done") != 0) {
+		complain(self, member_text(copy, "error", "failed"));
+		json_decref(result);
+		return EXIT_FAILED;
+	}
+	json_decref(result);
+	return EXIT_OK;
+}
+
+int registry_backup(const struct command *self, const char *to, bool json)
+{
+	char from[400];
+	int out = create_file(to), status, rc;
+
+	if (out < 0)
+		return fail_file(self, to);
+	status = await_copy(self, from, sizeof(from));
+	if (status == EXIT_OK) {
+		rc = copy_file(from, out);
+		unlink(from);
+		errno = -rc;
+		status = rc ? fail_file(self, to) : EXIT_OK;
+	}
+	close(out);
+	if (status != EXIT_OK)
+		unlink(to);
+	else if (json)
+		print_json(json_pack("{s:s}", "backup", to));
+	else
+		printf("%s is a copy of the registry: to restore it, stop the relay and put it in "
+		       "the store's place\n",
+		    to);
+	return status;
+}
+
+int registry_import(const struct command *self, const char *file, const char *to)
+{
+	struct parse_error error;
+	const char *store = to ? to : command_config.registry_store;
+	char path[PATH_MAX];
+	int fd = program_open("fairway-cp", path, sizeof(path), &error);
+	char *const argv[] = {path, (char *)"--registry-import", (char *)file, (char *)"--state",
+	    command_config.state, (char *)"--registry-store", (char *)store, NULL};
+
+	if (fd < 0) {
+		complain(self, error.text);
+		return EXIT_FAILED;
+	}
+	execv(path, argv);
+	return fail_file(self, path);
+}

@@ -69,6 +69,7 @@ void save_audit(struct registry *r, const struct audit *a)
 struct loading {
 	struct registry *r;
 	struct registry_time t;
+	bool full;
 };
 
 static bool load_meta(struct registry *r, const struct store_row *row)
@@ -95,8 +96,10 @@ static bool load_node(struct loading *l, const struct store_row *row)
 	if (id < 1 || id > UINT32_MAX || !row_blob(row, 1, key, sizeof(key)))
 		return false;
 	n = directory_add(d, (uint32_t)id, key);
-	if (!n)
+	if (!n) {
+		l->full = l->full || errno == ENOSPC;
 		return false;
+	}
 	n->public = row_int(row, 3);
 	n->task_exec = row_int(row, 4);
 	n->proven = row_int(row, 5);
@@ -232,6 +235,11 @@ int registry_attach(
 	if (!r->store)
 		return -errno;
 	rc = store_load(r->store, load_row, &l, error);
+	if (!rc && l.full) {
+		parse_error_set(error, "%s holds more than %u nodes: raise nodes.capacity", path,
+		    r->config.capacity);
+		rc = -EINVAL;
+	}
 	if (rc)
 		return rc;
 	if (!r->created) {

@@ -106,16 +106,17 @@ static bool is_passing(int code)
 	}
 }
 
-static int damaged(sqlite3 *db, const char *path, struct parse_error *error)
+// `why` NULL: what SQLite says.
+static int damaged(sqlite3 *db, const char *why, const char *path, struct parse_error *error)
 {
 	if (is_passing(sqlite3_errcode(db))) {
 		parse_error_set(error, "cannot read %s: %s", path, sqlite3_errmsg(db));
 		return -EIO;
 	}
 	parse_error_set(error,
-	    "%s is damaged (%s): restore a backup (fairway registry backup makes them), or move "
-	    "it away to start with an empty registry",
-	    path, sqlite3_errmsg(db));
+	    "%s is damaged (%.80s): restore a backup (fairway registry backup makes them), or "
+	    "move it away to start with an empty registry",
+	    path, why ?: sqlite3_errmsg(db));
 	return -EINVAL;
 }
 
@@ -123,14 +124,15 @@ static int check_integrity(sqlite3 *db, const char *path, struct parse_error *er
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
-	bool good;
+	const char *said = NULL;
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(stmt);
-	good =
-	    rc == SQLITE_ROW && !sqlite3_stricmp((const char *)sqlite3_column_text(stmt, 0), "ok");
+	if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+		said = (const char *)sqlite3_column_text(stmt, 0);
+	if (said && strchr(said, '\n'))
+		said = strchr(said, '\n') + 1; // behind "*** in database main ***"
+	rc = said && !strcmp(said, "ok") ? 0 : damaged(db, said, path, error);
 	sqlite3_finalize(stmt);
-	return good ? 0 : damaged(db, path, error);
+	return rc;
 }
 
 static int create_schema(sqlite3 *db, const char *path, struct parse_error *error)
@@ -172,7 +174,7 @@ static int check_schema(sqlite3 *db, const char *path, struct parse_error *error
 	if (pragma_int(db, "schema_version", &tables) ||
 	    pragma_int(db, "application_id", &application) ||
 	    pragma_int(db, "user_version", &version))
-		return damaged(db, path, error);
+		return damaged(db, NULL, path, error);
 	if (tables == 0 && application == 0)
 		return create_schema(db, path, error);
 	if (application != APPLICATION_ID) {
@@ -189,7 +191,7 @@ static int check_schema(sqlite3 *db, const char *path, struct parse_error *error
 		return -EINVAL;
 	}
 	if (version < 1)
-		return damaged(db, path, error);
+		return damaged(db, "schema of no version", path, error);
 	rc = check_integrity(db, path, error);
 	return rc ? rc : migrate(db, path, version, error);
 }
@@ -218,7 +220,7 @@ int store_open_database(const char *path, sqlite3 **out, struct parse_error *err
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	rc = check_schema(db, path, error);
 	if (!rc && sqlite3_exec(db, setup, NULL, NULL, NULL) != SQLITE_OK)
-		rc = damaged(db, path, error);
+		rc = damaged(db, NULL, path, error);
 	if (rc) {
 		sqlite3_close(db);
 		return rc;

@@ -42,15 +42,18 @@ def test_there_is_a_file_of_this_schema(registry, tmp_path, monkeypatch):  # noq
         "run tests/netns/registry_fixture.py"
 
 
-def test_damaged_store_is_refused(registry):  # noqa: F811
-    registry.kill()
+@pytest.mark.parametrize("at", [0, 4096], ids=["header", "page"])
+def test_damaged_store_is_refused(registry, at):  # noqa: F811
+    Node(1).register(Client(registry.address))
+    registry.kill(signal.SIGTERM)
     with open(registry.store, "r+b") as file:
-        file.seek(0)
+        file.seek(at)
         file.write(b"not a database at all" * 10)
     before = open(registry.store, "rb").read()
     process = subprocess.run(registry.command(), capture_output=True, text=True, timeout=PATIENCE)
     assert process.returncode == 1
-    assert "is damaged" in process.stderr and "restore a backup" in process.stderr
+    assert "is damaged (" in process.stderr and "restore a backup" in process.stderr
+    assert "not an error" not in process.stderr and "***" not in process.stderr
     assert open(registry.store, "rb").read() == before
 
 

@@ -197,6 +197,22 @@ static void test_older_files_are_migrated(void **state)
 	assert_non_null(strstr(error.text, "from schema 1 to 3: duplicate column name"));
 }
 
+// Nodes are not left out because somebody has lowered nodes.capacity.
+static void test_more_nodes_than_may_be(void **state)
+{
+	struct lab *l = *state;
+
+	attach(l);
+	for (uint8_t i = 1; i <= 3; i++)
+		lab_node(l, i);
+	l->registry.config.capacity = 2;
+	close_registry(l);
+	expect_refusal(l, "holds more than 2 nodes: raise nodes.capacity");
+	l->registry.config.capacity = 3;
+	restart(l);
+	assert_int_equal(l->registry.nodes.count, 3);
+}
+
 // Also behind many entries of other networks.
 static void test_audit_of_a_network(void **state)
 {
@@ -276,6 +292,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_what_passes_is_no_damage, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_others_are_refused, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(
+		test_more_nodes_than_may_be, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_audit_of_a_network, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_older_files_are_migrated, make_folder, remove_folder),

@@ -15,9 +15,9 @@
 // What may be in a state directory. Sockets and locks are removed or reused by who makes them.
 static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock",
     "notify.sock", "nodes", "nodes.new", "registry.db", "registry.db-wal", "registry.db-shm",
-    "registry.db-backup", "registry.token", "registry.pem", NULL};
+    "registry.db-backup", "registry.db-lock", "registry.token", "registry.pem", NULL};
 
-static const char *const store_files[] = {"", "-wal", "-shm", "-backup", NULL};
+static const char *const store_files[] = {"", "-wal", "-shm", "-backup", "-lock", NULL};
 
 // The store's name in `path`, "" if it is elsewhere.
 static const char *store_name(const char *path, const char *store)
@@ -187,7 +187,11 @@ int state_open_store(
 	return state_open(path, store, user, "--registry-store", error);
 }
 
-static void fail_busy(int fd, const char *path, struct parse_error *error)
+struct lock {
+	const char *kind, *path, *option; // what is locked, and what names another
+};
+
+static void fail_busy(int fd, const struct lock *lock, struct parse_error *error)
 {
 	char pid[32] = "";
 	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
@@ -197,9 +201,8 @@ static void fail_busy(int fd, const char *path, struct parse_error *error)
 	pid[n] = 0;
 	pid[strcspn(pid, "\n")] = 0;
 	parse_error_set(error,
-	    "state directory %s is in use by process %s: stop that one, or name another with "
-	    "--state",
-	    path, *pid ? pid : "(unknown)");
+	    "%s %s is in use by process %s: stop that one, or name another with %s", lock->kind,
+	    lock->path, *pid ? pid : "(unknown)", lock->option);
 }
 
 bool state_is_locked(const char *path, const char *name)
@@ -217,20 +220,18 @@ bool state_is_locked(const char *path, const char *name)
 	return held;
 }
 
-int state_lock(const char *path, const char *name, struct parse_error *error)
+static int lock_file(const char *file, const struct lock *lock, struct parse_error *error)
 {
-	char file[PATH_MAX], pid[32];
-	int fd, rc, n;
+	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc, n;
+	char pid[32];
 
-	snprintf(file, sizeof(file), "%s/%s", path, name);
-	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		rc = -errno;
 		parse_error_set(error, "cannot open %s: %s", file, strerrordesc_np(-rc));
 		return rc;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		fail_busy(fd, path, error);
+		fail_busy(fd, lock, error);
 		close(fd);
 		return -EBUSY;
 	}
@@ -248,4 +249,22 @@ int state_lock(const char *path, const char *name, struct parse_error *error)
 		return rc;
 	}
 	return fd;
+}
+
+int state_lock(const char *path, const char *name, struct parse_error *error)
+{
+	const struct lock lock = {"state directory", path, "--state"};
+	char file[PATH_MAX];
+
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	return lock_file(file, &lock, error);
+}
+
+int state_lock_store(const char *store, struct parse_error *error)
+{
+	const struct lock lock = {"registry store", store, "--registry-store"};
+	char file[PATH_MAX];
+
+	snprintf(file, sizeof(file), "%s-lock", store);
+	return lock_file(file, &lock, error);
 }

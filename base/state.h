@@ -34,3 +34,5 @@ bool state_is_locked(const char *path, const char *name);
 // Takes PATH/name with flock(2), for as long as the process lives, and writes our pid into it.
 // Returns a descriptor; -EBUSY names the process that holds it.
 int state_lock(const char *path, const char *name, struct parse_error *error);
+// The same with STORE-lock: one process a store, whatever its state directory.
+int state_lock_store(const char *store, struct parse_error *error);

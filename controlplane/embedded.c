@@ -121,6 +121,15 @@ int embedded_open(struct embedded *e, const struct config *config,
 	return server_listen(&e->server, &config->registry_listen, error);
 }
 
+// Until the process ends nobody else opens the store: two registries would give out the same ids.
+static int attach_store(struct embedded *e, struct parse_error *error)
+{
+	const char *store = e->config->registry_store;
+
+	e->lock = state_lock_store(store, error);
+	return e->lock < 0 ? e->lock : registry_attach(&e->registry, store, server_time(), error);
+}
+
 int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *error)
 {
 	char text[64];
@@ -135,7 +144,7 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	}
 	if (!e->config)
 		return 0;
-	rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
+	rc = attach_store(e, error);
 	if (rc)
 		return rc;
 	rc = embedded_fleets(e, e->config->registry_fleets, error);
@@ -265,7 +274,7 @@ int embedded_import(struct embedded *e, struct parse_error *error)
 {
 	struct import_report report;
 	struct parse_error why;
-	int rc = registry_attach(&e->registry, e->config->registry_store, server_time(), error);
+	int rc = attach_store(e, error);
 
 	if (!rc) {
 		rc = import_snapshot(

@@ -30,6 +30,7 @@ struct embedded {
 	const char *import_path; // set before embedded_open(): import this and end
 	char *import;		 // what is in it
 	size_t import_len;
+	int lock; // of the store
 	struct registry registry;
 	struct server server;
 	struct backup backup;

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`fairway registry`, `networks`, `find`, `nodes --tag`: what they print, and what they refuse."""
 import json
+import os
 import subprocess
+import tempfile
 
 import pytest
 
 from netlab import BUILD, PATIENCE
 from registry_client import Client, Node
-from registry_up import REGISTRY, up  # noqa: F401 (a fixture)
+from registry_up import HTTP, REGISTRY, up  # noqa: F401 (a fixture)
 
 
 def run(up, *command, state=None):
@@ -178,6 +180,24 @@ def test_backup_and_import(up, tmp_path):
     up.start()
     moved = Client(REGISTRY).ask("lookup", node_id=7)
     assert moved["hostname"] == "moved" and moved["networks"] == [0, 1]
+
+
+def test_one_process_a_store(up, tmp_path):
+    """Two registries on one file would give the same ids out; state directories of their own do not help."""
+    store = up.state / "registry.db"
+    os.chmod(tmp_path, 0o755)
+    with tempfile.TemporaryDirectory(prefix="fairway-registry-") as other:
+        os.chmod(other, 0o755)
+        (tmp_path / "go.json").write_text("{}")
+        for command in ([BUILD / "fairway", "registry", "import", tmp_path / "go.json"],
+                        [BUILD / "fairway-cp", "--registry", "embedded", "--registry-listen",
+                         "127.0.0.1:%d" % HTTP]):
+            option = "--store" if "import" in command else "--registry-store"
+            done = subprocess.run([*command, option, store, "--state", f"{other}/state"], capture_output=True,
+                                  text=True, timeout=60)
+            assert done.returncode == 1, done.stderr
+            assert f"registry store {store} is in use by process " in done.stderr
+    Node(1).register(Client(REGISTRY))
 
 
 @pytest.mark.parametrize("content,said", [

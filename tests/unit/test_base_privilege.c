@@ -240,6 +240,7 @@ static void state_files(void **state)
 	    {"own.db-wal", "own.db", 0},
 	    {"own.db-shm", "own.db", 0},
 	    {"own.db-backup", "own.db", 0},
+	    {"own.db-lock", "own.db", 0},
 	    {"own.db", "", -ENOTEMPTY},
 	    {"own.db", "other.db", -ENOTEMPTY},
 	    {"own.db-journal", "own.db", -ENOTEMPTY},
@@ -293,6 +294,18 @@ static void state_directory(void **state)
 	close(fd);
 	assert_false(state_is_locked(path, "lock"));
 	assert_false(state_is_locked(path, "dp.lock"));
+	snprintf(file, sizeof(file), "%s/own.db", path);
+	fd = state_lock_store(file, &error);
+	assert_true(fd >= 0);
+	assert_int_equal(state_lock_store(file, &error), -EBUSY);
+	snprintf(expected, sizeof(expected),
+	    "registry store %s is in use by process %d: stop that one, or name another with "
+	    "--registry-store",
+	    file, (int)getpid());
+	assert_string_equal(error.text, expected);
+	close(fd);
+	snprintf(file, sizeof(file), "%s/own.db-lock", path);
+	unlink(file);
 	fd = state_lock(path, "lock", &error);
 	assert_true(fd >= 0);
 	close(fd);

@@ -29,7 +29,9 @@ int first_line_read(
 		line[len++] = (char)c;
 	if (!file || ferror(file)) {
 		rc = -errno;
-		why = strerror(errno);
+		why = errno == EACCES
+			  ? "the user who starts this may not read it: chown or chmod it"
+			  : strerror(errno);
 	} else if (len > 0 && line[len - 1] == '\r') {
 		len--;
 	}

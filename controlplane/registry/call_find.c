@@ -21,12 +21,14 @@ static bool find_read(struct registry *r, struct call *c, struct find *f)
 	    .limit = limit && limit <= FIND_PAGE_MAX ? limit : PAGE_DEFAULT};
 	json_array_foreach(tags, i, v)
 	{
-		const char *tag = json_string_value(v);
+		const char *tag = json_string_value(v) ?: "";
 
-		if (!tag || !tag_check(tag, why, sizeof(why)) || f->tag_count == FIND_TAG_MAX) {
-			call_fail(c, "invalid tags: up to %d names", FIND_TAG_MAX);
+		if (f->tag_count == FIND_TAG_MAX)
+			call_fail(c, "too many tags (max %d)", FIND_TAG_MAX);
+		else if (!tag_check(tag, why, sizeof(why)))
+			call_fail(c, "invalid tags: %s", why);
+		if (c->failed)
 			return false;
-		}
 		f->tags[f->tag_count++] = tag;
 	}
 	if (field_u16(c->in, "network_id")) {

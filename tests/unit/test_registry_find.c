@@ -129,7 +129,9 @@ static void test_query(void **state)
 	query(l, "network=7", 400, "network 7: network not found");
 	query(l, "network=70000", 400, "invalid query");
 	query(l, "tag=gpu&admin_token=adm", 400, "invalid query");
-	query(l, "tag=\"}&limit=1", 400, "invalid tags");
+	query(l, "tag=\"}&limit=1", 400, "invalid tags: tag");
+	query(l, "tag=a&tag=Finance", 400, "must be lowercase alphanumeric with hyphens");
+	query(l, "tag=a&tag=b&tag=c&tag=d&tag=e", 400, "too many tags (max 4)");
 	memset(longest + 4, 'a', sizeof(longest) - 5);
 	query(l, longest, 400, "invalid query");
 }

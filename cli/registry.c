@@ -126,8 +126,9 @@ static int show_list(const struct command *self, const struct list *list,
 	if (json_array_size(json_object_get(result, list->member)))
 		table_print(stdout, list->columns, json_object_get(result, list->member));
 	else
-		printf("%s\n",
-		    node_text ? "nobody trusts this node, and it trusts nobody" : list->empty);
+		printf("%s\n", node_text && list->columns == trust_columns
+				   ? "this node trusts nobody, and nobody trusts it"
+				   : list->empty);
 	next = member_text(result, "next", NULL);
 	if (next)
 		printf("there may be more: --after %s goes on\n", next);

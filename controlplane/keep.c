@@ -213,6 +213,8 @@ uint32_t keep_read(
 			left++;
 	}
 	fclose(file);
-	log_info("nodes of before are known again", kv("nodes", taken), kv("left_out", left));
+	if (taken + left)
+		log_info(
+		    "nodes of before are known again", kv("nodes", taken), kv("left_out", left));
 	return taken;
 }

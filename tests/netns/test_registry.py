@@ -108,7 +108,7 @@ def test_fleets(up):
     write_fleets(path, trading)
     done = subprocess.run([BUILD / "fairway", "reload", "--state", up.state], capture_output=True,
                           text=True, timeout=PATIENCE)
-    assert done.returncode == 1 and "fleets.json line 11: agent 2: hostname \"Desk-2\"" in \
+    assert done.returncode == 1 and "fleets.json line 11: agent 2: \"Desk-2\"" in \
         done.stderr
     assert networks(client, stranger) == [0]
     trading["agents"][1]["hostname"] = "desk-2"

@@ -79,7 +79,7 @@ def test_tables(up):
     assert rows(text(up, "networks"))["1"][:4] == ["1", "lab", "token", "1"]
     assert rows(text(up, "registry", "networks"))["1"][1] == "lab"
     assert rows(text(up, "registry", "trust"))["1"] == ["1", "2", "no", "yes", "no"]
-    assert text(up, "registry", "trust", "--node", "3").startswith("no node trusts")
+    assert text(up, "registry", "trust", "--node", "3").startswith("this node trusts nobody")
     audit = text(up, "registry", "audit", "--limit", "1")
     assert "network.created" in audit and "--after" in audit
     status = text(up, "registry", "status")

@@ -7,12 +7,32 @@
 #include <stdio.h>
 #include <string.h>
 
+// Four digits; what follows them.
+static char *hex_write(char *out, uint16_t v)
+{
+	for (int shift = 12; shift >= 0; shift -= 4)
+		*out++ = "0123456789ABCDEF"[v >> shift & 15];
+	return out;
+}
+
 int address_format(struct address a, char *buf, size_t cap)
 {
-	int len = snprintf(
-	    buf, cap, "%u:%04X.%04X.%04X", a.network, a.network, a.node >> 16, a.node & 0xffff);
+	char text[DECIMAL_MAX + ADDRESS_TEXT_MAX];
+	char *at = text + decimal_write(text, a.network);
+	size_t len;
 
-	return len >= 0 && (size_t)len < cap ? len : -ENOBUFS;
+	*at++ = ':';
+	at = hex_write(at, a.network);
+	*at++ = '.';
+	at = hex_write(at, (uint16_t)(a.node >> 16));
+	*at++ = '.';
+	at = hex_write(at, (uint16_t)a.node);
+	len = (size_t)(at - text);
+	if (len >= cap)
+		return -ENOBUFS;
+	memcpy(buf, text, len);
+	buf[len] = 0;
+	return (int)len;
 }
 
 int address_socket_format(struct address a, uint16_t port, char *buf, size_t cap)

@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 
 bool endpoint_is_unspecified(const struct endpoint *e)
 {
@@ -36,25 +35,43 @@ bool endpoint_is_public(const struct endpoint *e)
 	return true;
 }
 
+// inet_ntop() and snprintf() would be a third of a registration's work (controlplane/registry).
+static int text_give(const char *text, size_t len, char *buf, size_t cap)
+{
+	if (len >= cap)
+		return -ENOBUFS;
+	memcpy(buf, text, len);
+	buf[len] = 0;
+	return (int)len;
+}
+
 int endpoint_format_addr(const struct endpoint *e, char *buf, size_t cap)
 {
-	const char *text;
+	char text[4 * DECIMAL_MAX];
+	size_t len = 0;
 
-	if (endpoint_is_v4(e))
-		text = inet_ntop(AF_INET, e->addr + 12, buf, (socklen_t)cap);
-	else
-		text = inet_ntop(AF_INET6, e->addr, buf, (socklen_t)cap);
-	return text ? (int)strlen(text) : -ENOBUFS;
+	if (!endpoint_is_v4(e))
+		return inet_ntop(AF_INET6, e->addr, buf, (socklen_t)cap) ? (int)strlen(buf)
+									 : -ENOBUFS;
+	for (size_t i = 12; i < sizeof(e->addr); i++) {
+		if (len)
+			text[len++] = '.';
+		len += decimal_write(text + len, e->addr[i]);
+	}
+	return text_give(text, len, buf, cap);
 }
 
 int endpoint_format(const struct endpoint *e, char *buf, size_t cap)
 {
-	char addr[INET6_ADDRSTRLEN];
-	const char *form = endpoint_is_v4(e) ? "%s:%u" : "[%s]:%u";
+	char text[INET6_ADDRSTRLEN + 3 + DECIMAL_MAX] = "[";
+	size_t bracket = !endpoint_is_v4(e), len = bracket;
 
-	endpoint_format_addr(e, addr, sizeof(addr));
-	int len = snprintf(buf, cap, form, addr, e->port);
-	return len >= 0 && (size_t)len < cap ? len : -ENOBUFS;
+	len += (size_t)endpoint_format_addr(e, text + bracket, INET6_ADDRSTRLEN);
+	if (bracket)
+		text[len++] = ']';
+	text[len++] = ':';
+	len += decimal_write(text + len, e->port);
+	return text_give(text, len, buf, cap);
 }
 
 static int addr_parse(const char *text, size_t len, bool only_v6, struct endpoint *out)

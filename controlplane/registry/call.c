@@ -407,11 +407,10 @@ bool call_has_role(struct registry *r, struct call *c, const struct network *net
 	return true;
 }
 
-void call_audit(
-    struct call *c, const char *action, uint32_t node, uint16_t network, const char *format, ...)
+void call_note(
+    struct call *c, const char *action, uint32_t node, uint16_t network, const char *details)
 {
-	char actor[ENDPOINT_TEXT_MAX + 32], details[200];
-	va_list args;
+	char actor[ENDPOINT_TEXT_MAX + 32];
 
 	if (c->admin)
 		snprintf(actor, sizeof(actor), "admin");
@@ -419,13 +418,22 @@ void call_audit(
 		snprintf(actor, sizeof(actor), "node %u", c->signer);
 	else if (endpoint_format(&c->from, actor, sizeof(actor)) < 0)
 		actor[0] = 0;
-	va_start(args, format);
-	vsnprintf(details, sizeof(details), format, args);
-	va_end(args);
 	save_audit(c->registry, &(struct audit){.unix_s = c->t.unix_s,
 				    .action = action,
 				    .actor = actor,
 				    .details = details,
 				    .node = node,
 				    .network = network});
+}
+
+void call_audit(
+    struct call *c, const char *action, uint32_t node, uint16_t network, const char *format, ...)
+{
+	char details[200];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(details, sizeof(details), format, args);
+	va_end(args);
+	call_note(c, action, node, network, details);
 }

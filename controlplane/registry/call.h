@@ -120,6 +120,8 @@ bool call_is_admin(struct registry *r, struct call *c);
 // Owner, admin (`least`) of a network, by token or signature; false with the standard error.
 bool call_has_role(struct registry *r, struct call *c, const struct network *net, enum role least);
 // A change for the audit log: the actor is whoever proved to be one.
+void call_note(
+    struct call *c, const char *action, uint32_t node, uint16_t network, const char *details);
 void call_audit(struct call *c, const char *action, uint32_t node, uint16_t network,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 

@@ -14,6 +14,7 @@
 enum {
 	OWNER_LEN_MAX = 254,
 	ADDR_LIST_MAX = 8, // lan_addrs and endpoints kept of a node
+	NETWORK_TEXT_MAX = 16,
 	DAY_S = 86400,
 	EXPIRY_YEARS_MAX = 10,
 };
@@ -27,35 +28,61 @@ static bool is_printable(const char *s)
 }
 
 // One line each: addresses, or "network address" for objects of both.
-static int set_addr_list(char **place, const json_t *list, bool pairs)
+struct addr_list {
+	char text[ADDR_LIST_MAX * (CALL_ADDR_MAX + NETWORK_TEXT_MAX + 2)], *end;
+	unsigned count;
+};
+
+static void add_addr(struct addr_list *l, const char *net, const char *addr)
 {
-	char text[ADDR_LIST_MAX * (CALL_ADDR_MAX + 20)] = "";
-	size_t len = 0, count = 0;
+	if (l->count == ADDR_LIST_MAX || !addr || !*addr || strlen(addr) > CALL_ADDR_MAX ||
+	    !is_printable(addr))
+		return;
+	if (l->count++)
+		*l->end++ = '\n';
+	if (net)
+		l->end = stpcpy(stpcpy(l->end, net), " ");
+	l->end = stpcpy(l->end, addr);
+}
+
+static void set_lan_addrs(struct dir_node *n, const struct request *in)
+{
+	struct addr_list l = {.end = l.text};
+	uint32_t count;
+	const char *plain = field_list(in, "lan_addrs", &count);
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i, v)
-	{
-		const char *addr = pairs ? object_text(v, "addr") : json_string_value(v);
-		const char *net = pairs ? object_text(v, "network") : "";
+	for (; count; count--, plain += strlen(plain) + 1)
+		add_addr(&l, NULL, plain);
+	if (!plain)
+		json_array_foreach(field_json(in, "lan_addrs"), i, v)
+		    add_addr(&l, NULL, json_string_value(v));
+	*l.end = 0;
+	text_set(&n->lan_addrs, l.text);
+}
 
-		if (count == ADDR_LIST_MAX)
-			break;
-		if (!addr || !*addr || strlen(addr) > CALL_ADDR_MAX || !is_printable(addr) ||
-		    (pairs && (!*net || strlen(net) > 16 || !is_printable(net))))
-			continue;
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s%s", len ? "\n" : "",
-		    net, pairs ? " " : "", addr);
-		count++;
+static void set_endpoints(struct dir_node *n, const struct request *in)
+{
+	struct addr_list l = {.end = l.text};
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(field_json(in, "endpoints"), i, v)
+	{
+		const char *net = object_text(v, "network");
+
+		if (*net && strlen(net) <= NETWORK_TEXT_MAX && is_printable(net))
+			add_addr(&l, net, object_text(v, "addr"));
 	}
-	return text_set(place, text);
+	*l.end = 0;
+	text_set(&n->endpoints, l.text);
 }
 
 static void check_register(struct registry *r, struct call *c)
 {
-	uint8_t key[IDENTITY_KEY_SIZE];
-	int rc = field_base64(c->in, "public_key", key, sizeof(key));
-	const struct dir_node *n = rc ? NULL : directory_by_key(&r->nodes, key);
+	int rc = field_base64(c->in, "public_key", c->key, sizeof(c->key));
+	const struct dir_node *n = rc ? NULL : directory_by_key(&r->nodes, c->key);
 
 	if (rc == -ENOENT)
 		call_fail(c, "registration requires public_key");
@@ -67,7 +94,7 @@ static void check_register(struct registry *r, struct call *c)
 		call_fail(c, "signature required: this key has signed its registration before");
 }
 
-static struct dir_node *new_node(struct registry *r, struct call *c, const uint8_t *key)
+static struct dir_node *new_node(struct registry *r, struct call *c)
 {
 	struct directory *d = &r->nodes;
 	struct dir_node *n;
@@ -83,7 +110,7 @@ static struct dir_node *new_node(struct registry *r, struct call *c, const uint8
 		    r->config.unproven_max);
 		return NULL;
 	}
-	n = directory_add(d, d->next_id, key);
+	n = directory_add(d, d->next_id, c->key);
 	if (!n) {
 		sources_give(&r->unproven, &c->from);
 		call_fail(c, "registry full");
@@ -92,7 +119,6 @@ static struct dir_node *new_node(struct registry *r, struct call *c, const uint8
 	memcpy(n->anchor, c->from.addr, sizeof(n->anchor));
 	d->next_id++;
 	n->created = c->t.unix_s;
-	store_put(r->store, STORE_META, "ti", "next_node", (int64_t)d->next_id);
 	r->count[REGISTRY_CREATED]++;
 	return n;
 }
@@ -117,8 +143,8 @@ static void place_node(struct call *c, struct dir_node *n, const struct place *p
 		n->at.port = 0;
 	if (!c->proven && !plain)
 		return;
-	set_addr_list(&n->lan_addrs, field_json(c->in, "lan_addrs"), false);
-	set_addr_list(&n->endpoints, field_json(c->in, "endpoints"), true);
+	set_lan_addrs(n, c->in);
+	set_endpoints(n, c->in);
 }
 
 static void name_node(struct registry *r, struct call *c, struct dir_node *n, bool sure)
@@ -163,15 +189,11 @@ static void do_register(struct registry *r, struct call *c)
 	    field_text(c->in, "identity_token"), field_text(c->in, "owner")};
 	const char *owner = fleet_owner(ticket.owner), *version = field_text(c->in, "version");
 	struct place place = place_read(&c->from, field_text(c->in, "listen_addr"));
-	uint8_t key[IDENTITY_KEY_SIZE];
-	struct dir_node *n;
-	bool known, live;
+	struct dir_node *n = directory_by_key(&r->nodes, c->key);
+	bool known = n != NULL, live;
 
-	field_base64(c->in, "public_key", key, sizeof(key));
-	n = directory_by_key(&r->nodes, key);
-	known = n != NULL;
 	if (!n)
-		n = new_node(r, c, key);
+		n = new_node(r, c);
 	if (!n)
 		return;
 	live = n->live;
@@ -200,7 +222,7 @@ static void do_register(struct registry *r, struct call *c)
 		(n->hostname && !strcmp(n->hostname, field_text(c->in, "hostname"))));
 	save_node(r, n);
 	r->count[REGISTRY_REGISTERED]++;
-	call_audit(c, known ? "node.re_registered" : "node.registered", n->id, 0, "%s",
+	call_note(c, known ? "node.re_registered" : "node.registered", n->id, 0,
 	    live    ? "live"
 	    : known ? "returned"
 		    : "new");

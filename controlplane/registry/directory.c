@@ -77,15 +77,19 @@ struct dir_node *directory_live(const struct directory *d, uint32_t id)
 	return n && n->live ? n : NULL;
 }
 
-struct dir_node *directory_by_key(const struct directory *d, const uint8_t key[IDENTITY_KEY_SIZE])
+static struct dir_node *find_key(const struct directory *d, const uint8_t *key, uint32_t hash)
 {
-	uint32_t hash = hash_bytes(d, key, IDENTITY_KEY_SIZE);
 	uint32_t place = index_start(&d->by_key, hash), v;
 
 	while ((v = index_next(&d->by_key, hash, &place)) != 0)
 		if (!memcmp(at_slot(d, v - 1)->key, key, IDENTITY_KEY_SIZE))
 			return at_slot(d, v - 1);
 	return NULL;
+}
+
+struct dir_node *directory_by_key(const struct directory *d, const uint8_t key[IDENTITY_KEY_SIZE])
+{
+	return find_key(d, key, hash_bytes(d, key, IDENTITY_KEY_SIZE));
 }
 
 struct dir_node *directory_by_hostname(const struct directory *d, const char *hostname)
@@ -156,7 +160,7 @@ struct dir_node *directory_add(
 	struct dir_node *n;
 
 	errno = EEXIST;
-	if (id == 0 || directory_find(d, id) || directory_by_key(d, key))
+	if (id == 0 || directory_find(d, id) || find_key(d, key, hash))
 		return NULL;
 	errno = ENOSPC;
 	if (d->count >= d->capacity)

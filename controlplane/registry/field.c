@@ -53,6 +53,24 @@ bool field_bool(const struct request *q, const char *key)
 	return f && f->number != 0;
 }
 
+const char *field_list(const struct request *q, const char *key, uint32_t *count)
+{
+	const struct request_field *f = field_of(q, key, VALUE_LIST);
+
+	*count = f ? (uint32_t)f->number : 0;
+	return f ? f->text : NULL;
+}
+
+static json_t *list_json(const struct request_field *f)
+{
+	json_t *list = json_array();
+	const char *text = f->text;
+
+	for (double left = f->number; left > 0; left--, text += strlen(text) + 1)
+		json_array_append_new(list, json_string(text));
+	return list;
+}
+
 const json_t *field_json(const struct request *q, const char *key)
 {
 	struct request_field *f = request_find(q, key, strlen(key));
@@ -65,6 +83,9 @@ const json_t *field_json(const struct request *q, const char *key)
 		break;
 	case VALUE_TEXT:
 		f->json = json_string(f->text);
+		break;
+	case VALUE_LIST:
+		f->json = list_json(f);
 		break;
 	case VALUE_BOOL:
 		f->json = json_boolean(f->number != 0);

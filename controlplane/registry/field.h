@@ -12,6 +12,8 @@ uint16_t field_u16(const struct request *q, const char *key);
 bool field_number(const struct request *q, const char *key, double *out);
 const char *field_text(const struct request *q, const char *key); // "" if there is none
 bool field_bool(const struct request *q, const char *key);
+// A list of plain texts as request.h packs them; NULL: it has others, or there is none.
+const char *field_list(const struct request *q, const char *key, uint32_t *count);
 // The value as it came; NULL: none. Belongs to the request.
 const json_t *field_json(const struct request *q, const char *key);
 

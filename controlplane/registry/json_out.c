@@ -24,17 +24,11 @@ void out_free(struct json_out *o)
 	*o = (struct json_out){0};
 }
 
-static bool reserve(struct json_out *o, size_t more)
+static bool grow(struct json_out *o, size_t more)
 {
 	size_t cap = o->cap ? o->cap : OUT_FIRST;
 	char *text;
 
-	if (o->failed || o->len + more > o->limit) {
-		o->failed = true;
-		return false;
-	}
-	if (o->len + more <= o->cap)
-		return true;
 	while (cap < o->len + more)
 		cap *= 2;
 	text = realloc(o->text, cap);
@@ -47,6 +41,15 @@ static bool reserve(struct json_out *o, size_t more)
 	return true;
 }
 
+static bool reserve(struct json_out *o, size_t more)
+{
+	if (o->failed || o->len + more > o->limit) {
+		o->failed = true;
+		return false;
+	}
+	return o->len + more <= o->cap || grow(o, more);
+}
+
 void out_bytes(struct json_out *o, const void *bytes, size_t len)
 {
 	if (!reserve(o, len))
@@ -57,13 +60,30 @@ void out_bytes(struct json_out *o, const void *bytes, size_t len)
 
 static void put(struct json_out *o, char c)
 {
-	out_bytes(o, &c, 1);
+	if (reserve(o, 1))
+		o->text[o->len++] = c;
+}
+
+static bool is_plain(const char *s, size_t len)
+{
+	unsigned special = 0;
+
+	for (size_t i = 0; i < len; i++)
+		special |= ((unsigned char)s[i] < 0x20) | (s[i] == '"') | (s[i] == '\\');
+	return !special;
 }
 
 static void put_string(struct json_out *o, const char *s, size_t len)
 {
 	size_t plain = 0;
 
+	if (is_plain(s, len) && reserve(o, len + 2)) {
+		o->text[o->len] = '"';
+		memcpy(o->text + o->len + 1, s, len);
+		o->text[o->len + len + 1] = '"';
+		o->len += len + 2;
+		return;
+	}
 	put(o, '"');
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];

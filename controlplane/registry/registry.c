@@ -80,6 +80,8 @@ void registry_let_go(struct registry *r, struct dir_node *n)
 		leave_unproven(r, n);
 		r->count[REGISTRY_FORGOTTEN]++;
 		store_put(r->store, STORE_NODE_FORGET, "i", (int64_t)n->id);
+		// no row says any more that the id was given
+		store_put(r->store, STORE_META, "ti", "next_node", (int64_t)r->nodes.next_id);
 		directory_remove(&r->nodes, n);
 		return;
 	}

@@ -52,15 +52,21 @@ static json_t *read_any(struct reader *r, size_t flags)
 	return v;
 }
 
+// What ends the plain characters at `p`.
+static char *skip_plain(char *p)
+{
+	while (*p >= ' ' && *p < 0x7f && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
 // A text at its quote, decoded in place: that never makes it longer. With JSON_ALLOW_NUL it ends
 // before a zero. NULL: no text.
 static const char *read_text(struct reader *r, size_t flags)
 {
-	char *start = r->at + 1, *p = start;
+	char *start = r->at + 1, *p = skip_plain(start);
 	json_t *decoded;
 
-	while (*p >= ' ' && *p < 0x7f && *p != '"' && *p != '\\')
-		p++;
 	if (*p == '"') {
 		*p = 0;
 		r->at = p + 1;
@@ -74,6 +80,35 @@ static const char *read_text(struct reader *r, size_t flags)
 	memcpy(start, json_string_value(decoded), json_string_length(decoded) + 1);
 	json_decref(decoded);
 	return start;
+}
+
+// A list of plain texts without space between them, packed in place; else false and nothing is
+// read.
+static bool read_list(struct reader *r, struct request_field *f)
+{
+	char *p = r->at, *to = p;
+	uint32_t count = 0;
+
+	do {
+		if (p[1] != '"')
+			return false;
+		p = skip_plain(p + 2);
+		if (*p++ != '"')
+			return false;
+		count++;
+	} while (*p == ',');
+	if (*p != ']')
+		return false;
+	f->text = to;
+	f->number = count;
+	for (p = r->at; count; count--) {
+		for (p += 2; *p != '"'; p++)
+			*to++ = *p;
+		*to++ = 0;
+		p++;
+	}
+	r->at = p + 1;
+	return true;
 }
 
 // Digits of which a double holds every one; else false and nothing is read.
@@ -107,7 +142,9 @@ static int read_value(struct reader *r, struct request_field *f)
 		f->text = read_text(r, JSON_ALLOW_NUL);
 		return f->text ? 0 : -EINVAL;
 	}
-	if (read_digits(r, &f->number)) {
+	if (*r->at == '[' && read_list(r, f)) {
+		f->kind = VALUE_LIST;
+	} else if (read_digits(r, &f->number)) {
 		f->kind = VALUE_NUMBER;
 	} else if (read_word(r, "true", 4)) {
 		f->kind = VALUE_BOOL;

@@ -7,17 +7,20 @@
 #include <stdint.h>
 
 // A request's body: one JSON object (RFC 8259), its fields in the order in which they came. Plain
-// values (ASCII text without escapes, whole numbers of up to 15 digits, literals) are read here
-// without allocating anything; all others by jansson, value by value. One thread at a time.
+// values (ASCII text without escapes, lists of such, whole numbers of up to 15 digits, literals)
+// are read here without allocating anything; all others by jansson, value by value. One thread at a
+// time.
 
 enum { REQUEST_FIELD_MAX = 64 }; // an object with more is refused
 
-enum value_kind { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_OTHER };
+enum value_kind { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_LIST, VALUE_OTHER };
 
 struct request_field {
-	const char *key, *text; // text: of VALUE_TEXT
-	double number;		// VALUE_BOOL: 0 or 1
-	json_t *json;		// owned; NULL until somebody asks for it
+	// of VALUE_TEXT; of VALUE_LIST the first, the others follow, each behind the zero of the
+	// one before
+	const char *key, *text;
+	double number; // VALUE_BOOL: 0 or 1; VALUE_LIST: how many
+	json_t *json;  // owned; NULL until somebody asks for it
 	uint32_t key_len;
 	uint8_t kind;
 };

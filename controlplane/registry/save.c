@@ -93,7 +93,11 @@ static bool load_node(struct loading *l, const struct store_row *row)
 	int64_t id = row_int(row, 0);
 	struct dir_node *n;
 
-	if (id < 1 || id > UINT32_MAX || !row_blob(row, 1, key, sizeof(key)))
+	if (id < 1 || id > UINT32_MAX)
+		return false;
+	if (id >= d->next_id)
+		d->next_id = (uint32_t)id + 1;
+	if (!row_blob(row, 1, key, sizeof(key)))
 		return false;
 	n = directory_add(d, (uint32_t)id, key);
 	if (!n) {
@@ -112,8 +116,6 @@ static bool load_node(struct loading *l, const struct store_row *row)
 	n->expires = row_int(row, 19);
 	if (row_int(row, 2))
 		directory_set_live(d, n, true, l->t.now_s);
-	if (n->id >= d->next_id)
-		d->next_id = n->id + 1;
 	return !directory_set_hostname(d, n, row_text(row, 8)) &&
 	       !text_set(&n->owner, row_text(row, 9)) &&
 	       !text_set(&n->external_id, row_text(row, 10)) &&

@@ -31,7 +31,7 @@ enum store_op {
 };
 
 enum {
-	STORE_SCHEMA = 3,
+	STORE_SCHEMA = 4,
 	STORE_BATCH_MAX = 256 << 20, // bytes of changes that may wait for the disk
 	STORE_AUDIT_KEEP = 1000000,  // entries of the audit log
 };

@@ -50,6 +50,10 @@ const char *const store_selects[STORE_OP_COUNT] = {
     [STORE_INBOX] = "SELECT seq,node,kind,sender,network,accept,at,text FROM inbox ORDER BY seq",
 };
 
+#define AUDIT_TABLE                                                                          \
+	"CREATE TABLE audit(id INTEGER PRIMARY KEY,at INT,action TEXT,node INT,network INT," \
+	"actor TEXT,details TEXT);"
+
 static const char schema[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY,value) WITHOUT ROWID;"
     "CREATE TABLE node(id INTEGER PRIMARY KEY,key BLOB NOT NULL,live INT,public INT,task_exec INT,"
@@ -63,15 +67,16 @@ static const char schema[] =
     "CREATE TABLE member(network INT,node INT,role INT,tags TEXT,PRIMARY KEY(network,node)) "
     "WITHOUT ROWID;"
     "CREATE TABLE inbox(seq INTEGER PRIMARY KEY,node INT,kind INT,sender INT,network INT,"
-    "accept INT,at INT,text TEXT);"
-    "CREATE TABLE audit(id INTEGER PRIMARY KEY AUTOINCREMENT,at INT,action TEXT,node INT,"
-    "network INT,actor TEXT,details TEXT);";
+    "accept INT,at INT,text TEXT);" AUDIT_TABLE;
 
 // What makes a file of the version before one of this version.
 static const char *const migrations[STORE_SCHEMA + 1] = {
     [2] = "ALTER TABLE network ADD COLUMN pre_roles TEXT;"
 	  "ALTER TABLE network ADD COLUMN synced INT;",
     [3] = "ALTER TABLE node ADD COLUMN claim TEXT;",
+    // It was AUTOINCREMENT, which writes a second row an entry; only the oldest are ever deleted.
+    [4] = "ALTER TABLE audit RENAME TO audit_before;" AUDIT_TABLE
+	  "INSERT INTO audit SELECT * FROM audit_before;DROP TABLE audit_before;",
 };
 
 static int pragma_int(sqlite3 *db, const char *name, int *value)
@@ -202,6 +207,8 @@ int store_open_database(const char *path, sqlite3 **out, struct parse_error *err
 	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=5000;"
 	    "PRAGMA wal_autocheckpoint=4000;PRAGMA journal_size_limit=67108864";
 	sqlite3 *db = NULL;
+	// counting its memory would take a lock an allocation; refused once SQLite is in use
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	// tokens are in it: SQLite gives its other files the mode of this one
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), why = errno;
 	int rc = sqlite3_open_v2(

@@ -194,7 +194,7 @@ static void test_older_files_are_migrated(void **state)
 	// a step that fails leaves the file as it was
 	write_database("PRAGMA user_version=1");
 	assert_int_equal(registry_attach(&l->registry, path, l->t, &error), -EIO);
-	assert_non_null(strstr(error.text, "from schema 1 to 3: duplicate column name"));
+	assert_non_null(strstr(error.text, "from schema 1 to 4: duplicate column name"));
 }
 
 // Nodes are not left out because somebody has lowered nodes.capacity.

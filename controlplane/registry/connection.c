@@ -31,6 +31,8 @@ static void wait_leave(struct connection *c)
 	*c->wait_link = c->wait_next;
 	if (c->wait_next)
 		c->wait_next->wait_link = c->wait_link;
+	else
+		c->server->waiting_tail = c->wait_link;
 	c->wait_link = NULL;
 }
 
@@ -40,11 +42,10 @@ static void wait_enter(struct connection *c)
 
 	if (c->wait_link)
 		return;
-	c->wait_next = s->waiting;
-	c->wait_link = &s->waiting;
-	if (s->waiting)
-		s->waiting->wait_link = &c->wait_next;
-	s->waiting = c;
+	c->wait_next = NULL;
+	c->wait_link = s->waiting_tail;
+	*s->waiting_tail = c;
+	s->waiting_tail = &c->wait_next;
 }
 
 // Waits for the next tick.
@@ -195,6 +196,7 @@ static void write_later(struct connection *c)
 void connection_flush(struct connection *c)
 {
 	uint64_t committed = store_committed(c->server->registry->store);
+	const struct answer *first = c->head;
 
 	if (c->tls && !c->closing)
 		connection_flush_tls(c, committed);
@@ -220,9 +222,10 @@ void connection_flush(struct connection *c)
 		if (n < 0 || (size_t)n < total)
 			write_later(c);
 	}
-	if (c->closing || c->writing || !c->head)
+	// the order of the waiting is that of their first answers
+	if (c->closing || c->writing || c->head != first)
 		wait_leave(c);
-	else
+	if (!c->closing && !c->writing && c->head)
 		wait_enter(c);
 }
 
@@ -430,7 +433,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 void connection_resume(struct connection *c)
 {
-	if (!c->closing && !c->verifying)
+	bool rests = c->reading && !c->in.len && !c->head;
+
+	if (!c->closing && !c->verifying && !rests)
 		connection_input(c, NULL, 0);
 }
 

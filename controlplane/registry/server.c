@@ -113,11 +113,12 @@ static void on_prepare(uv_prepare_t *prepare)
 static void on_committed(uv_async_t *async)
 {
 	struct server *s = async->data;
-	struct connection *c = s->waiting, *next;
+	uint64_t committed = store_committed(s->registry->store);
+	struct connection *c, *next;
 
 	// What changed during the commit goes to the thread at once.
 	store_flush(s->registry->store);
-	for (; c; c = next) {
+	for (c = s->waiting; c && c->head->ticket <= committed; c = next) {
 		next = c->wait_next;
 		connection_flush(c);
 		connection_resume(c);
@@ -138,6 +139,7 @@ int server_start(struct server *s, uv_loop_t *loop)
 
 	s->loop = loop;
 	s->jobs_tail = &s->jobs;
+	s->waiting_tail = &s->waiting;
 	sources_init(&s->sources);
 	uv_timer_init(loop, &s->tick);
 	uv_prepare_init(loop, &s->prepare);

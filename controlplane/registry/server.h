@@ -43,7 +43,9 @@ struct server {
 	uv_async_t committed;
 	struct connection *connections; // all
 	struct connection *sweep;	// next to be looked at
-	struct connection *waiting;	// with answers that wait for the store
+	// with answers that wait for the store, nearly in the order of their tickets: one that
+	// stands behind a later one waits for that
+	struct connection *waiting, **waiting_tail;
 	uint32_t count;
 	struct signature_job *jobs, **jobs_tail; // signatures that wait for the thread pool
 	uint32_t queued;			 // number of them

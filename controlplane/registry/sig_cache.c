@@ -69,6 +69,9 @@ void sig_cache_add(struct sig_cache *c, struct sig_tag t)
 {
 	uint64_t *set = c->tags + set_of(c, t) * SIG_CACHE_WAYS;
 
+	// to read a page before it is first written would map it twice
+	if (!c->written[set_of(c, t) / SIG_CACHE_PAGE])
+		memset(set, 0, SIG_CACHE_WAYS * sizeof(*set));
 	c->written[set_of(c, t) / SIG_CACHE_PAGE] = true;
 	memmove(set + 1, set, (SIG_CACHE_WAYS - 1) * sizeof(*set));
 	set[0] = t.tag;

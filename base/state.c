@@ -174,8 +174,8 @@ int state_open(const char *path, const char *store, const struct privilege_user 
 	return rc;
 }
 
-int state_open_store(
-    const char *store, const struct privilege_user *user, struct parse_error *error)
+int state_open_store(const char *store, const char *option, const struct privilege_user *user,
+    struct parse_error *error)
 {
 	char path[PATH_MAX], *slash;
 
@@ -184,7 +184,7 @@ int state_open_store(
 	if (!slash || slash == path)
 		return 0;
 	*slash = 0;
-	return state_open(path, store, user, "--registry-store", error);
+	return state_open(path, store, user, option, error);
 }
 
 struct lock {
@@ -260,9 +260,9 @@ int state_lock(const char *path, const char *name, struct parse_error *error)
 	return lock_file(file, &lock, error);
 }
 
-int state_lock_store(const char *store, struct parse_error *error)
+int state_lock_store(const char *store, const char *option, struct parse_error *error)
 {
-	const struct lock lock = {"registry store", store, "--registry-store"};
+	const struct lock lock = {"registry store", store, option};
 	char file[PATH_MAX];
 
 	snprintf(file, sizeof(file), "%s-lock", store);

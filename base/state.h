@@ -25,8 +25,8 @@ enum exit_status {
 int state_open(const char *path, const char *store, const struct privilege_user *user,
     const char *option, struct parse_error *error);
 // The same for the directory that the store is in.
-int state_open_store(
-    const char *store, const struct privilege_user *user, struct parse_error *error);
+int state_open_store(const char *store, const char *option, const struct privilege_user *user,
+    struct parse_error *error);
 
 // Whether a process holds PATH/name, as state_lock() takes it. False if we may not look.
 bool state_is_locked(const char *path, const char *name);
@@ -35,4 +35,4 @@ bool state_is_locked(const char *path, const char *name);
 // Returns a descriptor; -EBUSY names the process that holds it.
 int state_lock(const char *path, const char *name, struct parse_error *error);
 // The same with STORE-lock: one process a store, whatever its state directory.
-int state_lock_store(const char *store, struct parse_error *error);
+int state_lock_store(const char *store, const char *option, struct parse_error *error);

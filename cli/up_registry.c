@@ -73,7 +73,7 @@ int registry_prepare(
 
 	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED)
 		return 0;
-	rc = state_open_store(config->registry_store, user, error);
+	rc = state_open_store(config->registry_store, "--registry-store", user, error);
 	raise_file_limit(config->registry_connections);
 	if (!rc && *config->registry_admin_token_file)
 		rc = prepare_token(config, user, error);

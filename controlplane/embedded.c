@@ -16,6 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// What names the store: `fairway registry import` calls it by another name.
+static const char *store_option(const struct embedded *e)
+{
+	return e->import_path ? "--store" : "--registry-store";
+}
+
 // The whole file, to be freed; NULL with the error.
 static char *read_file(const char *path, size_t *len, struct parse_error *error)
 {
@@ -104,7 +110,7 @@ int embedded_open(struct embedded *e, const struct config *config,
 		    first_line_read("registry-admin-token-file", config->registry_admin_token_file,
 			rc.admin_token, sizeof(rc.admin_token), error);
 	if (!status)
-		status = state_open_store(config->registry_store, user, error);
+		status = state_open_store(config->registry_store, store_option(e), user, error);
 	if (!status && registry_init(&e->registry, &rc)) {
 		parse_error_set(error, "out of memory for the registry");
 		status = -ENOMEM;
@@ -126,7 +132,7 @@ static int attach_store(struct embedded *e, struct parse_error *error)
 {
 	const char *store = e->config->registry_store;
 
-	e->lock = state_lock_store(store, error);
+	e->lock = state_lock_store(store, store_option(e), error);
 	return e->lock < 0 ? e->lock : registry_attach(&e->registry, store, server_time(), error);
 }
 
@@ -281,6 +287,14 @@ int embedded_import(struct embedded *e, struct parse_error *error)
 		    &e->registry, e->import, e->import_len, server_time(), &report, &why);
 		if (rc)
 			parse_error_set(error, "%s %s", e->import_path, why.text);
+		if (store_close(e->registry.store) && !rc) {
+			parse_error_set(error,
+			    "%s cannot be written, nothing was imported: make room there, or name "
+			    "another --store",
+			    e->config->registry_store);
+			rc = -EIO;
+		}
+		e->registry.store = NULL;
 	}
 	free(e->import);
 	if (!rc)

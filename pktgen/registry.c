@@ -22,6 +22,8 @@ static const char usage[] =
     "  --window N        requests open on a connection (default 4)\n"
     "  --seconds N       time of the phases that have no end of their own (default 5)\n"
     "  --seed N          which nodes: another seed, other keys (default 1)\n"
+    "  --rate N          requests a second of all connections, from heartbeat on; they\n"
+    "                    end after --seconds (default: as fast as answers come)\n"
     "  --peers N         nodes that each resolves (default 4)\n"
     "  --phases A,B,...  only these, of register, first (heartbeat and poll of each),\n"
     "                    publish, heartbeat, poll, lookup, resolve (each peer once),\n"
@@ -244,6 +246,7 @@ static const struct setting settings[] = {
     {"window", SETTING_WHOLE, AT(load.window), 1, UINT32_MAX, NULL},
     {"seconds", SETTING_WHOLE, AT(load.seconds), 1, UINT32_MAX, NULL},
     {"seed", SETTING_WHOLE, AT(load.crowd.seed), 1, UINT32_MAX, NULL},
+    {"rate", SETTING_WHOLE, AT(load.rate), 1, UINT32_MAX, NULL},
     {"peers", SETTING_WHOLE, AT(load.crowd.peers), 1, UINT32_MAX, NULL},
     {"phases", SETTING_OWN, 0, 0, 0, parse_phases},
     {"storm", SETTING_WHOLE, AT(storm_s), 1, UINT32_MAX, NULL},

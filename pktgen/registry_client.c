@@ -44,6 +44,9 @@ struct turn {
 	struct crowd_link *l;
 	enum phase phase;
 	struct phase_result *result;
+	uint64_t sent; // requests
+	uint32_t next_link;
+	bool paced;
 	bool ended; // nothing more to send
 };
 
@@ -95,33 +98,58 @@ static size_t write_request(struct turn *t, uint32_t node, uint32_t round, char 
 	return crowd_request(&t->c->crowd, node, what, which, out);
 }
 
-// Keeps the window full. False when the socket takes no more.
-static void send_more(struct turn *t)
+// One more request into the connection's output. False: its window is full, or all are sent.
+static bool request_add(struct turn *t)
 {
 	struct crowd_link *l = t->l;
-	uint32_t rounds = rounds_of(t->c, t->phase);
-	ssize_t n;
+	uint32_t rounds = rounds_of(t->c, t->phase), round, node;
+	size_t len;
 
-	while (!t->ended && l->count && l->open < t->c->window &&
-	       l->out_len + REQUEST_MAX + 4 < OUTPUT_MAX) {
-		uint32_t round = (uint32_t)(l->next / l->count), node;
-		size_t len;
+	if (t->ended || !l->count || l->open >= t->c->window ||
+	    l->out_len + REQUEST_MAX + 4 >= OUTPUT_MAX)
+		return false;
+	round = (uint32_t)(l->next / l->count);
+	if (rounds && round == rounds)
+		return false;
+	node = l->first + (uint32_t)(l->next++ % l->count);
+	len = write_request(t, node, round, (char *)l->out + l->out_len + 4);
+	store_be32(l->out + l->out_len, (uint32_t)len);
+	l->out_len += len + 4;
+	l->window[(l->head + l->open) % WINDOW_MAX] = (struct open_request){clock_mono_ns(), node};
+	l->open++;
+	t->sent++;
+	return true;
+}
 
-		if (rounds && round == rounds)
-			break;
-		node = l->first + (uint32_t)(l->next++ % l->count);
-		len = write_request(t, node, round, (char *)l->out + l->out_len + 4);
-		store_be32(l->out + l->out_len, (uint32_t)len);
-		l->out_len += len + 4;
-		l->window[(l->head + l->open) % WINDOW_MAX] =
-		    (struct open_request){clock_mono_ns(), node};
-		l->open++;
-	}
-	n = l->out_len ? send(l->fd, l->out, l->out_len, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+static void send_output(struct crowd_link *l)
+{
+	ssize_t n = l->out_len ? send(l->fd, l->out, l->out_len, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+
 	if (n > 0) {
 		l->out_len -= (size_t)n;
 		memmove(l->out, l->out + n, l->out_len);
 	}
+}
+
+// Keeps the window full.
+static void send_more(struct turn *t)
+{
+	while (!t->paced && request_add(t))
+		;
+	send_output(t->l);
+}
+
+// One from each connection in turn, as many as are due. What full windows keep back is left out.
+static void send_due(struct turn *t, uint64_t ns)
+{
+	uint64_t due = ns / 1000 * t->c->rate / 1000000;
+
+	for (uint32_t tries = 0; t->sent < due && tries < t->c->connections; tries++) {
+		t->l = &t->c->link[t->next_link++ % t->c->connections];
+		if (request_add(t))
+			send_output(t->l);
+	}
+	t->sent = due;
 }
 
 static int take_answer(struct turn *t, const char *json, size_t len)
@@ -179,7 +207,8 @@ static int receive(struct turn *t)
 int load_run(struct load *c, enum phase phase, struct phase_result *result)
 {
 	uint64_t want = (uint64_t)c->crowd.nodes * rounds_of(c, phase), start, end;
-	struct turn t = {.c = c, .phase = phase, .result = result};
+	struct turn t = {
+	    .c = c, .phase = phase, .result = result, .paced = c->rate && phase >= PHASE_HEARTBEAT};
 	struct epoll_event events[EVENTS];
 	int rc;
 
@@ -188,16 +217,20 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 	end = start + c->seconds * NS_PER_S;
 	for (uint32_t i = 0; i < c->connections; i++) {
 		t.l = &c->link[i];
-		t.l->next = 0;
+		// everybody is somewhere else in its minute
+		t.l->next = t.paced && phase == PHASE_MIX
+				? i % (MIX_STEPS + c->crowd.peers) * t.l->count
+				: 0;
 		send_more(&t);
 	}
 	for (;;) {
 		uint64_t open = 0;
-		int n = epoll_wait(c->epoll, events, EVENTS, PATIENCE_MS);
+		bool waits = t.paced && !t.ended;
+		int n = epoll_wait(c->epoll, events, EVENTS, waits ? 1 : PATIENCE_MS);
 
-		if (n == 0)
+		if (n == 0 && !waits)
 			return -ETIMEDOUT;
-		t.ended = !want && clock_mono_ns() >= end;
+		t.ended = (!want || t.paced) && clock_mono_ns() >= end;
 		for (int i = 0; i < n; i++) {
 			t.l = events[i].data.ptr;
 			rc = receive(&t);
@@ -205,9 +238,11 @@ int load_run(struct load *c, enum phase phase, struct phase_result *result)
 				return rc;
 			send_more(&t);
 		}
+		if (t.paced)
+			send_due(&t, clock_mono_ns() - start);
 		for (uint32_t i = 0; t.ended && i < c->connections; i++)
 			open += c->link[i].open;
-		if (want ? result->answers == want : t.ended && !open)
+		if (t.ended ? !open : want && result->answers == want)
 			break;
 	}
 	result->seconds = (double)(clock_mono_ns() - start) / 1e9;

@@ -37,6 +37,7 @@ struct load {
 	struct endpoint to;
 	struct crowd crowd;
 	uint32_t connections, window, seconds;
+	uint32_t rate; // requests a second of all, from PHASE_HEARTBEAT on; 0: no limit
 
 	struct crowd_link *link;
 	uint64_t random;
@@ -46,7 +47,8 @@ struct load {
 // 0 or a negative errno.
 int load_open(struct load *c);
 void load_close(struct load *c);
-// Phases with a number of requests end when all are answered, the others after load.seconds. 0 or
+// Phases with a number of requests end when all are answered, others and paced ones after
+// load.seconds. 0 or
 // a negative errno: -ECONNRESET, -ETIMEDOUT (no answer for 30 s), -EBADMSG.
 int load_run(struct load *c, enum phase phase, struct phase_result *result);
 

@@ -199,7 +199,8 @@ static void trim_audit(struct store *s)
 	sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
 
-static int commit_once(struct store *s, const struct batch *b)
+// `then` is what happens when it cannot be written.
+static int commit_once(struct store *s, const struct batch *b, const char *then)
 {
 	uint64_t start = clock_mono_ns(), changes = 0, took;
 	int rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -211,8 +212,9 @@ static int commit_once(struct store *s, const struct batch *b)
 		rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 	}
 	if (rc != SQLITE_OK) {
-		log_error("the registry's store cannot be written, trying again",
-		    kv("path", (const char *)s->path), kv("reason", sqlite3_errmsg(s->db)));
+		log_error("the registry's store cannot be written",
+		    kv("path", (const char *)s->path), kv("reason", sqlite3_errmsg(s->db)),
+		    kv("then", then));
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	}
 	took = clock_mono_ns() - start;
@@ -235,7 +237,7 @@ static bool commit(struct store *s, const struct batch *b)
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
 	bool stop;
 
-	while (commit_once(s, b) != SQLITE_OK) {
+	while (commit_once(s, b, "trying again") != SQLITE_OK) {
 		pthread_mutex_lock(&s->lock);
 		stop = s->stop;
 		pthread_mutex_unlock(&s->lock);
@@ -339,20 +341,23 @@ static void end_thread(struct store *s)
 	pthread_join(s->thread, NULL);
 }
 
-void store_close(struct store *s)
+int store_close(struct store *s)
 {
+	int rc = 0;
+
 	if (!s)
-		return;
+		return 0;
 	if (s->started)
 		end_thread(s);
-	if (s->open.len)
-		commit_once(s, &s->open);
+	if (s->open.len && commit_once(s, &s->open, "lost") != SQLITE_OK)
+		rc = -EIO;
 	for (int i = 0; i < STORE_OP_COUNT; i++)
 		sqlite3_finalize(s->stmts[i]);
 	sqlite3_close(s->reader);
 	sqlite3_close(s->db);
 	free(s->open.bytes);
 	free(s);
+	return rc;
 }
 
 int store_audit(struct store *s, int64_t before, unsigned limit,
@@ -404,8 +409,9 @@ int store_load(struct store *s,
 		}
 		sqlite3_finalize(stmt);
 		if (rc != SQLITE_DONE) {
-			parse_error_set(
-			    error, "cannot read %s: %s", s->path, sqlite3_errmsg(s->db));
+			if (!store_has_no_room(s->db, s->path, error))
+				parse_error_set(
+				    error, "cannot read %s: %s", s->path, sqlite3_errmsg(s->db));
 			return -EIO;
 		}
 	}

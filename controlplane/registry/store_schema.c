@@ -94,6 +94,18 @@ static int pragma_int(sqlite3 *db, const char *name, int *value)
 	return rc == SQLITE_ROW ? 0 : -EIO;
 }
 
+bool store_has_no_room(sqlite3 *db, const char *path, struct parse_error *error)
+{
+	int code = sqlite3_errcode(db) & 0xff, why = sqlite3_system_errno(db);
+
+	if (code != SQLITE_FULL && (code != SQLITE_IOERR || (why != ENOSPC && why != EDQUOT)))
+		return false;
+	parse_error_set(error,
+	    "no room for %s: the disk is full; make room there, or name another file as the store",
+	    path);
+	return true;
+}
+
 // Has the machine failed, and not the file?
 static bool is_passing(int code)
 {
@@ -114,6 +126,8 @@ static bool is_passing(int code)
 // `why` NULL: what SQLite says.
 static int damaged(sqlite3 *db, const char *why, const char *path, struct parse_error *error)
 {
+	if (store_has_no_room(db, path, error))
+		return -ENOSPC;
 	if (is_passing(sqlite3_errcode(db))) {
 		parse_error_set(error, "cannot read %s: %s", path, sqlite3_errmsg(db));
 		return -EIO;
@@ -147,10 +161,9 @@ static int create_schema(sqlite3 *db, const char *path, struct parse_error *erro
 	snprintf(sql, sizeof(sql),
 	    "BEGIN IMMEDIATE;%sPRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT", schema,
 	    APPLICATION_ID, STORE_SCHEMA);
-	if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
-		return 0;
-	parse_error_set(error, "%s: cannot create the tables: %s", path, sqlite3_errmsg(db));
-	return -EIO;
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK
+		   ? 0
+		   : damaged(db, NULL, path, error);
 }
 
 // All steps in one transaction: the file is of one version or the other.
@@ -184,7 +197,7 @@ static int check_schema(sqlite3 *db, const char *path, struct parse_error *error
 		return create_schema(db, path, error);
 	if (application != APPLICATION_ID) {
 		parse_error_set(error,
-		    "%s is an SQLite file of another program: choose another --registry-store",
+		    "%s is an SQLite file of another program: name another file as the store",
 		    path);
 		return -EINVAL;
 	}

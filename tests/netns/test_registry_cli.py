@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`fairway registry`, `networks`, `find`, `nodes --tag`: what they print, and what they refuse."""
+import base64
 import json
 import os
 import subprocess
@@ -198,6 +199,27 @@ def test_one_process_a_store(up, tmp_path):
             assert done.returncode == 1, done.stderr
             assert f"registry store {store} is in use by process " in done.stderr
     Node(1).register(Client(REGISTRY))
+
+
+def test_an_import_that_cannot_be_written_says_so(up, tmp_path):
+    keys = {number: base64.b64encode(bytes([1, *divmod(number, 256)]) + bytes(29)).decode()
+            for number in range(1, 4000)}
+    snapshot = tmp_path / "go.json"
+    snapshot.write_text(json.dumps({
+        "version": 1, "nodes": {str(n): {"id": n, "public_key": key} for n, key in keys.items()},
+        "pub_key_idx": {key: n for n, key in keys.items()}}))
+    up.stop()
+    done = run(up, "registry", "import", snapshot, "--store", "/dev/null/registry.db")
+    assert done.returncode == 1 and "name another with --store" in done.stderr
+    disk = up.state.parent / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "fw-regimport", disk], check=True)
+    try:
+        done = run(up, "registry", "import", snapshot, "--store", disk / "store" / "registry.db")
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+    assert done.returncode == 1 and "nothing was imported: make room" in done.stderr
+    up.start()
 
 
 @pytest.mark.parametrize("content,said", [

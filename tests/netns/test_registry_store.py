@@ -66,6 +66,16 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", disk], check=True)
 
 
+def test_a_new_store_without_room_is_said(small_disk, tmp_path):
+    r = Registry(small_disk)
+    (small_disk / "fill").write_bytes(b"x" * (1 << 20))
+    process = subprocess.run(r.command(), capture_output=True, text=True, timeout=PATIENCE)
+    assert process.returncode == 1 and "the disk is full; make room" in process.stderr
+    (small_disk / "fill").unlink()
+    r.start()
+    r.kill(signal.SIGTERM)
+
+
 def register_until_full(client):
     """Nodes of which the registration was acknowledged, and the one of which it was not."""
     acknowledged = []

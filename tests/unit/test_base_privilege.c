@@ -295,12 +295,12 @@ static void state_directory(void **state)
 	assert_false(state_is_locked(path, "lock"));
 	assert_false(state_is_locked(path, "dp.lock"));
 	snprintf(file, sizeof(file), "%s/own.db", path);
-	fd = state_lock_store(file, &error);
+	fd = state_lock_store(file, "--store", &error);
 	assert_true(fd >= 0);
-	assert_int_equal(state_lock_store(file, &error), -EBUSY);
+	assert_int_equal(state_lock_store(file, "--store", &error), -EBUSY);
 	snprintf(expected, sizeof(expected),
 	    "registry store %s is in use by process %d: stop that one, or name another with "
-	    "--registry-store",
+	    "--store",
 	    file, (int)getpid());
 	assert_string_equal(error.text, expected);
 	close(fd);

@@ -264,6 +264,26 @@ static void test_fields(void **state)
 	lab_refused(l, "request failed", "{'type':'already not found'}");
 }
 
+static void test_lan_addresses(void **state)
+{
+	struct lab *l = *state;
+
+	lab_node(l, 1);
+	lab_expect(l, "{'node_id':2}",
+	    "{'type':'register','public_key':'" PUB "','lan_addrs':['10.0.0.1:1','','fd00::1 x',"
+	    "'10.0.0.2:2']}");
+	assert_string_equal(
+	    directory_find(&l->registry.nodes, 2)->lan_addrs, "10.0.0.1:1\n10.0.0.2:2");
+	// what only jansson reads
+	lab_expect(l, "{'node_id':2}",
+	    "{'type':'register','public_key':'" PUB "','lan_addrs':[ '10.0.0.3:3', 7 ],"
+	    "'endpoints':[{'network':'tcp','addr':'192.0.2.1:1'},{'network':'','addr':'x'},"
+	    "{'network':'quic','addr':'192.0.2.1:2'}]}");
+	assert_string_equal(directory_find(&l->registry.nodes, 2)->lan_addrs, "10.0.0.3:3");
+	assert_string_equal(
+	    directory_find(&l->registry.nodes, 2)->endpoints, "tcp 192.0.2.1:1\nquic 192.0.2.1:2");
+}
+
 // Is it a request for us just when it is one for jansson, with the same fields?
 static void same_request(const char *text, size_t len)
 {
@@ -298,7 +318,9 @@ static void test_request_bodies(void **state)
 	    "{\"a\":999999999999999,\"b\":9999999999999999,\"c\":123456789012345678901234567890}",
 	    "{\"a\":true,\"b\":false,\"c\":null}", "{\"a\":tru}", "{\"a\":truex}", "{\"a\":nul}",
 	    "{\"a\":[1,\"x\",{\"b\":[]}],\"c\":{\"d\":{}}}", "{\"a\":[1,]}", "{\"a\":[}",
-	    "{\"a\":{]}", "{\"a\":\"\\u0041\\n\\\\\\\"\"}", "{\"\\u0061b\":\"\\ud83d\\ude00x\"}",
+	    "{\"a\":[\"x\",\"\",\"yz\"],\"b\":[\"1\"]}", "{\"a\":[\"x\",\"\\n\"]}",
+	    "{\"a\":[\"x\" ,\"y\"]}", "{\"a\":[\"x\",1]}", "{\"a\":[\"", "{\"a\":{]}",
+	    "{\"a\":\"\\u0041\\n\\\\\\\"\"}", "{\"\\u0061b\":\"\\ud83d\\ude00x\"}",
 	    "{\"a\":\"\\ud83d\"}", "{\"a\":\"\\u0000\"}", "{\"a\\u0000\":1}",
 	    "{\"a\":[\"\\u0000\"]}", "{\"a\":\"\\x\"}", "{\"a\":\"\xc3\xa4\"}", "{\"\xc3\xa4\":1}",
 	    "{\"a\":\"\xc3\"}", "{\"a\":\"\xff\"}", "{\"a\":\"tab\there\"}", "{\"a\":\"\x7f\"}",
@@ -341,6 +363,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_request_bodies),
+	    cmocka_unit_test_setup_teardown(test_lan_addresses, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_vectors, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_register, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_heartbeat, lab_open, lab_close),

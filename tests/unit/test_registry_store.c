@@ -98,6 +98,23 @@ static void test_everything_comes_back(void **state)
 	    lab_sign(&b, "poll_handshakes:2"));
 }
 
+// An id is not given twice, also when nothing of its node is left.
+static void test_ids_of_forgotten_nodes(void **state)
+{
+	struct lab *l = *state;
+
+	attach(l);
+	lab_node(l, 1);
+	lab_node(l, 2);
+	l->t.now_s += STALE_S;
+	registry_tick(&l->registry, l->t);
+	assert_int_equal(l->registry.nodes.count, 0);
+	restart(l);
+	assert_int_equal(lab_node(l, 3).id, 3);
+	restart(l);
+	assert_int_equal(lab_node(l, 4).id, 4);
+}
+
 static void write_file(const char *text)
 {
 	FILE *file = fopen(path, "w");
@@ -294,6 +311,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_others_are_refused, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_more_nodes_than_may_be, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(
+		test_ids_of_forgotten_nodes, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_audit_of_a_network, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_older_files_are_migrated, make_folder, remove_folder),

@@ -21,7 +21,7 @@ json_t *admin_version(struct cp *cp)
 static json_t *dp_status(const struct cp *cp)
 {
 	const struct shm_header *h;
-	uint64_t now = clock_real_ns();
+	uint64_t now = clock_mono_ns();
 
 	if (!cp->attach.up)
 		return json_pack(

@@ -71,7 +71,7 @@ struct shm_header {
 	struct shm_region nodes; // struct node_table_header and its arrays (shm/node_table.h)
 	alignas(CACHE_LINE) uint64_t boot_count; // dp: times a data plane started on this memory
 	uint64_t dp_pid;			 // dp
-	uint64_t dp_started_ns;			 // dp: CLOCK_REALTIME
+	uint64_t dp_started_ns;			 // dp: CLOCK_MONOTONIC
 	alignas(CACHE_LINE) uint64_t cp_pid;	 // cp: 0 while none is attached
 	uint64_t cp_heartbeat_ns;		 // cp: CLOCK_MONOTONIC, every second
 	alignas(CACHE_LINE) struct link_block links[LINK_MAX]; // dp

@@ -143,7 +143,7 @@ static int memory_resolve(struct memory *m, const struct shm_header *h, struct m
 
 static void dp_sign(struct shm_header *h)
 {
-	h->dp_started_ns = clock_real_ns();
+	h->dp_started_ns = clock_mono_ns();
 	__atomic_store_n(&h->dp_pid, (uint64_t)getpid(), __ATOMIC_RELEASE);
 	__atomic_fetch_add(&h->boot_count, 1, __ATOMIC_SEQ_CST);
 }

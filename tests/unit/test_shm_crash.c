@@ -390,31 +390,44 @@ static void test_chain_damaged(void **state)
 	}
 }
 
-// Whenever an entry changes its place, the version must have risen: it is what readers go by.
-static void test_moves_raise_version(void **state)
+// Removes nodes of a table. Whenever an entry changes its place, the version must have risen: it is
+// what readers go by. Returns how many have moved.
+static unsigned moves_of_removals(struct lab *lab)
 {
 	struct node_entry *at[501] = {NULL};
 	unsigned moves = 0;
 	struct node_chain c;
-	struct lab lab;
 
-	(void)state;
-	lab_open(&lab);
 	for (uint32_t gone = 1; gone <= 400; gone++) {
-		uint64_t before = lab.m.nodes.header->state;
+		uint64_t before = lab->m.nodes.header->state;
 
 		for (uint32_t id = gone + 1; id <= 500; id++)
-			at[id] = slot_of(&lab.m.nodes, id, &c);
-		assert_int_equal(node_writer_remove(&lab.w, gone), 0);
+			at[id] = slot_of(&lab->m.nodes, id, &c);
+		assert_int_equal(node_writer_remove(&lab->w, gone), 0);
 		for (uint32_t id = gone + 1; id <= 500; id++) {
-			if (slot_of(&lab.m.nodes, id, &c) == at[id])
+			if (slot_of(&lab->m.nodes, id, &c) == at[id])
 				continue;
 			moves++;
-			assert_true(lab.m.nodes.header->state != before);
+			assert_true(lab->m.nodes.header->state != before);
 		}
 	}
-	assert_true(moves > 5);
-	lab_close(&lab);
+	return moves;
+}
+
+static void test_moves_raise_version(void **state)
+{
+	unsigned moves = 0;
+
+	(void)state;
+	// each table has a hash of its own, and with some of them hardly anything moves
+	for (unsigned i = 0; i < 50 && moves <= 50; i++) {
+		struct lab lab;
+
+		lab_open(&lab);
+		moves += moves_of_removals(&lab);
+		lab_close(&lab);
+	}
+	assert_true(moves > 50);
 }
 
 int main(void)

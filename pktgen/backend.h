@@ -34,6 +34,9 @@ struct trial;
 struct backend_ops {
 	// 0, or a negative errno with a sentence for the user in `error` (BACKEND_ERROR_MAX bytes).
 	int (*open)(struct backend *b, const struct options *o, char *error);
+	// Optional. Gives n messages, at most BATCH, memory for `size` bytes each, to be written in
+	// place and sent by the next send. False: the caller's will do.
+	bool (*lend)(struct backend *b, struct message *m, unsigned n, uint32_t size);
 	// Sends up to BATCH messages in order, all from one place unless the backend is mixed.
 	// Returns how many the kernel or the device took.
 	unsigned (*send)(struct backend *b, const struct message *m, unsigned n);

@@ -25,6 +25,11 @@ struct station {
 	struct arp_station own;
 	struct dgram lent[BURST_MAX]; // what the last receive handed out
 	unsigned lent_count;
+	// What the next send sends in place: some of those received, which need not be given back
+	// first, or new ones.
+	struct dgram *blank[BATCH], fresh[BATCH];
+	bool has_blanks;
+	uint32_t room; // bytes of a frame that one of them holds
 };
 
 static void dpdk_close(struct backend *b)
@@ -37,6 +42,15 @@ static void dpdk_close(struct backend *b)
 		s->link.ops->close(&s->link);
 	free(s);
 	b->priv = NULL;
+}
+
+static uint32_t blank_size(struct link *link)
+{
+	struct dgram one = {.len = 0}, *list = &one;
+
+	if (link->ops->lend(link->queues[0], &one, 1))
+		link->ops->release(link->queues[0], &list, 1);
+	return one.len;
 }
 
 static int device_open(struct station *s, const struct options *o, char *error)
@@ -58,11 +72,14 @@ static int device_open(struct station *s, const struct options *o, char *error)
 		return -ENOTSUP;
 	}
 	failed = s->link.ops->open(&s->link, &cfg, &why);
-	if (failed)
+	if (failed) {
 		snprintf(error, BACKEND_ERROR_MAX, "%s", why.text);
-	else if (s->link.ops->thread_start)
+		return failed;
+	}
+	if (s->link.ops->thread_start)
 		s->link.ops->thread_start(s->link.queues[0]);
-	return failed;
+	s->room = blank_size(&s->link);
+	return 0;
 }
 
 static unsigned frames_send(struct station *s, struct dgram **d, unsigned n)
@@ -71,6 +88,25 @@ static unsigned frames_send(struct station *s, struct dgram **d, unsigned n)
 	unsigned sent = ops->tx_copy(s->link.queues[0], d, n);
 
 	ops->flush(s->link.queues[0]);
+	return sent;
+}
+
+// The first of the device's own buffers, which messages were written into.
+static unsigned blanks_send(struct station *s, const struct message *m, unsigned n)
+{
+	const struct link_ops *ops = s->link.ops;
+	unsigned sent;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct dgram *d = s->blank[i];
+
+		d->l2 = m[i].data - PATH_HEADERS;
+		d->len = PATH_HEADERS + m[i].len;
+		path_headers_build(&s->path, d->l2, m[i].place, m[i].len);
+	}
+	sent = ops->tx(s->link.queues[0], s->blank, n);
+	ops->flush(s->link.queues[0]);
+	s->has_blanks = false;
 	return sent;
 }
 
@@ -182,11 +218,43 @@ static int dpdk_open(struct backend *b, const struct options *o, char *error)
 	return failed;
 }
 
+// The last of what was received, where frames of that size may be written over them.
+static bool lent_reuse(struct station *s, unsigned n, uint32_t size)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (i == s->lent_count || size > s->lent[s->lent_count - 1 - i].len + TAILROOM)
+			return false;
+		s->blank[i] = &s->lent[s->lent_count - 1 - i];
+	}
+	s->lent_count -= n;
+	return true;
+}
+
+static bool fresh_lend(struct station *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		s->blank[i] = &s->fresh[i];
+	return s->link.ops->lend(s->link.queues[0], s->fresh, n) == n;
+}
+
+static bool dpdk_lend(struct backend *b, struct message *m, unsigned n, uint32_t size)
+{
+	struct station *s = b->priv;
+
+	size += PATH_HEADERS;
+	s->has_blanks = size <= s->room && (lent_reuse(s, n, size) || fresh_lend(s, n));
+	for (unsigned i = 0; s->has_blanks && i < n; i++)
+		m[i].data = s->blank[i]->l2 + PATH_HEADERS;
+	return s->has_blanks;
+}
+
 static unsigned dpdk_send(struct backend *b, const struct message *m, unsigned n)
 {
 	struct station *s = b->priv;
 	struct dgram d[BATCH], *list[BATCH];
 
+	if (s->has_blanks)
+		return blanks_send(s, m, n);
 	for (unsigned i = 0; i < n; i++) {
 		d[i].l2 = m[i].data - PATH_HEADERS;
 		d[i].len = PATH_HEADERS + m[i].len;
@@ -212,5 +280,8 @@ static unsigned dpdk_receive(struct backend *b, struct message *m, unsigned max,
 	return kept;
 }
 
-const struct backend_ops backend_dpdk = {
-    .open = dpdk_open, .send = dpdk_send, .receive = dpdk_receive, .close = dpdk_close};
+const struct backend_ops backend_dpdk = {.open = dpdk_open,
+    .lend = dpdk_lend,
+    .send = dpdk_send,
+    .receive = dpdk_receive,
+    .close = dpdk_close};

@@ -19,14 +19,21 @@ enum {
 static_assert((int)PATH_HEADERS <= (int)MESSAGE_HEADROOM, "headers go before what is sent");
 
 struct path {
-	uint8_t own_mac[6];
-	uint8_t relay_mac[6];
-	uint32_t relay_addr; // network order
-	uint16_t relay_port; // network order
-	uint32_t first_addr; // of the simulated nodes, host order
+	union {
+		uint8_t headers[PATH_HEADERS]; // what all frames have in common
+		struct {
+			uint8_t relay_mac[6];
+			uint8_t own_mac[6];
+		};
+	};
+	uint32_t relay_addr;	  // network order
+	uint16_t relay_port;	  // network order
+	uint32_t first_addr;	  // of the simulated nodes, host order
+	uint64_t ip_sum, udp_sum; // what these headers add to the checksums
 };
 
-// Takes the addresses from the options. -EAFNOSUPPORT with a sentence in `error` unless IPv4.
+// Takes the addresses from the options, and leaves the MACs alone. -EAFNOSUPPORT with a sentence in
+// `error` unless IPv4.
 int path_init(struct path *p, const struct options *o, char *error);
 
 // Where node i sends from: address and port, both in network order.

@@ -131,38 +131,35 @@ static unsigned choose_flows(struct session *s, uint32_t place, unsigned want, s
 	return n;
 }
 
-static unsigned fill_batch(
-    struct session *s, uint32_t place, unsigned want, uint64_t now, struct message *m)
+static void fill_batch(
+    struct session *s, struct flow **flows, unsigned n, uint64_t now, struct message *m)
 {
 	struct traffic *t = s->traffic;
 	size_t slot = slot_size(t->o);
-	struct flow *flows[BATCH];
-	unsigned n = choose_flows(s, place, want, flows);
 
+	if (!s->backend->ops->lend ||
+	    !s->backend->ops->lend(s->backend, m, n, BEACON_RELAY_SIZE + t->o->size))
+		for (unsigned i = 0; i < n; i++)
+			m[i].data = s->buffers + i * slot + MESSAGE_HEADROOM;
 	for (unsigned i = 0; i < n; i++) {
-		m[i].data = s->buffers + i * slot + MESSAGE_HEADROOM;
 		m[i].len = (uint32_t)flow_build(t, flows[i], now, m[i].data);
-		m[i].place = flows[i]->sender % s->backend->sockets;
+		m[i].place = traffic_place(t, flows[i]->sender);
 	}
-	return n;
-}
-
-// What the kernel refuses is built anew later: the flow's sequence must not have a hole.
-static void unsend(struct traffic *t, const struct message *m, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		t->flows[load_be32(m[i].data + BEACON_RELAY_SIZE)].sent--;
 }
 
 static void send_batch(struct session *s, uint32_t place, unsigned want, uint64_t now)
 {
 	struct trial *t = s->trial;
 	struct message m[BATCH];
-	unsigned n = fill_batch(s, place, want, now, m), sent = 0;
+	struct flow *flows[BATCH];
+	unsigned n = choose_flows(s, place, want, flows), sent = 0;
 
+	fill_batch(s, flows, n, now, m);
 	if (n)
 		sent = s->backend->ops->send(s->backend, m, n);
-	unsend(s->traffic, m + sent, n - sent);
+	// What is refused is built anew later: the flow's sequence must not have a hole.
+	for (unsigned i = sent; i < n; i++)
+		flows[i]->sent--;
 	windows_sent(&t->windows, now, sent);
 	s->pace.sent += sent;
 	t->refused += n - sent;

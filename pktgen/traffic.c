@@ -240,7 +240,7 @@ uint64_t flow_check(
 	}
 	f = &t->flows[number];
 	if (r.sender != t->o->first_id + f->sender ||
-	    (reflected ? f->sender : f->dest) % t->sockets != socket) {
+	    traffic_place(t, reflected ? f->sender : f->dest) != socket) {
 		c->misrouted++;
 		return 0;
 	}

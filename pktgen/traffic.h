@@ -37,6 +37,12 @@ struct traffic {
 	uint64_t random;
 };
 
+// Where a node is.
+static inline uint32_t traffic_place(const struct traffic *t, uint32_t node)
+{
+	return node < t->sockets ? node : node % t->sockets;
+}
+
 // -ENOMEM when the flows do not fit. `sockets`, at least 1, as the backend spreads nodes: node %
 // sockets.
 int traffic_init(struct traffic *t, const struct options *o, uint32_t sockets);

@@ -202,20 +202,6 @@ int beacon_punch_command_build(uint8_t *buf, size_t cap, const struct beacon_pun
 	return observed_build(buf, cap, BEACON_PUNCH_COMMAND, &in->peer);
 }
 
-int beacon_relay_deliver_parse(const uint8_t *data, size_t len, struct beacon_relay *out)
-{
-	int err = message_check(data, len, BEACON_RELAY_DELIVER, BEACON_RELAY_DELIVER_SIZE);
-
-	if (err < 0)
-		return err;
-	*out = (struct beacon_relay){
-	    .sender = load_be32(data + 1),
-	    .frame = data + BEACON_RELAY_DELIVER_SIZE,
-	    .frame_len = len - BEACON_RELAY_DELIVER_SIZE,
-	};
-	return 0;
-}
-
 int beacon_relay_deliver_dest_parse(const uint8_t *data, size_t len, struct beacon_relay *out)
 {
 	int err =

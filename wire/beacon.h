@@ -92,7 +92,8 @@ int beacon_punch_grant_text(char *buf, size_t cap, const struct beacon_punch_req
 int beacon_punch_command_parse(const uint8_t *data, size_t len, struct beacon_punch_command *out);
 int beacon_punch_command_build(uint8_t *buf, size_t cap, const struct beacon_punch_command *in);
 
-int beacon_relay_deliver_parse(const uint8_t *data, size_t len, struct beacon_relay *out);
+static inline int beacon_relay_deliver_parse(
+    const uint8_t *data, size_t len, struct beacon_relay *out);
 int beacon_relay_deliver_dest_parse(const uint8_t *data, size_t len, struct beacon_relay *out);
 // The message with its frame copied behind the header; type is one of the three relay types.
 int beacon_relay_build(
@@ -121,6 +122,21 @@ static inline int beacon_relay_parse(const uint8_t *data, size_t len, struct bea
 	out->dest = load_be32(data + 5);
 	out->frame = data + BEACON_RELAY_SIZE;
 	out->frame_len = len - BEACON_RELAY_SIZE;
+	return 0;
+}
+
+static inline int beacon_relay_deliver_parse(
+    const uint8_t *data, size_t len, struct beacon_relay *out)
+{
+	if (__builtin_expect(len < BEACON_RELAY_DELIVER_SIZE, 0))
+		return -EMSGSIZE;
+	if (__builtin_expect(data[0] != BEACON_RELAY_DELIVER, 0))
+		return -EBADMSG;
+	*out = (struct beacon_relay){
+	    .sender = load_be32(data + 1),
+	    .frame = data + BEACON_RELAY_DELIVER_SIZE,
+	    .frame_len = len - BEACON_RELAY_DELIVER_SIZE,
+	};
 	return 0;
 }
 

@@ -184,6 +184,7 @@ const struct link_ops link_dpdk_ops = {
     .stats = dpdk_stats,
     .describe = dpdk_describe,
     .rx = dpdk_rx,
+    .lend = dpdk_lend,
     .tx = dpdk_tx,
     .tx_copy = dpdk_tx_copy,
     .release = dpdk_release,

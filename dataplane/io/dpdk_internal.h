@@ -158,6 +158,7 @@ void dpdk_thread_start(struct link_queue *q);
 void dpdk_thread_end(struct link_queue *q);
 
 unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max);
+unsigned dpdk_lend(struct link_queue *q, struct dgram *d, unsigned n);
 unsigned dpdk_tx(struct link_queue *q, struct dgram **d, unsigned n);
 unsigned dpdk_tx_copy(struct link_queue *q, struct dgram **d, unsigned n);
 void dpdk_release(struct link_queue *q, struct dgram **d, unsigned n);

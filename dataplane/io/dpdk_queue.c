@@ -132,6 +132,19 @@ unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max)
 	return ours;
 }
 
+unsigned dpdk_lend(struct link_queue *q, struct dgram *d, unsigned n)
+{
+	struct rte_mbuf *m[BURST_MAX];
+
+	if (rte_pktmbuf_alloc_bulk(q->pool, m, n))
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		describe(q, m[i], &d[i]);
+		d[i].len = q->room;
+	}
+	return n;
+}
+
 static struct rte_mbuf *mbuf_of(const struct dgram *d)
 {
 	return (struct rte_mbuf *)(uintptr_t)d->handle; // NOLINT(performance-no-int-to-ptr)

@@ -100,6 +100,9 @@ struct link_ops {
 	// datagrams of other links. For non-raw links: data, len, to, out_local describe the
 	// datagram.
 	unsigned (*tx_copy)(struct link_queue *q, struct dgram **d, unsigned n);
+	// Optional. Worker, for frames of one's own: lends n empty buffers as rx does, `len` bytes
+	// each. n or 0.
+	unsigned (*lend)(struct link_queue *q, struct dgram *d, unsigned n);
 	// Worker. Gives back buffers that are not sent.
 	void (*release)(struct link_queue *q, struct dgram **d, unsigned n);
 	// Worker. Pushes out what tx queued and reclaims completed buffers; called once per loop.

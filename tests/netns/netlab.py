@@ -198,6 +198,16 @@ class Relay:
             raise RuntimeError(f"fairway {' '.join(command)}: {done.stderr}")
         return json.loads(done.stdout)
 
+    def counter(self, name):
+        return self.ask("stats")["counters"][name]
+
+    def drops(self):
+        """Counts by the drop's name, those above zero."""
+        return {d["name"]: d["count"] for d in self.ask("drops")["drops"] if d["count"]}
+
+    def await_nodes(self, count):
+        eventually(lambda: self.ask("status")["nodes"] == count)
+
     def children(self):
         """pids by program name."""
         found = {}
@@ -215,7 +225,7 @@ class Node:
     """The part of a daemon that a beacon sees."""
 
     def __init__(self, lab, host, node, beacon, family=socket.AF_INET, bind=None):
-        self.node, self.beacon = node, beacon
+        self.node, self.beacon, self.seen = node, beacon, None
         self.socket = lab.socket(host, family, bind)
 
     def send(self, *parts):
@@ -238,7 +248,8 @@ class Node:
         return True
 
     def discover(self, kind=DISCOVER, timeout=PATIENCE):
-        """Registers, as often as it takes; returns the address and port that the beacon saw.
+        """Registers, as often as it takes; returns the address and port that the beacon saw, and
+        keeps them as `seen`.
 
         The first answers may be lost while the kernels resolve neighbours and install routes.
         """
@@ -253,8 +264,9 @@ class Node:
                     raise
         size = answer[1]
         family = socket.AF_INET if size == 4 else socket.AF_INET6
-        return (socket.inet_ntop(family, answer[2:2 + size]),
-                struct.unpack(">H", answer[2 + size:4 + size])[0])
+        self.seen = (socket.inet_ntop(family, answer[2:2 + size]),
+                     struct.unpack(">H", answer[2 + size:4 + size])[0])
+        return self.seen
 
     def relay(self, dest, frame):
         self.send(struct.pack(">BII", RELAY, self.node, dest), frame)

@@ -68,7 +68,8 @@ def test_restarts_of_control_planes_lose_no_remote_node(lab):
     mesh = Mesh(lab)
     relays = [mesh.relay(1), mesh.relay(2)]
     a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, TWO)
-    a.discover(), b.discover()
+    a.discover()
+    b.discover()
     eventually(lambda: a.reaches(b) and b.reaches(a))
     for relay in relays:
         os.kill(relay.children()["fairway-cp"], signal.SIGKILL)
@@ -124,7 +125,8 @@ def test_reload_loses_nothing(lab, tmp_path):
     run("chmod", "o+x", tmp_path.parent, tmp_path.parent.parent)
     relay = mesh.relay(1, "--config", file, link="xdp")
     a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, ONE)
-    a.discover(), b.discover()
+    a.discover()
+    b.discover()
     eventually(lambda: a.reaches(b))
     lost, stop = [], threading.Event()
 

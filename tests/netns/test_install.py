@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import netlab
-from netlab import BUILD, eventually, run
-from test_relay import pair
+from netlab import BUILD, run
 from topology import Nets, start_relay
 
 
@@ -38,8 +37,7 @@ def test_a_relay_runs_from_where_it_was_installed(lab, destdir):
     nets = Nets(lab)
     relay = start_relay(nets, "xdp")
     assert str(destdir) in (Path("/proc") / str(relay.process.pid) / "cmdline").read_text()
-    a, b, _ = pair(nets)
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, b = nets.pair(relay)
     a.relay(102, b"from afar")
     assert b.delivered() == (101, b"from afar")
     assert relay.stop() == 0

@@ -14,19 +14,8 @@ from netlab import BUILD, Node, eventually, inside, run
 from topology import BEACON, BEACON6, Nets, start_relay
 
 
-def counter(relay, name="kernel"):
-    return relay.ask("stats")["counters"][name]
-
-
-def drops(relay):
-    return {d["name"]: d["count"] for d in relay.ask("drops")["drops"] if d["count"]}
-
-
-def pair(nets, relay):
-    a, b = nets.node("a", 101), nets.node("b", 102)
-    a.discover(), b.discover()
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
-    return a, b
+def by_kernel(relay):
+    return relay.counter("kernel")
 
 
 def exchange(a, b, count=1):
@@ -37,10 +26,10 @@ def exchange(a, b, count=1):
 
 def way(relay, a, b):
     """Who relays a frame: "kernel", "engine", or None where it does not arrive."""
-    before = counter(relay)
+    before = by_kernel(relay)
     if not a.reaches(b):
         return None
-    return "kernel" if counter(relay) > before else "engine"
+    return "kernel" if by_kernel(relay) > before else "engine"
 
 
 def relayed_by_kernel(relay, a, b):
@@ -51,7 +40,7 @@ def relayed_by_kernel(relay, a, b):
 def test_no_worker_wakes_for_it(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel")
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     eventually(lambda: relayed_by_kernel(relay, a, b))
     before = relay.ask("stats")["counters"]
     exchange(a, b, 200)
@@ -69,21 +58,21 @@ def test_veth_whose_peer_cannot_receive_is_left_to_the_engine(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel", prepared=False)
     assert "gro on" in relay.process.output()
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     exchange(a, b, 50)
-    assert counter(relay) == 0
+    assert by_kernel(relay) == 0
     run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "on")
     eventually(lambda: relayed_by_kernel(relay, a, b))
     run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "off")
     eventually(lambda: way(relay, a, b) == "engine")
     exchange(a, b, 50)
-    assert not drops(relay)
+    assert not relay.drops()
 
 
 def test_relaying_is_a_sign_of_life(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel")
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     time.sleep(4)
     eventually(lambda: relayed_by_kernel(relay, a, b))
     seen = {node["node"]: node["last_seen_s"] for node in relay.ask("nodes")["nodes"]}
@@ -93,26 +82,25 @@ def test_relaying_is_a_sign_of_life(lab):
 def test_police_by_sender(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel", "--police-sender-rate", "1", "--police-sender-burst", "20")
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     for _ in range(200):
         a.relay(102, b"x")
-    assert eventually(lambda: drops(relay).get("police_sender", 0) >= 100)
+    assert eventually(lambda: relay.drops().get("police_sender", 0) >= 100)
     b.relay(101, b"not his fault")
     assert a.delivered() == (102, b"not his fault")
 
 
-def test_settings_follow_a_reload_of_the_control_plane(lab):
+def test_relays_without_a_control_plane_and_with_the_next(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel")
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     eventually(lambda: relayed_by_kernel(relay, a, b))
     os.kill(relay.children()["fairway-cp"], signal.SIGSTOP)
-    before = 20
-    exchange(a, b, before)  # nobody but the kernel and the data plane is there
+    exchange(a, b, 20)  # nobody but the kernel and the data plane is there
     os.kill(relay.children()["fairway-cp"], signal.SIGCONT)
     killed = relay.children()["fairway-cp"]
     os.kill(killed, signal.SIGKILL)
-    exchange(a, b, before)
+    exchange(a, b, 20)
     eventually(lambda: relay.children().get("fairway-cp", killed) != killed)
     eventually(lambda: relayed_by_kernel(relay, a, b))
     assert relay.ask("status")["nodes"] == 2
@@ -121,7 +109,7 @@ def test_settings_follow_a_reload_of_the_control_plane(lab):
 def test_trace_sees_what_the_kernel_would_relay(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel")
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     eventually(lambda: relayed_by_kernel(relay, a, b))
     trace = lab.spawn([BUILD / "fairway", "trace", "--json", "--state", relay.state.name,
                        "--node", "102"])
@@ -138,7 +126,7 @@ def test_trace_sees_what_the_kernel_would_relay(lab):
 def test_metrics_and_top(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel", "--http-listen", "10.0.0.1:9102")
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     eventually(lambda: relayed_by_kernel(relay, a, b))
     with inside(nets.router):
         text = urllib.request.urlopen("http://10.0.0.1:9102/metrics").read().decode()
@@ -152,22 +140,22 @@ def test_metrics_and_top(lab):
 def test_nodes_without_room_are_the_engines(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel", "--xdp-kernel-nodes", "1")
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     exchange(a, b, 20)
-    assert counter(relay) == 0
+    assert by_kernel(relay) == 0
     a.relay(999, b"x")
-    eventually(lambda: drops(relay) == {"dest_unknown": 1})
+    eventually(lambda: relay.drops() == {"dest_unknown": 1})
 
 
 @pytest.mark.parametrize("mode", ["native", "generic"])
 def test_both_ways_of_attaching(lab, mode):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel", "--xdp-mode", mode)
-    a, b = pair(nets, relay)
+    a, b = nets.pair(relay)
     exchange(a, b, 20)
     c = Node(lab, nets.router, 103, BEACON6, family=socket.AF_INET6, bind=("fd00:1::1", 0))
     c.discover()
-    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    relay.await_nodes(3)
     a.relay(103, b"to six")
     assert c.delivered() == (101, b"to six")
     c.relay(102, b"from six")
@@ -182,4 +170,4 @@ def test_load_without_loss_or_reordering(lab):
     result = traffic.result()
     assert (result["loss"], result["reordered"], result["duplicates"]) == (0, 0, 0)
     # The engine relays until the next hop is resolved: an instant, or a second where others work.
-    assert counter(relay) > result["sent"] / 2
+    assert by_kernel(relay) > result["sent"] / 2

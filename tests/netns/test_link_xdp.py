@@ -48,17 +48,13 @@ class Cables:
                 for name, number in (("a", 101), ("b", 102))]
         for node in made:
             node.discover()
-        eventually(lambda: relay.ask("status")["nodes"] == 2)
+        relay.await_nodes(2)
         return made
 
 
 @pytest.fixture
 def cables(lab):
     return Cables(lab)
-
-
-def counter(relay, name):
-    return relay.ask("stats")["counters"][name]
 
 
 def exchange(a, b, first):
@@ -76,11 +72,11 @@ def test_between_two_interfaces(cables, mode):
     relay = cables.relay("--police-sender-rate", "0", mode=mode)
     a, b = cables.nodes(relay)
     exchange(a, b, 0)
-    before = counter(relay, "companion")
+    before = relay.counter("companion")
     for first in range(BURST, BUFFERS + 3 * BURST, BURST):
         exchange(a, b, first)
-    assert counter(relay, "companion") == before
-    assert not any(d["count"] for d in relay.ask("drops")["drops"])
+    assert relay.counter("companion") == before
+    assert not relay.drops()
     assert relay.stop() == 0
 
 
@@ -92,7 +88,7 @@ def test_interface_goes_away(cables, mode):
     run("ip", "-n", cables.relay_host, "link", "delete", "w2")
     again = Node(cables.lab, cables.hosts["a"], 103, BEACON)
     again.discover()
-    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    relay.await_nodes(3)
     a.relay(102, b"to nowhere")
     a.relay(103, b"still here")
     assert again.delivered() == (101, b"still here")
@@ -116,7 +112,7 @@ def test_interface_made_again(cables, mode):
         receive_from_xdp(cables.hosts["b"], "e")
     eventually(lambda: attached(cables, "w2"))
     assert relay.children()["fairway-dp"] != before
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    relay.await_nodes(2)
     eventually(lambda: all(link["up"] for link in relay.ask("links")["links"]))
     b.discover()
     eventually(lambda: a.reaches(b))

@@ -35,7 +35,8 @@ def mesh(lab, link):
 def test_nodes_of_two_relays_reach_each_other(lab, link):
     hub, relays = mesh(lab, link)
     a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, TWO)
-    a.discover(), b.discover()
+    a.discover()
+    b.discover()
     eventually(lambda: a.reaches(b))
     eventually(lambda: b.reaches(a))
     # a node that both would like to own goes to the peer that still has it, and never in circles
@@ -61,7 +62,8 @@ def test_peers_from_a_registry(lab, discover):
                       "--gossip-interval", "1s")
                 for number, host in enumerate(hosts[1:], 1)]
     a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, TWO)
-    a.discover(), b.discover()
+    a.discover()
+    b.discover()
     if discover == "off":
         eventually(lambda: "beacons=2" in two.process.output(), ANNOUNCED)
         assert not one.ask("peers")["peers"] and not two.ask("peers")["peers"]
@@ -72,7 +74,8 @@ def test_peers_from_a_registry(lab, discover):
 def test_gossip_of_a_stranger_is_refused(lab):
     hub, relays = mesh(lab, "sock")
     a, b = Node(lab, hub, 1001, ONE), Node(lab, hub, 1002, ONE)
-    a.discover(), b.discover()
+    a.discover()
+    b.discover()
     lab.address(hub, "r1", "10.0.1.253/24")
     thief = lab.socket(hub, bind=("10.0.1.253", 0))
     thief.sendto(struct.pack(">BIHI", SYNC, 9, 1, 1003), ONE)

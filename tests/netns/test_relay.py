@@ -14,25 +14,13 @@ from netlab import (DELIVER, DELIVER_DEST, DISCOVER_EX, PUNCH_COMMAND, PUNCH_REQ
 from topology import BEACON, BEACON6, LINKS, Nets, start_relay
 
 
-def drops(relay):
-    """Counts by the drop's name, those above zero."""
-    return {d["name"]: d["count"] for d in relay.ask("drops")["drops"] if d["count"]}
-
-
-def pair(nets):
-    a, b = nets.node("a", 101), nets.node("b", 102)
-    seen = a.discover(), b.discover()
-    return a, b, seen
-
-
 @pytest.mark.parametrize("kind", ["symmetric", "cone"])
 @pytest.mark.parametrize("link", LINKS)
 def test_frames_go_both_ways_behind_nats(lab, link, kind):
     nets = Nets(lab, kind)
     relay = start_relay(nets, link)
-    a, b, (seen_a, seen_b) = pair(nets)
-    assert (seen_a[0], seen_b[0]) == ("10.1.0.2", "10.2.0.2")
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, b = nets.pair(relay)
+    assert (a.seen[0], b.seen[0]) == ("10.1.0.2", "10.2.0.2")
     for size in (0, 1, 64, 1200):
         frame = os.urandom(size)
         a.relay(102, frame)
@@ -47,12 +35,12 @@ def test_an_answer_means_known(lab, link):
     """A new node sends, and is reached, with the first datagrams behind its DiscoverReply."""
     nets = Nets(lab, "cone")
     relay = start_relay(nets, link, "--police-source-rate", "0")
-    a, b, _ = pair(nets)
+    a, b = nets.pair(relay)
     eventually(lambda: a.reaches(b))
 
     def by_workers():
         """Answers without the control plane, which was not there for a second: a busy machine."""
-        return relay.ask("stats")["counters"]["discover_answered"]
+        return relay.counter("discover_answered")
 
     before, lost = by_workers(), []
     for number in range(1000, 1300):
@@ -65,7 +53,7 @@ def test_an_answer_means_known(lab, link):
                 assert node.delivered(10) == frame
             except TimeoutError:
                 lost.append(frame)
-    assert len(lost) <= 2 * (by_workers() - before), (lost, drops(relay))
+    assert len(lost) <= 2 * (by_workers() - before), (lost, relay.drops())
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -73,21 +61,20 @@ def test_answers_without_a_control_plane(lab, link):
     """Who has not been there for a second does not keep anybody waiting."""
     nets = Nets(lab, "cone")
     relay = start_relay(nets, link)
-    a, _, _ = pair(nets)
+    a, _ = nets.pair(relay)
     control = relay.children()["fairway-cp"]
     os.kill(control, signal.SIGSTOP)
     a.node = 103
     a.discover()
     os.kill(control, signal.SIGCONT)
-    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    relay.await_nodes(3)
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_order_of_a_flow(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link)
-    a, b, _ = pair(nets)
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, b = nets.pair(relay)
     for first in range(0, 2000, 50):
         for number in range(first, first + 50):
             a.relay(102, struct.pack(">I", number))
@@ -100,8 +87,7 @@ def test_order_of_a_flow(lab, link):
 def test_frames_larger_than_the_mtu(lab, link, size):
     nets = Nets(lab)
     relay = start_relay(nets, link)
-    a, b, _ = pair(nets)
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, b = nets.pair(relay)
     frame = os.urandom(size)
     a.relay(102, frame)
     assert b.delivered() == (101, frame)
@@ -123,9 +109,9 @@ def test_ipv6_and_mixed_families(lab, link):
     # agent c is on the router itself, with IPv6 only
     c = Node(lab, nets.router, 103, BEACON6, family=socket.AF_INET6, bind=("fd00:1::1", 0))
     relay = start_relay(nets, link)
-    a, _, _ = pair(nets)
+    a, _ = nets.pair(relay)
     assert c.discover()[0] == "fd00:1::1"
-    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    relay.await_nodes(3)
     for frame in (b"", b"x", os.urandom(1101)):
         a.relay(103, frame)
         assert c.delivered() == (101, frame)
@@ -137,7 +123,7 @@ def test_ipv6_and_mixed_families(lab, link):
 def test_discover_ex_gets_the_destination_too(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link)
-    a, b, _ = pair(nets)
+    a, b = nets.pair(relay)
     b.discover(DISCOVER_EX)
     eventually(lambda: "carry" in str(relay.ask("node", "102")).lower())
     a.relay(102, b"hello")
@@ -150,24 +136,23 @@ def test_discover_ex_gets_the_destination_too(lab, link):
 def test_node_zero_is_answered_and_never_routed(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link)
-    a, _, _ = pair(nets)
+    a, _ = nets.pair(relay)
     zero = nets.node("b", 0)
     assert zero.discover()[0] == "10.2.0.2"
     a.relay(0, b"nobody")
     assert zero.silent()
-    assert eventually(lambda: drops(relay).get("node_zero")) == 1
+    assert eventually(lambda: relay.drops().get("node_zero")) == 1
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_punch_commands_to_both_sides(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link)
-    a, b, (seen_a, seen_b) = pair(nets)
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, b = nets.pair(relay)
     a.send(struct.pack(">BII", PUNCH_REQUEST, 101, 102))
-    for node, other in ((a, seen_b), (b, seen_a)):
+    for node, other in ((a, b), (b, a)):
         assert node.expect(PUNCH_COMMAND) == (
-            b"\x04" + socket.inet_aton(other[0]) + struct.pack(">H", other[1]))
+            b"\x04" + socket.inet_aton(other.seen[0]) + struct.pack(">H", other.seen[1]))
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -199,8 +184,7 @@ def test_stun_binding(lab, link):
 def test_a_live_node_cannot_be_taken_over_but_a_rebind_is_learnt(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link)
-    a, b, _ = pair(nets)
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, b = nets.pair(relay)
     thief = nets.node("b", 101)
     thief.discover()
     a.relay(102, b"still me")
@@ -210,7 +194,7 @@ def test_a_live_node_cannot_be_taken_over_but_a_rebind_is_learnt(lab, link):
     assert thief.silent()
     thief.relay(102, b"spoofed")
     assert b.silent()
-    assert eventually(lambda: drops(relay).get("sender_address")) == 1
+    assert eventually(lambda: relay.drops().get("sender_address")) == 1
     rebound = nets.node("a", 101)
     port = rebound.discover()[1]
     eventually(lambda: str(port) in str(relay.ask("node", "101")))
@@ -222,22 +206,20 @@ def test_a_live_node_cannot_be_taken_over_but_a_rebind_is_learnt(lab, link):
 def test_unknown_sender_destination_and_garbage_have_names(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link)
-    a, _, _ = pair(nets)
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, _ = nets.pair(relay)
     a.relay(999, b"x")
     a.send(struct.pack(">BII", RELAY, 998, 102), b"x")
     a.send(b"\x05\x00\x00")
     a.send(b"PILS" + bytes(40))
     a.send(b"\xee")
-    eventually(lambda: drops(relay) == {"dest_unknown": 1, "sender_unknown": 1, "short_message": 1,
+    eventually(lambda: relay.drops() == {"dest_unknown": 1, "sender_unknown": 1, "short_message": 1,
                                         "tunnel_frame": 1, "unknown_type": 1})
 
 
 def test_xdp_really_carries_the_traffic(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "xdp")
-    a, b, _ = pair(nets)
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
+    a, b = nets.pair(relay)
 
     def through_xdp():
         a.reaches(b)

@@ -28,7 +28,8 @@ def mac_of(host, interface):
 
 def two_nodes(nets):
     a, b = nets.node("a", 1001), nets.node("b", 1002)
-    a.discover(), b.discover()
+    a.discover()
+    b.discover()
     return a, b
 
 

@@ -47,6 +47,14 @@ class Nets:
     def node(self, name, number, beacon=BEACON, **options):
         return Node(self.lab, self.agents[name], number, beacon, **options)
 
+    def pair(self, relay):
+        """Nodes 101 at agent a and 102 at agent b, the only ones that the relay knows."""
+        made = self.node("a", 101), self.node("b", 102)
+        for node in made:
+            node.discover()
+        relay.await_nodes(2)
+        return made
+
 
 # What carries the relay's datagrams; `kernel`: the XDP program relays, the engine does the rest.
 LINKS = {"sock": "sock", "xdp": "xdp:w", "kernel": "xdp:w,mode=kernel"}

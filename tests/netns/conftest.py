@@ -5,6 +5,8 @@ import shutil
 import pytest
 
 from netlab import Lab, Process
+from registry_host import registry  # noqa: F401 (a fixture)
+from registry_up import up  # noqa: F401 (a fixture)
 
 
 def pytest_collection_modifyitems(items):

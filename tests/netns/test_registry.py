@@ -15,7 +15,7 @@ import pytest
 
 from netlab import BUILD, PATIENCE, eventually
 from registry_client import Client, Node, Refused
-from registry_up import BEACON, HTTP, REGISTRY, up  # noqa: F401 (a fixture)
+from registry_up import BEACON, HTTP, REGISTRY
 
 
 def tls_client():

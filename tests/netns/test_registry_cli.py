@@ -10,7 +10,7 @@ import pytest
 
 from netlab import BUILD, PATIENCE
 from registry_client import Client, Node
-from registry_up import HTTP, REGISTRY, up  # noqa: F401 (a fixture)
+from registry_up import HTTP, REGISTRY
 
 
 def run(up, *command, state=None):

@@ -9,7 +9,6 @@ import time
 import pytest
 
 from registry_client import Client, Closed, Node, Refused
-from registry_host import registry  # noqa: F401 (a fixture)
 
 KILLS = int(os.environ.get("REGISTRY_KILLS", "10"))
 PATIENCE = 120  # seconds for what a loaded machine does in one

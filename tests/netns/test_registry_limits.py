@@ -7,7 +7,7 @@ import pytest
 
 from netlab import eventually
 from registry_client import Client, Closed, Node, Refused
-from registry_up import REGISTRY, up  # noqa: F401 (a fixture)
+from registry_up import REGISTRY
 
 
 def is_served(client):

@@ -4,12 +4,11 @@ import json
 import subprocess
 
 from netlab import BUILD, PATIENCE
-from registry_host import registry  # noqa: F401 (a fixture)
 
 NODES, PEERS = 300, 3
 
 
-def load(registry, *arguments):  # noqa: F811
+def load(registry, *arguments):
     process = subprocess.run(
         [BUILD / "fairway-pktgen", "registry", "--to", "%s:%d" % registry.address, "--nodes",
          str(NODES), "--connections", "20", "--peers", str(PEERS), "--seconds", "1",
@@ -19,7 +18,7 @@ def load(registry, *arguments):  # noqa: F811
     return {row["phase"]: row for row in json.loads(process.stdout)}
 
 
-def test_phases_and_storm(registry):  # noqa: F811
+def test_phases_and_storm(registry):
     rows = load(registry, "--storm", "1")
     storm = rows.pop("storm")
     assert storm["done"] == NODES and storm["failed"] == 0
@@ -29,7 +28,7 @@ def test_phases_and_storm(registry):  # noqa: F811
     assert all(rows[name]["answers"] > NODES for name in ("heartbeat", "poll", "lookup", "again"))
 
 
-def test_chosen_phases(registry):  # noqa: F811
+def test_chosen_phases(registry):
     rows = load(registry, "--phases", "first,resolve", "--seed", "2")
     assert list(rows) == ["register", "first", "resolve"]
     # nobody is public

@@ -11,7 +11,7 @@ import pytest
 from netlab import PATIENCE
 from registry_client import Client, Node
 from registry_fixture import SCHEMAS, check, check_inbox, dump, fill
-from registry_host import Registry, registry  # noqa: F401 (a fixture)
+from registry_host import Registry
 
 
 @pytest.mark.parametrize("schema", sorted(SCHEMAS.glob("*.sql")), ids=lambda path: path.stem)
@@ -31,7 +31,7 @@ def test_older_schemas(tmp_path, schema):
             r.kill(signal.SIGTERM)
 
 
-def test_there_is_a_file_of_this_schema(registry, tmp_path, monkeypatch):  # noqa: F811
+def test_there_is_a_file_of_this_schema(registry, tmp_path, monkeypatch):
     """The next change of the schema needs what this version writes."""
     fill(Client(registry.address))
     registry.kill(signal.SIGTERM)
@@ -43,7 +43,7 @@ def test_there_is_a_file_of_this_schema(registry, tmp_path, monkeypatch):  # noq
 
 
 @pytest.mark.parametrize("at", [0, 4096], ids=["header", "page"])
-def test_damaged_store_is_refused(registry, at):  # noqa: F811
+def test_damaged_store_is_refused(registry, at):
     Node(1).register(Client(registry.address))
     registry.kill(signal.SIGTERM)
     with open(registry.store, "r+b") as file:

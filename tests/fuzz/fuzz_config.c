@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct config config, back;
 	static struct config_errors errors;
-	static char file[1 << 17], text[1 << 16];
+	static char file[2 * CONFIG_VALUE_MAX], text[CONFIG_VALUE_MAX];
 	size_t used = 0;
 
 	config_defaults(&config);
@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			used += (size_t)snprintf(
 			    file + used, sizeof(file) - used, "%s: %s\n", k->name, text);
 	}
+	fuzz_check(used < sizeof(file));
 	config_defaults(&back);
 	config_read_text(&back, "back", file, used, &errors);
 	fuzz_check(errors.count == 0);

@@ -63,6 +63,14 @@ struct {
 	__type(value, struct kernel_counts);
 } counts SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct kernel_samples);
+} samples SEC(".maps");
+
 // Written by user space before the program is loaded.
 const volatile uint32_t hash_key[4];
 const volatile uint32_t bucket_count;
@@ -186,8 +194,10 @@ static __always_inline int relay_sender(const struct kernel_rules *set, const st
 	uint32_t at[4];
 	_Bool known, same_port;
 
-	if (node_find(set, r->sender, &n) || (!n.w[0] && !set->complete))
+	if (node_find(set, r->sender, &n))
 		return UP;
+	if (!n.w[0] && !set->complete)
+		return ABSENT;
 	known = n.w[0] && !(node_word_flags(n.w[1]) & NODE_REMOTE);
 	if (!known)
 		return sender_from_elsewhere(set, r, 0);
@@ -238,7 +248,7 @@ static __always_inline int relay_dest(
 	if (!p || node_find(set, r->dest, &n))
 		return UP;
 	if (!n.w[0])
-		return set->complete ? DROP_DEST_UNKNOWN : UP;
+		return set->complete ? DROP_DEST_UNKNOWN : ABSENT;
 	flags = node_word_flags(n.w[1]);
 	if (flags & NODE_REMOTE || !node_address(&n, o->to) || out_route(p, &n, o))
 		return UP;
@@ -260,7 +270,32 @@ static __always_inline _Bool is_traced(const struct kernel_rules *set, const str
 	       (!set->trace_node || set->trace_node == r->sender || set->trace_node == r->dest);
 }
 
-// Everything but the change: 0 with where it goes, a drop, or UP.
+// Notes one in set->sample_gap datagrams, at random, as flows may take turns.
+static __always_inline void sample(const struct kernel_rules *set, const struct relay *r)
+{
+	uint32_t cpu = bpf_get_smp_processor_id();
+	uint32_t gap = *(const volatile uint32_t *)&set->sample_gap;
+	struct kernel_samples *s = bpf_map_lookup_elem(&samples, &cpu);
+	struct kernel_sample *at;
+
+	if (!s || !gap)
+		return;
+	if (s->left && s->left < 2 * gap) {
+		s->left--;
+		return;
+	}
+	s->left = bpf_get_prandom_u32() % (2 * gap - 1);
+	at = &s->at[s->head % KERNEL_SAMPLE_SLOTS];
+	at->sender = r->sender;
+	at->dest = r->dest;
+	for (int i = 0; i < 4; i++)
+		at->from[i] = r->from.words[i];
+	at->from_port = r->from.port;
+	barrier();
+	*(volatile uint64_t *)&s->head = s->head + 1;
+}
+
+// Everything but the change: 0 with where it goes, a drop, UP or ABSENT.
 static __always_inline int relay_decide(struct xdp_md *ctx, struct relay *r, struct relay_out *o)
 {
 	const struct kernel_rules *set = only(&rules);
@@ -271,7 +306,11 @@ static __always_inline int relay_decide(struct xdp_md *ctx, struct relay *r, str
 	if (rc)
 		return rc;
 	rc = relay_sender(set, r);
-	return rc ? rc : relay_dest(set, r, o);
+	if (rc == 0)
+		rc = relay_dest(set, r, o);
+	if (set->sample_gap && (rc == 0 || rc == ABSENT))
+		sample(set, r);
+	return rc;
 }
 
 // The action that sends a frame; UP where the interface cannot send what a program gives it.
@@ -318,7 +357,7 @@ static __always_inline int relay_frame(struct xdp_md *ctx)
 	if (!c || bpf_xdp_get_buff_len(ctx) != frame)
 		return UP;
 	rc = relay_decide(ctx, &r, &o);
-	if (rc == UP)
+	if (rc < 0)
 		return UP;
 	if (rc) {
 		count_received(c, &r, frame);

@@ -9,7 +9,8 @@
 #include "wire/constants.h"
 
 enum {
-	UP = -1, // not ours to decide: the engine gets it
+	UP = -1,     // not ours to decide: the engine gets it
+	ABSENT = -2, // as UP, and only because one of its nodes is not in the tables
 	IPV4_FIRST = 0x45,
 	IPV6_FIRST = 0x60,
 	HEADERS_V4 = sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr),

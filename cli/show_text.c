@@ -50,6 +50,10 @@ void print_status(const json_t *result)
 	    format_count(b, member_count(result, "node_capacity")),
 	    format_count(c, member_count(result, "nodes_remote")),
 	    format_count(d, member_count(result, "peers")));
+	if (json_is_integer(json_object_get(result, "nodes_kernel")))
+		printf("%-14s %s of %s places\n", "in the kernel",
+		    format_count(a, member_count(result, "nodes_kernel")),
+		    format_count(b, member_count(result, "kernel_capacity")));
 	printf("%-14s %s; sender check: %s\n", "admission", member_text(result, "admission", "?"),
 	    member_text(result, "sender_check", "?"));
 	printf("%-14s %s received, %s sent, %s dropped\n", "datagrams",
@@ -108,7 +112,7 @@ void print_node(const json_t *result)
 	    {"last seen", "last_seen_s", CELL_AGE}, {"known for", "first_seen_s", CELL_AGE},
 	    {"public key", "key", CELL_TEXT}, {"key proven", "verified", CELL_YES},
 	    {"wants 0x09", "carry", CELL_YES}, {"at peer relay", "peer", CELL_TEXT},
-	    {"next hop known", "resolved", CELL_YES}, {0}};
+	    {"next hop known", "resolved", CELL_YES}, {"in the kernel", "kernel", CELL_YES}, {0}};
 	char text[CELL_MAX];
 
 	for (const struct column *row = rows; row->title; row++)

@@ -138,8 +138,9 @@ const struct config_key config_keys[] = {
 	.help =
 	    "packet buffers of a worker (2 KiB each; 4 KiB for an MTU above 1706), a power of two"},
     {"xdp.kernel-nodes", AT(xdp.kernel_nodes), COUNT(0, 10000000), .value = "0",
-	.help = "most nodes that links with `mode=kernel` relay between without the engine, 51 "
-		"bytes of kernel memory each, beside 34 for each of `nodes.capacity`; 0: all"},
+	.help = "most nodes that links with `mode=kernel` relay between without the engine, those "
+		"that relay the most, 51 bytes of kernel memory each, beside 34 for each of "
+		"`nodes.capacity`; 0: all"},
     {"dpdk.queues", AT(dpdk.queues), COUNT(1, 64), .value = "1",
 	.help = "queues of each dpdk link, one a worker; the card spreads flows over them (RSS)"},
     {"dpdk.frames", AT(dpdk.frames), COUNT(4096, 1 << 20), .value = "8192",

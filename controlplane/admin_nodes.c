@@ -28,10 +28,10 @@ static json_t *remote_entry(const struct session *s, struct node_entry e)
 {
 	const struct peer *p = &s->memory->peers[node_entry_address(e) % PEER_MAX];
 
-	return json_pack("{s:I,s:n,s:n,s:n,s:n,s:b,s:n,s:b,s:b,s:o,s:b}", "node",
+	return json_pack("{s:I,s:n,s:n,s:n,s:n,s:b,s:n,s:b,s:b,s:o,s:b,s:b}", "node",
 	    (json_int_t)node_entry_id(e), "endpoint", "local", "last_seen_s", "first_seen_s",
 	    "carry", 0, "key", "verified", 0, "remote", 1, "peer", admin_endpoint(&p->at),
-	    "resolved", p->nexthop != 0);
+	    "resolved", p->nexthop != 0, "kernel", 0);
 }
 
 static json_t *node_json(const struct session *s, struct node_entry e, uint64_t now_ns)
@@ -46,14 +46,15 @@ static json_t *node_json(const struct session *s, struct node_entry e, uint64_t 
 		return remote_entry(s, e);
 	if (!node_table_endpoint(t, e, &at))
 		return NULL;
-	return json_pack("{s:I,s:o,s:o,s:f,s:f,s:b,s:o,s:b,s:b,s:n,s:b}", "node",
+	return json_pack("{s:I,s:o,s:o,s:f,s:f,s:b,s:o,s:b,s:b,s:n,s:b,s:b}", "node",
 	    (json_int_t)node_entry_id(e), "endpoint", admin_endpoint(&at), "local",
 	    admin_endpoint(&local->at), "last_seen_s", ago(now_ns, node_alive_at(t, e)),
 	    "first_seen_s", ago(now_ns, info->first_seen), "carry",
 	    (node_entry_flags(e) & NODE_CARRY) != 0, "key",
 	    info->has_key ? hex(info->key, sizeof(info->key)) : json_null(), "verified",
 	    info->has_key, "remote", 0, "peer", "resolved",
-	    nexthop && __atomic_load_n(&s->memory->nexthops[nexthop], __ATOMIC_RELAXED) != 0);
+	    nexthop && __atomic_load_n(&s->memory->nexthops[nexthop], __ATOMIC_RELAXED) != 0,
+	    "kernel", s->nodes.kernel && kernel_writer_has(s->nodes.kernel, node_entry_id(e)));
 }
 
 // The walk goes in the order of bit-reversed hashes: the place behind a node, wherever it is now.

@@ -181,6 +181,10 @@ json_t *admin_status(struct cp *cp)
 	json_object_set_new(o, "nodes_remote", json_integer(s ? s->nodes.remote_count : 0));
 	json_object_set_new(o, "node_capacity",
 	    json_integer(s ? s->nodes.table.capacity : (json_int_t)c->nodes_capacity));
+	json_object_set_new(
+	    o, "nodes_kernel", s && s->nodes.kernel ? json_integer(s->kernel.count) : json_null());
+	json_object_set_new(o, "kernel_capacity",
+	    s && s->nodes.kernel ? json_integer(s->kernel.memory->sizes.nodes) : json_null());
 	json_object_set_new(o, "peers", json_integer(s ? peers_heard(s->memory) : 0));
 	json_object_set_new(o, "admission",
 	    json_string(config_key_find("admission.policy")->choices[c->admission.policy]));

@@ -7,6 +7,7 @@
 #include "controlplane/attach.h"
 #include "controlplane/embedded.h"
 #include "controlplane/endpoints.h"
+#include "controlplane/hot.h"
 #include "controlplane/http.h"
 #include "controlplane/hub.h"
 #include "controlplane/keep.h"
@@ -37,6 +38,7 @@ struct session {
 	struct announce announce;
 	struct nexthops nexthops;
 	struct kernel_writer kernel; // of the XDP program's tables, where there are some
+	struct hot hot;		     // who is in them
 	uint64_t opened_ns;
 	uint64_t egress_hash; // of the egress table when it was last looked at
 	unsigned ticks;

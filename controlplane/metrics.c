@@ -110,6 +110,9 @@ char *metrics_text(const struct cp *cp, size_t *len)
 		    s->nodes.node_count - s->nodes.remote_count);
 		gauge(out, "nodes_remote", "nodes that peer relays know", s->nodes.remote_count);
 		gauge(out, "node_capacity", "most nodes, here and remote", s->nodes.table.capacity);
+		if (s->nodes.kernel)
+			gauge(out, "nodes_kernel", "nodes that the XDP program relays between",
+			    s->kernel.count);
 		counters(out, s->memory);
 		links(out, s->memory->header);
 	}

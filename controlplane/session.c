@@ -97,7 +97,7 @@ void session_configure(struct cp *cp)
 	gossip_configure(cp);
 }
 
-static int open_writers(struct session *s)
+static int open_writers(struct session *s, struct cp_stats *stats)
 {
 	int rc = node_writer_open(&s->nodes, s->memory);
 
@@ -113,7 +113,13 @@ static int open_writers(struct session *s)
 		rc = kernel_writer_open(&s->kernel, &s->nodes);
 	if (rc)
 		goto announce;
+	rc = hot_open(&s->hot, &s->nodes, stats);
+	if (rc)
+		goto kernel;
 	return 0;
+kernel:
+	if (s->nodes.kernel)
+		kernel_writer_close(&s->kernel);
 announce:
 	announce_close(&s->announce);
 peers:
@@ -194,7 +200,7 @@ int session_open(struct cp *cp)
 	int rc;
 
 	s->memory = &cp->attach.at.memory;
-	rc = open_writers(s);
+	rc = open_writers(s, &cp->stats);
 	if (rc)
 		return rc;
 	open_parts(cp);
@@ -227,6 +233,7 @@ void session_close(struct cp *cp)
 	announce_close(&s->announce);
 	peers_close(&s->peers);
 	peer_writer_close(&s->peer_writer);
+	hot_close(&s->hot);
 	if (s->nodes.kernel)
 		kernel_writer_close(&s->kernel);
 	node_writer_close(&s->nodes);
@@ -323,6 +330,7 @@ void session_tick(struct cp *cp, uint64_t now_ns)
 	watch_egress(cp);
 	walk(cp, now_ns);
 	announce_tick(&s->announce, now_ns);
+	hot_tick(&s->hot, now_ns);
 	if (++s->ticks % 10 == 0) {
 		peers_tick(&s->peers, now_ns);
 		nexthops_probe(&s->nexthops, now_ns, on_probe, cp);

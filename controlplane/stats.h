@@ -44,7 +44,11 @@
 	X(SYNC_UNANNOUNCED, sync_unannounced,                                                     \
 	    "nodes in the last round that no source port had room for: set gossip.extra-ports")   \
 	X(REMOTE_FULL, remote_full, "nodes of peer relays not stored: no room")                   \
-	X(NEIGHBOUR_PROBES, neighbour_probes, "datagrams sent to keep neighbours in use fresh")
+	X(NEIGHBOUR_PROBES, neighbour_probes, "datagrams sent to keep neighbours in use fresh")   \
+	X(KERNEL_SAMPLES, kernel_samples,                                                         \
+	    "relay datagrams by which it is chosen who is among the xdp.kernel-nodes")            \
+	X(KERNEL_ENTERED, kernel_entered,                                                         \
+	    "nodes that came to be among the xdp.kernel-nodes because they relay much")
 
 enum cp_counter {
 #define X(NAME, name, help) CP_##NAME,

@@ -23,6 +23,7 @@ enum kernel_map {
 	KERNEL_STATES,
 	KERNEL_NEXTHOPS,
 	KERNEL_COUNTS,
+	KERNEL_SAMPLES,
 	KERNEL_MAP_COUNT,
 };
 
@@ -31,6 +32,7 @@ enum {
 	KERNEL_CHAIN_MAX = 4, // overflow buckets behind one bucket
 	KERNEL_PEER_BITS = 4096,
 	KERNEL_SEEN_SHIFT = 30, // unit of kernel_state.seen: 2^30 ns
+	KERNEL_SAMPLE_SLOTS = 256,
 };
 
 // --- written by the data plane ---
@@ -80,7 +82,7 @@ struct kernel_rules {
 	uint32_t sender_check;
 	uint32_t ttl;
 	uint32_t trace_on, trace_node; // datagrams that the engine traces
-	uint32_t pad;
+	uint32_t sample_gap;	       // one in so many relay datagrams is noted; 0 = none
 	struct rate_limit sender;
 	uint64_t peers[KERNEL_PEER_BITS / 64]; // a bit per hash of an address of a peer relay
 };
@@ -121,6 +123,22 @@ struct __attribute__((aligned(64))) kernel_counts {
 	uint64_t ip_id; // identification of the next IPv4 packet
 };
 
+// A relay datagram that the program relayed, or would have if both nodes had been in the tables. Of
+// the latter nobody has checked the sender. Addresses and ports in network order, IPv4 mapped.
+struct __attribute__((aligned(32))) kernel_sample {
+	uint32_t sender, dest; // node ids, host order
+	uint32_t from[4];
+	uint32_t from_port;
+};
+
+// Of one processor: the last ones, for whoever chooses the nodes that are here.
+struct __attribute__((aligned(64))) kernel_samples {
+	uint64_t head; // samples ever written; the next goes to at[head % KERNEL_SAMPLE_SLOTS]
+	uint32_t left; // datagrams until the next
+	struct kernel_sample at[KERNEL_SAMPLE_SLOTS];
+};
+
+_Static_assert(sizeof(struct kernel_sample) == 32, "no more than half a line");
 _Static_assert(sizeof(struct kernel_bucket) == 64, "one cache line");
 _Static_assert(sizeof(struct kernel_counts) % 64 == 0, "processors share no line");
 

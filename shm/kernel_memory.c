@@ -34,6 +34,7 @@ struct kernel_shape kernel_map_shape(enum kernel_map map, const struct kernel_si
 	    [KERNEL_STATES] = {sizeof(struct kernel_state), s->index_max + 1},
 	    [KERNEL_NEXTHOPS] = {sizeof(uint64_t), NEXTHOP_MAX},
 	    [KERNEL_COUNTS] = {sizeof(struct kernel_counts), s->cpus},
+	    [KERNEL_SAMPLES] = {sizeof(struct kernel_samples), s->cpus},
 	};
 
 	return shapes[map];
@@ -94,6 +95,7 @@ int kernel_memory_map(struct kernel_memory *k, const int *fds, const struct node
 	k->states = k->maps[KERNEL_STATES];
 	k->nexthops = k->maps[KERNEL_NEXTHOPS];
 	k->counts = k->maps[KERNEL_COUNTS];
+	k->samples = k->maps[KERNEL_SAMPLES];
 	return 0;
 }
 
@@ -139,4 +141,40 @@ void kernel_link(const struct kernel_memory *k, unsigned link, struct kernel_lin
 		out->tx_datagrams += load(&c->tx_datagrams);
 		out->tx_bytes += load(&c->tx_bytes);
 	}
+}
+
+bool kernel_sends_to(const struct kernel_memory *k, struct node_entry e)
+{
+	uint64_t hop = load(&k->nexthops[node_entry_nexthop(e) % NEXTHOP_MAX]);
+	const struct kernel_egress *out = &k->places->egress[(hop >> 48 & 0xff) % EGRESS_MAX];
+
+	return !(node_entry_flags(e) & NODE_REMOTE) && node_entry_nexthop(e) && hop >> 56 & 1 &&
+	       __atomic_load_n(&out->ifindex, __ATOMIC_RELAXED) && out->flags;
+}
+
+// The slot behind the newest may be half written.
+static uint64_t oldest_whole(uint64_t head)
+{
+	return head < KERNEL_SAMPLE_SLOTS ? 0 : head - (KERNEL_SAMPLE_SLOTS - 1);
+}
+
+unsigned kernel_samples_take(
+    const struct kernel_samples *s, uint64_t *tail, struct kernel_sample out[KERNEL_SAMPLE_SLOTS])
+{
+	uint64_t head = __atomic_load_n(&s->head, __ATOMIC_ACQUIRE), first = oldest_whole(head),
+		 now;
+	unsigned count, lost;
+
+	first = *tail > first && *tail <= head ? *tail : first;
+	for (uint64_t i = first; i < head; i++)
+		out[i - first] = s->at[i % KERNEL_SAMPLE_SLOTS];
+	*tail = head;
+	count = (unsigned)(head - first);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	now = oldest_whole(__atomic_load_n(&s->head, __ATOMIC_RELAXED));
+	if (now <= first)
+		return count;
+	lost = now - first < count ? (unsigned)(now - first) : count;
+	memmove(out, out + lost, (count - lost) * sizeof(*out));
+	return count - lost;
 }

@@ -19,11 +19,12 @@ struct kernel_memory {
 	// the same by name
 	struct kernel_places *places;
 	struct kernel_rules *rules;
-	struct kernel_bucket *nodes;  // sizes.buckets_total
-	struct kernel_v6 *v6;	      // sizes.v6_max + 1
-	struct kernel_state *states;  // sizes.index_max + 1
-	uint64_t *nexthops;	      // NEXTHOP_MAX
-	struct kernel_counts *counts; // sizes.cpus
+	struct kernel_bucket *nodes;	// sizes.buckets_total
+	struct kernel_v6 *v6;		// sizes.v6_max + 1
+	struct kernel_state *states;	// sizes.index_max + 1
+	uint64_t *nexthops;		// NEXTHOP_MAX
+	struct kernel_counts *counts;	// sizes.cpus
+	struct kernel_samples *samples; // sizes.cpus
 };
 
 struct kernel_shape {
@@ -50,6 +51,14 @@ static inline uint32_t kernel_state_seen(const struct kernel_state *s)
 
 	return (uint32_t)((seen << KERNEL_SEEN_SHIFT) / 1000000000);
 }
+
+// Whether the program has a way to send to a node by itself, by its next hop.
+bool kernel_sends_to(const struct kernel_memory *k, struct node_entry e);
+
+// Copies what a processor noted since *tail, and moves that on; what was written over meanwhile is
+// left out. How many are in `out`.
+unsigned kernel_samples_take(
+    const struct kernel_samples *s, uint64_t *tail, struct kernel_sample out[KERNEL_SAMPLE_SLOTS]);
 
 // Sums over all processors.
 uint64_t kernel_counter(const struct kernel_memory *k, enum counter c);

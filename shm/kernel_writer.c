@@ -104,7 +104,7 @@ bool kernel_writer_put(struct kernel_writer *w, struct node_entry e)
 		entry_write(w, at, e);
 		return true;
 	}
-	if (w->count >= w->memory->sizes.nodes)
+	if (kernel_writer_is_full(w))
 		return false;
 	at = chain_find(&c, 0);
 	if (at)
@@ -152,6 +152,28 @@ bool kernel_writer_remove(struct kernel_writer *w, uint32_t id)
 	return true;
 }
 
+bool kernel_writer_has(const struct kernel_writer *w, uint32_t id)
+{
+	struct chain c = chain_of(w, id);
+
+	return id && chain_find(&c, id);
+}
+
+bool kernel_writer_next(const struct kernel_writer *w, uint64_t *cursor, struct node_entry *out)
+{
+	const struct kernel_memory *k = w->memory;
+	uint64_t places = (uint64_t)k->sizes.buckets_total * KERNEL_BUCKET_ENTRIES;
+
+	for (uint64_t n = 0; n < places; n++) {
+		uint64_t at = (*cursor)++ % places;
+
+		*out = *entry_at(&k->nodes[at / KERNEL_BUCKET_ENTRIES], at % KERNEL_BUCKET_ENTRIES);
+		if (node_entry_id(*out))
+			return true;
+	}
+	return false;
+}
+
 void kernel_writer_settle(struct kernel_writer *w, uint32_t total)
 {
 	uint32_t complete = w->count == total;
@@ -188,6 +210,37 @@ static void fill_all(struct kernel_writer *w)
 	}
 }
 
+// The ids that are in the maps, as far as there is memory for them. The caller's.
+static uint32_t *ids_here(const struct kernel_writer *w, uint32_t *count)
+{
+	uint32_t *ids = malloc(w->memory->sizes.nodes * sizeof(*ids));
+	const struct kernel_bucket *b = w->memory->nodes;
+
+	*count = 0;
+	for (uint32_t n = 0; ids && n < w->memory->sizes.buckets_total; n++)
+		for (unsigned i = 0; i < KERNEL_BUCKET_ENTRIES; i++) {
+			uint32_t id = node_word_id(b[n].entries[i].w[0]);
+
+			if (id && *count < w->memory->sizes.nodes)
+				ids[(*count)++] = id;
+		}
+	return ids;
+}
+
+// With fewer places than nodes, who has one stays: an earlier writer chose them.
+static void fill_again(struct kernel_writer *w)
+{
+	uint32_t count, *ids = ids_here(w, &count);
+	struct node_entry e;
+
+	clear_all(w->memory);
+	for (uint32_t i = 0; ids && i < count; i++)
+		if (node_table_find(w->table, ids[i], &e))
+			kernel_writer_put(w, e);
+	free(ids);
+	fill_all(w);
+}
+
 int kernel_writer_open(struct kernel_writer *w, struct node_writer *nodes)
 {
 	const struct memory *m = nodes->memory;
@@ -202,8 +255,7 @@ int kernel_writer_open(struct kernel_writer *w, struct node_writer *nodes)
 	for (unsigned i = 0; i < PEER_MAX; i++)
 		if (m->peers[i].valid)
 			kernel_peer_add(m->kernel, &m->peers[i].at);
-	clear_all(m->kernel);
-	fill_all(w);
+	fill_again(w);
 	nodes->kernel = w;
 	kernel_writer_settle(w, nodes->node_count);
 	return 0;

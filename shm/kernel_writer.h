@@ -18,8 +18,9 @@ struct kernel_writer {
 };
 
 // Takes over the maps of the writer's memory from whoever wrote them before, and mirrors nodes, as
-// many as there is room for, next hops and peer relays. From then on the writer mirrors its
-// changes. The program starts to relay with kernel_rules_write(). 0 or -ENOMEM.
+// many as there is room for and those first that were there, next hops and peer relays. From then
+// on the writer mirrors its changes. The program starts to relay with kernel_rules_write(). 0 or
+// -ENOMEM.
 int kernel_writer_open(struct kernel_writer *w, struct node_writer *nodes);
 void kernel_writer_close(struct kernel_writer *w);
 
@@ -27,6 +28,15 @@ void kernel_writer_close(struct kernel_writer *w);
 bool kernel_writer_put(struct kernel_writer *w, struct node_entry e);
 // True when it was there.
 bool kernel_writer_remove(struct kernel_writer *w, uint32_t id);
+bool kernel_writer_has(const struct kernel_writer *w, uint32_t id);
+// No room for another node, whoever it is.
+static inline bool kernel_writer_is_full(const struct kernel_writer *w)
+{
+	return w->count >= w->memory->sizes.nodes;
+}
+// The nodes in the maps, one after the other, round and round: the next one from the bucket and
+// place that *cursor names. False: none in a whole round.
+bool kernel_writer_next(const struct kernel_writer *w, uint64_t *cursor, struct node_entry *out);
 // Tells the program whether it knows all nodes: `total` is how many there are.
 void kernel_writer_settle(struct kernel_writer *w, uint32_t total);
 

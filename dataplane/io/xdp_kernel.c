@@ -21,6 +21,7 @@ static int maps_create(int fds[KERNEL_MAP_COUNT], const struct kernel_sizes *siz
 	    [KERNEL_STATES] = "fw_states",
 	    [KERNEL_NEXTHOPS] = "fw_nexthops",
 	    [KERNEL_COUNTS] = "fw_counts",
+	    [KERNEL_SAMPLES] = "fw_samples",
 	};
 	const struct bpf_map_create_opts opts = {.sz = sizeof(opts), .map_flags = BPF_F_MMAPABLE};
 

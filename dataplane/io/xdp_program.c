@@ -60,6 +60,7 @@ static int relay_share(struct relay_bpf *r, const struct kernel_memory *k)
 	    [KERNEL_STATES] = r->maps.states,
 	    [KERNEL_NEXTHOPS] = r->maps.nexthops,
 	    [KERNEL_COUNTS] = r->maps.counts,
+	    [KERNEL_SAMPLES] = r->maps.samples,
 	};
 
 	for (int i = 0; i < KERNEL_MAP_COUNT; i++) {

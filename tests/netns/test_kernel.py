@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from load import Load
-from netlab import BUILD, Node, eventually, inside, run
+from netlab import BUILD, PATIENCE, Node, eventually, inside, run
 from topology import BEACON, BEACON6, Nets, start_relay
 
 
@@ -145,6 +145,54 @@ def test_nodes_without_room_are_the_engines(lab):
     assert by_kernel(relay) == 0
     a.relay(999, b"x")
     eventually(lambda: relay.drops() == {"dest_unknown": 1})
+
+
+def in_kernel(relay):
+    return {node["node"] for node in relay.ask("nodes")["nodes"] if node["kernel"]}
+
+
+def test_few_places_are_those_of_busy_nodes(lab):
+    """With two places: a pair that becomes busy gets them, and gives them up to a busier one."""
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", "--xdp-kernel-nodes", "2")
+    nodes = {number: nets.node("a" if number % 2 else "b", number) for number in range(101, 107)}
+    for node in nodes.values():
+        node.discover()
+    eventually(lambda: relay.ask("status")["nodes"] == len(nodes))
+    assert len(in_kernel(relay)) == 2  # whoever came first
+    for left, first in ((101, 103), (103, 105), (105, 101)):
+        def taken_over():
+            for _ in range(10):
+                assert nodes[first].reaches(nodes[first + 1], PATIENCE)
+            return in_kernel(relay) == {first, first + 1}
+        eventually(taken_over)
+        before = counter(relay)
+        assert nodes[first].reaches(nodes[first + 1], PATIENCE)
+        assert counter(relay) == before + 1
+        assert nodes[left].reaches(nodes[left + 1], PATIENCE)
+        assert counter(relay) == before + 1
+    status = relay.ask("status")
+    assert (status["nodes_kernel"], status["kernel_capacity"]) == (2, 2)
+    killed = relay.children()["fairway-cp"]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: relay.children().get("fairway-cp", killed) != killed)
+    assert in_kernel(relay) == {101, 102}
+    assert not drops(relay)
+
+
+def test_nothing_is_lost_when_places_change_hands(lab):
+    nets = Nets(lab)
+    relay = start_relay(nets, "kernel", "--xdp-kernel-nodes", "30", "--police-source-rate", "0")
+    options = {"from": "10.0.0.254", "nodes": 300, "rate": 10000, "window": 200}
+    Load(lab, nets.router, "register", BEACON, **options, first_id=5000).result()
+    for seed in range(1, 4):  # other pairs are busy each time
+        traffic = Load(lab, nets.router, "relay", BEACON, **options, flows=15, seconds=3,
+                       first_id=5000 + 100 * seed, seed=seed)
+        result = traffic.result()
+        assert (result["loss"], result["duplicates"]) == (0, 0)
+    status, stats = relay.ask("status"), relay.ask("stats")
+    assert status["nodes_kernel"] == 30
+    assert stats["control"]["kernel_entered"] >= 30
 
 
 @pytest.mark.parametrize("mode", ["native", "generic"])

@@ -422,6 +422,85 @@ static void too_many_nodes(void **state)
 	assert_int_equal(compare(lab_relay(&lab, AT_A, NODE_NOBODY, NODE_B, "x")), DROPPED);
 }
 
+// What the program notes for those who choose who gets a place: what it relays, and what it would.
+static void samples(void **state)
+{
+	static const struct {
+		const char *from;
+		uint32_t sender, dest;
+		unsigned noted;
+	} facts[] = {
+	    {AT_A, NODE_A, NODE_B, 1},
+	    {AT_SIX, NODE_SIX, NODE_A, 1},
+	    {AT_A, NODE_NOBODY, NODE_B, 1},
+	    {AT_A, NODE_A, NODE_NOBODY, 1},
+	    {AT_OTHER, NODE_A, NODE_B, 0}, // dropped
+	    {AT_A, NODE_A, NODE_COLD, 0},  // the engine's, with a place and without
+	    {AT_A, NODE_A, NODE_FAR, 0},
+	    {AT_A, 0, NODE_B, 0},
+	};
+	struct kernel_sample out[KERNEL_SAMPLE_SLOTS];
+	uint64_t *tails = calloc(kernel.sizes.cpus, sizeof(*tails));
+
+	(void)state;
+	assert_non_null(tails);
+	for (int gap = 0; gap < 2; gap++)
+		for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+			unsigned noted = 0;
+
+			kernel.rules->complete = 0;
+			kernel.rules->sample_gap = (uint32_t)gap;
+			lab_begin(&lab, LAB_RAW);
+			compare(
+			    lab_relay(&lab, facts[i].from, facts[i].sender, facts[i].dest, "x"));
+			for (uint32_t cpu = 0; cpu < kernel.sizes.cpus; cpu++) {
+				struct endpoint from = lab_endpoint(facts[i].from);
+				unsigned n =
+				    kernel_samples_take(&kernel.samples[cpu], &tails[cpu], out);
+
+				noted += n;
+				if (!n)
+					continue;
+				assert_int_equal(out[0].sender, facts[i].sender);
+				assert_int_equal(out[0].dest, facts[i].dest);
+				assert_memory_equal(out[0].from, from.addr, sizeof(from.addr));
+				assert_int_equal(out[0].from_port, htobe16(from.port));
+			}
+			assert_int_equal(noted, gap * facts[i].noted);
+		}
+	free(tails);
+}
+
+// One in so many, also where flows take turns; a gap that was drawn for more traffic ends with it.
+static void sample_gap(void **state)
+{
+	enum { GAP = 64, FRAMES = 64000, FLOWS = 4 };
+	unsigned by_flow[FLOWS] = {0}, noted = 0;
+
+	(void)state;
+	kernel.rules->complete = 0;
+	kernel.rules->sample_gap = GAP;
+	for (unsigned i = 0; i < FRAMES; i++) {
+		static uint64_t tails[XDP_CPUS_MAX];
+		struct kernel_sample out[KERNEL_SAMPLE_SLOTS];
+		uint8_t sent[FRAME_MAX];
+		struct dgram *d;
+		enum verdict_of v;
+
+		lab_begin(&lab, LAB_RAW);
+		d = lab_relay(&lab, AT_A, NODE_A, i % FLOWS ? NODE_A + i % FLOWS : NODE_B, "x");
+		program_run(d->l2, d->len, sent, &v);
+		for (uint32_t cpu = 0; cpu < kernel.sizes.cpus; cpu++)
+			if (kernel_samples_take(&kernel.samples[cpu], &tails[cpu], out)) {
+				noted++;
+				by_flow[i % FLOWS]++;
+			}
+	}
+	assert_in_range(noted, FRAMES / GAP / 2, FRAMES / GAP * 2);
+	for (unsigned i = 0; i < FLOWS; i++)
+		assert_in_range(by_flow[i], noted / FLOWS / 2, noted / FLOWS * 2);
+}
+
 // Random frames among known and unknown nodes with random damage to their headers.
 static void random_frames(void **state)
 {
@@ -467,6 +546,8 @@ int main(void)
 	    TEST(signs_of_life),
 	    TEST(tables_follow),
 	    TEST(too_many_nodes),
+	    TEST(samples),
+	    TEST(sample_gap),
 	    TEST(random_frames),
 #undef TEST
 	};

@@ -1,62 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The mirror of the node table that the XDP program reads, here in plain memory, against the table.
 #include "base/random.h"
-#include "shm/kernel_writer.h"
-#include "tests/unit/memory_lab.h"
+#include "tests/unit/kernel_lab.h"
+#include "tests/unit/unit.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
+enum { CAPACITY = 3000, IDS = 4000 };
 
-enum { CAPACITY = 3000, IDS = 4000, CPUS = 3 };
-
-static struct memory memory;
-static struct node_writer nodes;
-static struct kernel_memory kernel;
-static struct kernel_writer writer;
-
-static int map_make(enum kernel_map map, const struct kernel_sizes *sizes)
-{
-	struct kernel_shape shape = kernel_map_shape(map, sizes);
-	int fd = memfd_create("kernel map", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)shape.value_size * shape.entries), 0);
-	if (map == KERNEL_PLACES)
-		assert_int_equal(pwrite(fd, sizes, sizeof(*sizes), 0), sizeof(*sizes));
-	return fd;
-}
-
-static void open_all(uint32_t limit)
-{
-	struct kernel_sizes sizes;
-	int fds[KERNEL_MAP_COUNT];
-
-	memory_lab_create(&memory, CAPACITY, 1, 4096);
-	assert_int_equal(node_writer_open(&nodes, &memory), 0);
-	sizes = kernel_sizes_for(memory.nodes.header, limit, CPUS);
-	for (int i = 0; i < KERNEL_MAP_COUNT; i++)
-		fds[i] = map_make(i, &sizes);
-	assert_int_equal(kernel_memory_map(&kernel, fds, &memory.nodes), 0);
-	memory.kernel = &kernel;
-	assert_int_equal(kernel_writer_open(&writer, &nodes), 0);
-}
-
-static void close_all(void)
-{
-	kernel_writer_close(&writer);
-	kernel_memory_unmap(&kernel);
-	node_writer_close(&nodes);
-	memory_unmap(&memory);
-}
+static struct kernel_lab lab;
 
 // As the program looks up.
 static bool program_find(uint32_t id, struct node_entry *out)
 {
-	uint32_t hash = node_hash(memory.nodes.hash_key, id);
-	uint32_t at = kernel_bucket_of(hash, kernel.sizes.buckets);
+	uint32_t hash = node_hash(lab.memory.nodes.hash_key, id);
+	uint32_t at = kernel_bucket_of(hash, lab.kernel.sizes.buckets);
 
 	for (int n = 0; n <= KERNEL_CHAIN_MAX; n++) {
-		const struct kernel_bucket *b = &kernel.nodes[at];
+		const struct kernel_bucket *b = &lab.kernel.nodes[at];
 
 		for (int i = 0; i < KERNEL_BUCKET_ENTRIES; i++)
 			if (node_word_id(b->entries[i].w[0]) == id) {
@@ -66,7 +25,7 @@ static bool program_find(uint32_t id, struct node_entry *out)
 		at = b->overflow;
 		if (!at)
 			break;
-		assert_in_range(at, kernel.sizes.buckets, kernel.sizes.buckets_total - 1);
+		assert_in_range(at, lab.kernel.sizes.buckets, lab.kernel.sizes.buckets_total - 1);
 	}
 	return false;
 }
@@ -78,7 +37,7 @@ static unsigned compare(void)
 
 	for (uint32_t id = 1; id <= IDS; id++) {
 		struct node_entry e, twin;
-		bool known_here = node_table_find(&memory.nodes, id, &e);
+		bool known_here = node_table_find(&lab.memory.nodes, id, &e);
 
 		known += known_here;
 		if (!program_find(id, &twin))
@@ -87,11 +46,11 @@ static unsigned compare(void)
 		assert_true(known_here);
 		assert_memory_equal(&e, &twin, sizeof(e));
 		if (node_entry_flags(e) & NODE_V6)
-			assert_memory_equal(kernel.v6[node_entry_address(e)].words,
-			    memory.nodes.v6[node_entry_address(e)], 16);
+			assert_memory_equal(lab.kernel.v6[node_entry_address(e)].words,
+			    lab.memory.nodes.v6[node_entry_address(e)], 16);
 	}
-	assert_int_equal(there, writer.count);
-	assert_int_equal(kernel.rules->complete, there == known);
+	assert_int_equal(there, lab.writer.count);
+	assert_int_equal(lab.kernel.rules->complete, there == known);
 	return there;
 }
 
@@ -112,12 +71,12 @@ static void change(uint64_t *seed)
 	if (r % 9 == 0)
 		route = (struct node_route){.flags = NODE_REMOTE, .peer = r % PEER_MAX};
 	if (r % 3 == 0)
-		node_writer_remove(&nodes, id);
+		node_writer_remove(&lab.nodes, id);
 	else if (r % 5 == 0)
-		node_writer_set_nexthop(&nodes, id, (uint16_t)(r % NEXTHOP_MAX));
+		node_writer_set_nexthop(&lab.nodes, id, (uint16_t)(r % NEXTHOP_MAX));
 	else
-		node_writer_put(&nodes, id, &route, 1);
-	node_writer_run(&nodes);
+		node_writer_put(&lab.nodes, id, &route, 1);
+	node_writer_run(&lab.nodes);
 }
 
 static void random_changes(void **state)
@@ -128,16 +87,16 @@ static void random_changes(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
 		uint64_t seed = i + 1;
 
-		open_all(limits[i]);
+		kernel_lab_open(&lab, CAPACITY, limits[i]);
 		for (int round = 0; round < 40; round++) {
 			for (int n = 0; n < 500; n++)
 				change(&seed);
 			assert_in_range(compare(), 1, limits[i]);
 		}
 		for (uint32_t id = 1; id <= IDS; id++)
-			node_writer_remove(&nodes, id);
+			node_writer_remove(&lab.nodes, id);
 		assert_int_equal(compare(), 0);
-		close_all();
+		kernel_lab_close(&lab);
 	}
 }
 
@@ -147,18 +106,104 @@ static void taken_over(void **state)
 	uint64_t seed = 7;
 
 	(void)state;
-	open_all(CAPACITY);
+	kernel_lab_open(&lab, CAPACITY, CAPACITY);
 	for (int n = 0; n < 5000; n++)
 		change(&seed);
-	nodes.kernel = NULL; // the mirror falls behind
+	lab.nodes.kernel = NULL; // the mirror falls behind
 	for (int n = 0; n < 5000; n++)
 		change(&seed);
-	kernel_writer_close(&writer);
-	kernel.nodes[5].overflow = kernel.sizes.buckets; // and is damaged
-	kernel.nodes[kernel.sizes.buckets].overflow = kernel.sizes.buckets;
-	assert_int_equal(kernel_writer_open(&writer, &nodes), 0);
-	assert_int_equal(compare(), nodes.node_count);
-	close_all();
+	kernel_writer_close(&lab.writer);
+	lab.kernel.nodes[5].overflow = lab.kernel.sizes.buckets; // and is damaged
+	lab.kernel.nodes[lab.kernel.sizes.buckets].overflow = lab.kernel.sizes.buckets;
+	assert_int_equal(kernel_writer_open(&lab.writer, &lab.nodes), 0);
+	assert_int_equal(compare(), lab.nodes.node_count);
+	kernel_lab_close(&lab);
+}
+
+// With fewer places than nodes, who had one has one again.
+static void taken_over_with_few_places(void **state)
+{
+	uint64_t seed = 11;
+	struct node_entry e;
+
+	(void)state;
+	kernel_lab_open(&lab, CAPACITY, 100);
+	for (int n = 0; n < 5000; n++)
+		change(&seed);
+	for (uint32_t id = 1; id <= IDS; id++)
+		kernel_writer_remove(&lab.writer, id);
+	for (uint32_t id = IDS; id > 0 && !kernel_writer_is_full(&lab.writer); id--)
+		if (node_table_find(&lab.memory.nodes, id, &e))
+			kernel_writer_put(&lab.writer, e);
+	for (int round = 0; round < 2; round++) {
+		uint32_t id = IDS, found = 0;
+
+		for (; found < 100; id--) {
+			bool is = node_table_find(&lab.memory.nodes, id, &e);
+
+			assert_int_equal(kernel_writer_has(&lab.writer, id), is);
+			found += is;
+		}
+		kernel_writer_close(&lab.writer);
+		assert_int_equal(kernel_writer_open(&lab.writer, &lab.nodes), 0);
+		assert_int_equal(compare(), 100);
+	}
+	kernel_lab_close(&lab);
+}
+
+static void goes_round(void **state)
+{
+	uint64_t seed = 3, cursor = 0;
+	unsigned met[IDS + 1] = {0};
+	struct node_entry e;
+
+	(void)state;
+	kernel_lab_open(&lab, CAPACITY, 500);
+	assert_false(kernel_writer_next(&lab.writer, &cursor, &e));
+	for (int n = 0; n < 5000; n++)
+		change(&seed);
+	assert_int_equal(lab.writer.count, 500);
+	for (int n = 0; n < 1000; n++) {
+		assert_true(kernel_writer_next(&lab.writer, &cursor, &e));
+		met[node_entry_id(e)]++;
+	}
+	for (uint32_t id = 1; id <= IDS; id++)
+		assert_int_equal(met[id], kernel_writer_has(&lab.writer, id) ? 2 : 0);
+	kernel_lab_close(&lab);
+}
+
+// As the program notes them.
+static void note(struct kernel_samples *s, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		s->at[s->head % KERNEL_SAMPLE_SLOTS].sender = (uint32_t)s->head;
+		s->head++;
+	}
+}
+
+static void samples_are_the_last(void **state)
+{
+	static const struct {
+		unsigned noted, taken;
+	} facts[] = {{0, 0}, {1, 1}, {200, 200}, {100, 100}, {255, 255}, {256, 255}, {1000, 255}};
+	struct kernel_sample out[KERNEL_SAMPLE_SLOTS];
+	struct kernel_samples *s;
+	uint64_t tail = 0;
+
+	(void)state;
+	kernel_lab_open(&lab, CAPACITY, CAPACITY);
+	s = &lab.kernel.samples[1];
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		unsigned n;
+
+		note(s, facts[i].noted);
+		n = kernel_samples_take(s, &tail, out);
+		assert_int_equal(n, facts[i].taken);
+		assert_int_equal(tail, s->head);
+		for (unsigned k = 0; k < n; k++)
+			assert_int_equal(out[k].sender, s->head - n + k);
+	}
+	kernel_lab_close(&lab);
 }
 
 static void counts_are_sums(void **state)
@@ -166,19 +211,19 @@ static void counts_are_sums(void **state)
 	struct kernel_link_counts link;
 
 	(void)state;
-	open_all(CAPACITY);
-	for (uint64_t i = 0; i < CPUS; i++) {
-		kernel.counts[i].counters[COUNTER_RELAYED] = 10 + i;
-		kernel.counts[i].drops[DROP_NODE_ZERO] = 20 + i;
-		kernel.counts[i].links[2].tx_bytes = 30 + i;
+	kernel_lab_open(&lab, CAPACITY, CAPACITY);
+	for (uint64_t i = 0; i < KERNEL_LAB_CPUS; i++) {
+		lab.kernel.counts[i].counters[COUNTER_RELAYED] = 10 + i;
+		lab.kernel.counts[i].drops[DROP_NODE_ZERO] = 20 + i;
+		lab.kernel.counts[i].links[2].tx_bytes = 30 + i;
 	}
-	assert_int_equal(kernel_counter(&kernel, COUNTER_RELAYED), 33);
-	assert_int_equal(kernel_drop(&kernel, DROP_NODE_ZERO), 63);
-	kernel_link(&kernel, 2, &link);
+	assert_int_equal(kernel_counter(&lab.kernel, COUNTER_RELAYED), 33);
+	assert_int_equal(kernel_drop(&lab.kernel, DROP_NODE_ZERO), 63);
+	kernel_link(&lab.kernel, 2, &link);
 	assert_int_equal(link.tx_bytes, 93);
-	kernel.states[1].seen = 100;
-	assert_int_equal(kernel_state_seen(&kernel.states[1]), (100ULL << 30) / 1000000000);
-	close_all();
+	lab.kernel.states[1].seen = 100;
+	assert_int_equal(kernel_state_seen(&lab.kernel.states[1]), (100ULL << 30) / 1000000000);
+	kernel_lab_close(&lab);
 }
 
 static void wrong_sizes(void **state)
@@ -187,14 +232,14 @@ static void wrong_sizes(void **state)
 	struct kernel_memory other;
 
 	(void)state;
-	open_all(CAPACITY);
-	memcpy(fds, kernel.fds, sizeof(fds));
-	kernel.places->sizes.index_max++;
-	assert_int_equal(kernel_memory_map(&other, fds, &memory.nodes), -EINVAL);
-	kernel.places->sizes.index_max--;
-	kernel.places->sizes.buckets = 0;
-	assert_int_equal(kernel_memory_map(&other, fds, &memory.nodes), -EINVAL);
-	close_all();
+	kernel_lab_open(&lab, CAPACITY, CAPACITY);
+	memcpy(fds, lab.kernel.fds, sizeof(fds));
+	lab.kernel.places->sizes.index_max++;
+	assert_int_equal(kernel_memory_map(&other, fds, &lab.memory.nodes), -EINVAL);
+	lab.kernel.places->sizes.index_max--;
+	lab.kernel.places->sizes.buckets = 0;
+	assert_int_equal(kernel_memory_map(&other, fds, &lab.memory.nodes), -EINVAL);
+	kernel_lab_close(&lab);
 }
 
 int main(void)
@@ -202,6 +247,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_changes),
 	    cmocka_unit_test(taken_over),
+	    cmocka_unit_test(taken_over_with_few_places),
+	    cmocka_unit_test(goes_round),
+	    cmocka_unit_test(samples_are_the_last),
 	    cmocka_unit_test(counts_are_sums),
 	    cmocka_unit_test(wrong_sizes),
 	};

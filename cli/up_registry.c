@@ -69,12 +69,14 @@ static void raise_file_limit(uint64_t connections)
 int registry_prepare(
     struct config *config, const struct privilege_user *user, struct parse_error *error)
 {
-	int rc;
+	int rc = 0;
 
-	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED)
+	if (config->registry.mode == CONFIG_REGISTRY_NONE)
 		return 0;
-	rc = state_open_store(config->registry_store, "--registry-store", user, error);
-	raise_file_limit(config->registry_connections);
+	if (config->registry.mode == CONFIG_REGISTRY_EMBEDDED) {
+		rc = state_open_store(config->registry_store, "--registry-store", user, error);
+		raise_file_limit(config->registry_connections);
+	}
 	if (!rc && *config->registry_admin_token_file)
 		rc = prepare_token(config, user, error);
 	return rc;

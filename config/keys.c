@@ -55,7 +55,8 @@ const struct config_key config_keys[] = {
 	.help = "file of the embedded registry"},
     {"registry-admin-token-file", .type = CONFIG_TEXT, AT(registry_admin_token_file), .value = "",
 	.help = "file whose first line is the token of administrative requests; empty: they are "
-		"refused"},
+		"refused. With `ADDR:PORT` the token of that registry: if it is Fairway's, it then "
+		"tells where private nodes are"},
     {"registry-fleets", .type = CONFIG_TEXT, AT(registry_fleets), .value = "", .reload = true,
 	.help = "JSON file of fleets whose agents get network, hostname and tags at their first "
 		"start; whoever serves must be able to read it; a reload reads it again"},

@@ -100,8 +100,15 @@ int embedded_open(struct embedded *e, const struct config *config,
 	    .unproven_max = (uint32_t)config->registry_source_nodes};
 	int status = 0;
 
-	if (config->registry.mode == CONFIG_REGISTRY_CLIENT)
+	if (config->registry.mode == CONFIG_REGISTRY_CLIENT) {
 		prepare_client(e, config);
+		if (*config->registry_admin_token_file)
+			status = first_line_read("registry-admin-token-file",
+			    config->registry_admin_token_file, e->lookup.token,
+			    sizeof(e->lookup.token), error);
+		if (status)
+			return status;
+	}
 	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED && !e->import_path)
 		return 0;
 	e->config = config;
@@ -221,16 +228,19 @@ int embedded_backup(struct embedded *e)
 	return uv_queue_work(e->server.loop, &b->work, run_backup, backup_done);
 }
 
-// What an existing registry says of public nodes: the address that it saw them at.
+// What an existing registry says. Who comes from another address may have moved.
 static enum admission_anchor anchor_elsewhere(
     struct embedded *e, uint32_t node, const struct endpoint *from)
 {
 	struct lookup found;
 
 	if (lookups_find(&e->lookup.lookups, node, seconds_now(), &found) != LOOKUP_KNOWN ||
-	    !found.has_at)
+	    !found.anchor_count)
 		return ANCHOR_NONE;
-	return endpoint_same_addr(&found.at, from) ? ANCHOR_HERE : ANCHOR_ELSEWHERE;
+	if (lookup_is_from(&found, from))
+		return ANCHOR_HERE;
+	lookups_doubt(&e->lookup.lookups, node, seconds_now());
+	return ANCHOR_ELSEWHERE;
 }
 
 enum admission_identity embedded_identity(struct embedded *e, uint32_t node, const uint8_t key[32])

@@ -34,6 +34,24 @@ static void out_endpoints(struct json_out *o, const char *list)
 	out_close(o, ']');
 }
 
+// For relays that have the administrator's token: from where datagrams count, of private nodes too.
+static void out_anchors(struct registry *r, struct call *c, const struct dir_node *n)
+{
+	struct call probe = {.in = c->in};
+	struct endpoint at[PLACE_ANCHORS];
+	char text[ENDPOINT_TEXT_MAX];
+	unsigned count;
+
+	if (!*field_text(c->in, "admin_token") || !call_is_admin(r, &probe))
+		return;
+	count = place_anchors(n, at);
+	out_open(&c->out, "anchors", '[');
+	for (unsigned i = 0; i < count; i++)
+		if (endpoint_format_addr(&at[i], text, sizeof(text)) > 0)
+			out_text(&c->out, NULL, text);
+	out_close(&c->out, ']');
+}
+
 static void do_lookup(struct registry *r, struct call *c)
 {
 	const struct dir_node *n = call_node(r, c, "node_id");
@@ -64,6 +82,7 @@ static void do_lookup(struct registry *r, struct call *c)
 	}
 	if (n->version)
 		out_text(o, "version", n->version);
+	out_anchors(r, c, n);
 }
 
 static void check_resolve(struct registry *r, struct call *c)

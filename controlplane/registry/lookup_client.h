@@ -14,12 +14,14 @@
 
 enum {
 	LOOKUP_BATCH = 20,
-	LOOKUP_FLIGHT_MAX = 64,	  // questions without an answer
-	LOOKUP_QUESTION_MAX = 64, // bytes of one
+	LOOKUP_FLIGHT_MAX = 64, // questions without an answer
+	LOOKUP_TOKEN_MAX = 256,
+	LOOKUP_QUESTION_MAX = 64 + 2 * LOOKUP_TOKEN_MAX, // bytes of one
 };
 
 struct lookup_client {
-	union socket_address at; // fill in before lookup_client_open()
+	union socket_address at;      // fill in before lookup_client_open()
+	char token[LOOKUP_TOKEN_MAX]; // the same; the registry's, "" is none
 	struct lookups lookups;
 
 	uv_loop_t *loop;
@@ -29,6 +31,8 @@ struct lookup_client {
 	struct frame_input in;
 	bool open, connected, writing, closing; // of tcp
 	bool failed;				// and that was logged
+	bool untold;				// and that was logged
+	char tail[2 * LOOKUP_TOKEN_MAX];	// what every question ends with
 	uint64_t busy_ns;			// since when something is owed to us
 	uint64_t retry_ns;
 	uint32_t flight[LOOKUP_FLIGHT_MAX]; // nodes asked for, in order

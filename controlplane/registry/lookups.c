@@ -111,12 +111,34 @@ uint32_t lookups_next(struct lookups *l)
 	return node;
 }
 
+static void add_anchor(struct lookup *e, const char *text)
+{
+	struct endpoint at;
+
+	if (e->anchor_count < LOOKUP_ANCHORS && endpoint_parse(text, 1, &at) == 0)
+		memcpy(e->anchors[e->anchor_count++], at.addr, sizeof(at.addr));
+}
+
 static bool read_known(const json_t *o, struct lookup *e)
 {
+	const json_t *anchors = json_object_get(o, "anchors"), *v;
+	size_t i;
+
 	if (!key_parse(object_text(o, "public_key"), e->key))
 		return false;
-	e->has_at = endpoint_parse(object_text(o, "real_addr"), 0, &e->at) == 0;
+	e->told = json_is_array(anchors);
+	json_array_foreach(anchors, i, v) add_anchor(e, json_string_value(v) ?: "");
+	if (!e->told)
+		add_anchor(e, object_text(o, "real_addr"));
 	return true;
+}
+
+bool lookup_is_from(const struct lookup *e, const struct endpoint *from)
+{
+	for (unsigned i = 0; i < e->anchor_count; i++)
+		if (memcmp(e->anchors[i], from->addr, sizeof(from->addr)) == 0)
+			return true;
+	return false;
 }
 
 bool lookups_answer(struct lookups *l, uint32_t node, const void *json, size_t len, uint32_t now_s)
@@ -133,6 +155,7 @@ bool lookups_answer(struct lookups *l, uint32_t node, const void *json, size_t l
 		next.state = LOOKUP_KNOWN;
 	else
 		good = false;
+	l->untold = next.state == LOOKUP_KNOWN && !next.told;
 	json_decref(o);
 	next.until_s = now_s + (next.state == LOOKUP_KNOWN ? LOOKUP_KNOWN_S : LOOKUP_ABSENT_S);
 	if (good)

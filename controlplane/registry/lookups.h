@@ -20,6 +20,7 @@ enum {
 	LOOKUP_ABSENT_S = 60,
 	LOOKUP_ASKED_S = 5, // for an answer
 	LOOKUP_DOUBT_S = 5, // so old an answer may be doubted
+	LOOKUP_ANCHORS = 3,
 };
 
 enum lookup_state { LOOKUP_NONE, LOOKUP_ASKED, LOOKUP_ABSENT, LOOKUP_KNOWN };
@@ -29,14 +30,18 @@ struct lookup {
 	uint32_t until_s;
 	uint32_t doubted_s; // when a known one was last asked again; 0 = not since its answer
 	uint8_t state;	    // enum lookup_state
-	bool has_at;	    // the registry tells its endpoint, as of public nodes
-	struct endpoint at;
+	// Where the registry says that it is, the addresses alone: of public nodes, and of all if
+	// it is Fairway's and we have its token.
+	uint8_t anchor_count;
+	bool told; // of the addresses as such, not as a public node's endpoint
+	uint8_t anchors[LOOKUP_ANCHORS][16];
 	uint8_t key[32];
 };
 
 struct lookups {
 	struct lookup *entries; // owned
 	uint64_t secret;
+	bool untold; // the last answer about a known node named no addresses as such
 	uint32_t waiting[LOOKUP_WAITING_MAX];
 	unsigned first, count; // of waiting
 };
@@ -50,7 +55,11 @@ void lookups_close(struct lookups *l);
 enum lookup_state lookups_find(
     struct lookups *l, uint32_t node, uint32_t now_s, struct lookup *out);
 
-// Somebody shows another key than the one that is known: the node may have changed it. True while a
+// Whether a datagram from there may speak for a known node.
+bool lookup_is_from(const struct lookup *e, const struct endpoint *from);
+
+// Somebody shows another key than the one that is known, or comes from elsewhere: the node may have
+// changed it. True while a
 // newer answer is to come, of which at most one in LOOKUP_DOUBT_S is asked for; the known one
 // stays.
 bool lookups_doubt(struct lookups *l, uint32_t node, uint32_t now_s);

@@ -68,46 +68,56 @@ bool place_take(struct dir_node *n, const struct place *p)
 	return true;
 }
 
-static bool claims(const struct dir_node *n, const struct endpoint *from)
+static bool is_anchored(const struct dir_node *n)
 {
-	struct endpoint claim;
+	static const uint8_t none[sizeof(n->anchor)];
 
-	return n->claim && endpoint_parse(n->claim, 0, &claim) == 0 &&
-	       endpoint_same_addr(&claim, from);
+	return memcmp(n->anchor, none, sizeof(none)) != 0;
 }
 
-static bool is_anchored(const struct dir_node *n, const struct endpoint *from)
+unsigned place_anchors(const struct dir_node *n, struct endpoint at[PLACE_ANCHORS])
 {
 	struct endpoint anchor = endpoint_from_v6(n->anchor, 0);
+	bool anchored = is_anchored(n);
+	unsigned count = 0;
 
-	return endpoint_same_addr(&anchor, from);
+	if (!anchored && !n->at.port)
+		return 0;
+	if (n->claim && endpoint_parse(n->claim, 0, &at[count]) == 0)
+		count++;
+	if (anchored)
+		at[count++] = anchor;
+	// a connection of the other family than the datagrams
+	if (!anchored ||
+	    (n->proven && n->at.port && endpoint_is_v4(&n->at) != endpoint_is_v4(&anchor)))
+		at[count++] = n->at;
+	return count;
 }
 
-// Its connection is of the other family than its datagrams.
-static bool is_of_two_families(const struct dir_node *n)
+static bool is_among(const struct endpoint *at, unsigned count, const struct endpoint *from)
 {
-	struct endpoint anchor = endpoint_from_v6(n->anchor, 0);
-
-	return endpoint_is_v4(&n->at) != endpoint_is_v4(&anchor);
+	while (count)
+		if (endpoint_same_addr(&at[--count], from))
+			return true;
+	return false;
 }
 
 bool place_is_from(
     const struct registry *r, uint32_t node, const struct endpoint *from, bool *known)
 {
-	static const uint8_t none[sizeof(from->addr)];
 	const struct dir_node *n = directory_live(&r->nodes, node);
-	bool anchored = n && memcmp(n->anchor, none, sizeof(none)) != 0;
+	struct endpoint at[PLACE_ANCHORS];
+	unsigned count = n ? place_anchors(n, at) : 0;
 
-	*known = n && (anchored || n->at.port);
-	if (!*known)
-		return false;
-	if (claims(n, from))
-		return true;
-	if (!anchored)
-		return endpoint_same_addr(&n->at, from);
-	return is_anchored(n, from) ||
-	       (n->proven && n->at.port && endpoint_same_addr(&n->at, from) &&
-		   is_of_two_families(n));
+	*known = count > 0;
+	return is_among(at, count, from);
+}
+
+static bool is_of_node(const struct dir_node *n, const struct endpoint *heard)
+{
+	struct endpoint at[PLACE_ANCHORS];
+
+	return is_among(at, place_anchors(n, at), heard);
 }
 
 struct endpoint place_current(const struct registry *r, const struct dir_node *n)
@@ -115,8 +125,7 @@ struct endpoint place_current(const struct registry *r, const struct dir_node *n
 	struct endpoint heard;
 
 	if (n->at.port && r->heard_at && r->heard_at(r->heard_ctx, n->id, &heard) &&
-	    (endpoint_same_addr(&heard, &n->at) || claims(n, &heard) ||
-		(n->proven && is_anchored(n, &heard))))
+	    (endpoint_same_addr(&heard, &n->at) || (n->proven && is_of_node(n, &heard))))
 		return heard;
 	return n->at;
 }

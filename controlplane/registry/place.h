@@ -26,6 +26,9 @@ struct place place_read(const struct endpoint *from, const char *listen);
 // A node that has proven its key is there. True if that is news.
 bool place_take(struct dir_node *n, const struct place *p);
 
+// The addresses from which datagrams speak for a live node; ports mean nothing. 0: it has none.
+enum { PLACE_ANCHORS = 3 };
+unsigned place_anchors(const struct dir_node *n, struct endpoint at[PLACE_ANCHORS]);
 // May a datagram from this address speak for the node? From the address that its last signed
 // request came from, or that it has registered with proof; without any signed request from where it
 // registered. *known: the registry can tell.

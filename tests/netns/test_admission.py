@@ -75,16 +75,16 @@ def test_signed_admission(lab, link):
     assert relay.ask("stats")["control"]["signatures_good"] == 2
 
 
-def registered(nets, count):
+def registered(nets, count, *arguments, public=True):
     """A registry on the router, as it would be somebody else's, and nodes with seeds from 1 on."""
     registry = Relay(nets.lab, nets.router, "--registry", "embedded", "--listen", "10.0.0.254:9001",
-                     "--registry-listen", "10.0.0.254:9000")
+                     "--registry-listen", "10.0.0.254:9000", *arguments)
     with inside(nets.router):
         client = registry_client.Client(("10.0.0.254", 9000), source="10.0.0.254")
         nodes = [registry_client.Node(seed + 1) for seed in range(count)]
         for node in nodes:
             node.register(client)
-            node.own(client, "set_visibility", public=True)
+            node.own(client, "set_visibility", public=public)
     return registry, [node.id for node in nodes]
 
 
@@ -153,11 +153,15 @@ def test_signed_admission_after_a_rotated_key(lab, where):
     assert not proves(old_key)
 
 
-def test_anchored_admission_at_a_registry(lab):
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
+def test_anchored_admission_at_a_registry(lab, tmp_path, public):
+    """It tells where public nodes are; and where private ones are to who has its token."""
     nets = Nets(lab, "cone")
-    _, (node,) = registered(nets, 1)
+    (tmp_path / "token").write_text("s3 \"cret\"\n")
+    token = [] if public else ["--registry-admin-token-file", tmp_path / "token"]
+    _, (node,) = registered(nets, 1, *token, public=public)
     relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--admission", "anchored",
-                  "--registry", "10.0.0.254:9000")
+                  "--registry", "10.0.0.254:9000", *token)
     thief = Node(lab, nets.router, node, BEACON, bind=("10.1.0.1", 0))
     true = Node(lab, nets.router, node, BEACON, bind=("10.0.0.254", 0))
 

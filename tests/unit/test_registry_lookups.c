@@ -34,24 +34,33 @@ static void answers(void **state)
 		const char *json;
 		bool good;
 		enum lookup_state then, after_61_s, after_301_s;
-		bool has_at;
+		unsigned anchors;
 	} facts[] = {
 	    {"{\"node_id\":7,\"public_key\":\"" KEY "\"}", true, LOOKUP_KNOWN, LOOKUP_KNOWN,
-		LOOKUP_ASKED, false},
+		LOOKUP_ASKED, 0},
 	    {"{\"node_id\":7,\"public_key\":\"" KEY "\",\"real_addr\":\"192.0.2.7:4000\"}", true,
-		LOOKUP_KNOWN, LOOKUP_KNOWN, LOOKUP_ASKED, true},
+		LOOKUP_KNOWN, LOOKUP_KNOWN, LOOKUP_ASKED, 1},
 	    {"{\"node_id\":7,\"public_key\":\"" KEY "\",\"real_addr\":\"\"}", true, LOOKUP_KNOWN,
-		LOOKUP_KNOWN, LOOKUP_ASKED, false},
+		LOOKUP_KNOWN, LOOKUP_ASKED, 0},
 	    {"{\"type\":\"error\",\"error\":\"node 7 not found\"}", true, LOOKUP_ABSENT,
-		LOOKUP_ASKED, LOOKUP_ASKED, false},
+		LOOKUP_ASKED, LOOKUP_ASKED, 0},
 	    {"{\"type\":\"error\",\"error\":\"rate limited\"}", false, LOOKUP_ASKED, LOOKUP_ASKED,
-		LOOKUP_ASKED, false},
+		LOOKUP_ASKED, 0},
 	    {"{\"node_id\":8,\"public_key\":\"" KEY "\"}", false, LOOKUP_ASKED, LOOKUP_ASKED,
-		LOOKUP_ASKED, false},
+		LOOKUP_ASKED, 0},
 	    {"{\"node_id\":7,\"public_key\":\"AQ==\"}", false, LOOKUP_ASKED, LOOKUP_ASKED,
-		LOOKUP_ASKED, false},
-	    {"{\"node_id\":7}", false, LOOKUP_ASKED, LOOKUP_ASKED, LOOKUP_ASKED, false},
-	    {"[", false, LOOKUP_ASKED, LOOKUP_ASKED, LOOKUP_ASKED, false},
+		LOOKUP_ASKED, 0},
+	    {"{\"node_id\":7}", false, LOOKUP_ASKED, LOOKUP_ASKED, LOOKUP_ASKED, 0},
+	    {"[", false, LOOKUP_ASKED, LOOKUP_ASKED, LOOKUP_ASKED, 0},
+	    // a Fairway registry that knows our token: private nodes, too, at most three
+	    {"{\"node_id\":7,\"public_key\":\"" KEY "\",\"anchors\":[\"192.0.2.7\"]}", true,
+		LOOKUP_KNOWN, LOOKUP_KNOWN, LOOKUP_ASKED, 1},
+	    {"{\"node_id\":7,\"public_key\":\"" KEY "\",\"real_addr\":\"192.0.2.9:1\","
+	     "\"anchors\":[\"192.0.2.7\",\"2001:db8::7\",7,\"x\",\"::1\",\"::2\"]}",
+		true, LOOKUP_KNOWN, LOOKUP_KNOWN, LOOKUP_ASKED, 3},
+	    {"{\"node_id\":7,\"public_key\":\"" KEY "\",\"real_addr\":\"192.0.2.9:1\","
+	     "\"anchors\":[]}",
+		true, LOOKUP_KNOWN, LOOKUP_KNOWN, LOOKUP_ASKED, 0},
 	};
 
 	(void)state;
@@ -66,11 +75,40 @@ static void answers(void **state)
 		assert_int_equal(lookups_find(&l, 7, 101, &found), facts[i].then);
 		if (facts[i].then == LOOKUP_KNOWN)
 			assert_int_equal(found.key[0], 1);
-		assert_int_equal(found.has_at, facts[i].has_at);
+		assert_int_equal(found.anchor_count, facts[i].anchors);
 		assert_int_equal(lookups_find(&l, 7, 161, &found), facts[i].after_61_s);
 		assert_int_equal(lookups_find(&l, 7, 401, &found), facts[i].after_301_s);
 		lookups_close(&l);
 	}
+}
+
+// By address, whatever the port.
+static void addresses(void **state)
+{
+	static const struct {
+		const char *from;
+		bool here;
+	} facts[] = {{"192.0.2.7:4000", true}, {"192.0.2.7:1", true}, {"[2001:db8::7]:9", true},
+	    {"192.0.2.8:4000", false}, {"[2001:db8::8]:9", false}, {"0.0.0.0:1", false}};
+	struct lookup found;
+	struct endpoint from;
+	struct lookups l;
+
+	(void)state;
+	setup(&l);
+	assert_true(answer(&l, 7,
+	    "{\"node_id\":7,\"public_key\":\"" KEY
+	    "\",\"anchors\":[\"192.0.2.7\",\"2001:db8::7\"]}",
+	    100));
+	assert_false(l.untold);
+	assert_int_equal(lookups_find(&l, 7, 101, &found), LOOKUP_KNOWN);
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		assert_int_equal(endpoint_parse(facts[i].from, 0, &from), 0);
+		assert_int_equal(lookup_is_from(&found, &from), facts[i].here);
+	}
+	known(&l, 8, 100);
+	assert_true(l.untold);
+	lookups_close(&l);
 }
 
 // Whoever waits for an answer does not ask again before it is late.
@@ -145,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(answers),
+	    cmocka_unit_test(addresses),
 	    cmocka_unit_test(one_question),
 	    cmocka_unit_test(doubt),
 	    cmocka_unit_test(flood),

@@ -112,6 +112,32 @@ static void test_two_uplinks(void **state)
 	assert_false(is_from(l, 1, "203.0.113.2"));
 }
 
+// A relay elsewhere learns from where a node counts if it has the token, and nobody else does.
+static void test_relays_are_told(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node n = lab_node(l, 1);
+	char key[KEY_TEXT_MAX];
+	json_t *found;
+
+	key_text(key, n.key);
+	lab_expect(
+	    l, "{'anchors':['198.51.100.7']}", "{'type':'lookup','node_id':1,'admin_token':'adm'}");
+	lab_expect(
+	    l, "{}", "{'type':'register','listen_addr':'203.0.113.1:4000','public_key':'%s'}", key);
+	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+	    lab_sign(&n, "heartbeat:1"));
+	lab_expect(l, "{'anchors':['203.0.113.1','198.51.100.7']}",
+	    "{'type':'lookup','node_id':1,'admin_token':'adm'}");
+	found = lab_ask(l, "{'type':'lookup','node_id':1,'admin_token':'nope'}");
+	assert_int_equal(object_u32(found, "node_id"), 1);
+	assert_null(json_object_get(found, "anchors"));
+	json_decref(found);
+	found = lab_ask(l, "{'type':'lookup','node_id':1}");
+	assert_null(json_object_get(found, "anchors"));
+	json_decref(found);
+}
+
 // Which addresses a node may claim beside its connection's.
 static void test_claims(void **state)
 {
@@ -193,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_two_families, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_two_uplinks, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_relays_are_told, lab_open, lab_close),
 	    cmocka_unit_test(test_claims),
 	    cmocka_unit_test_setup_teardown(test_moved, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_heard, lab_open, lab_close),

@@ -3,6 +3,8 @@
 // fuzz_check() or a sanitizer, on a finding.
 #pragma once
 
+#include "tests/exact_copy.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,18 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 			abort();  \
 	} while (0)
 
-// A heap copy of exactly len bytes; free() it.
-static inline uint8_t *fuzz_copy(const uint8_t *data, size_t len)
-{
-	uint8_t *copy = malloc(len ? len : 1);
-
-	fuzz_check(copy);
-	if (len > 0)
-		memcpy(copy, data, len);
-	return copy;
-}
-
-// The same with a terminating zero.
+// A heap copy with a terminating zero; free() it.
 static inline char *fuzz_text(const uint8_t *data, size_t len)
 {
 	char *text = malloc(len + 1);

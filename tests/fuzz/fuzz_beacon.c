@@ -67,7 +67,7 @@ static void relay(const uint8_t *data, size_t len)
 	if (beacon_relay_parse(data, len, &m) < 0)
 		return;
 	same_bytes(data, len, beacon_relay_build(buf, sizeof(buf), BEACON_RELAY, &m));
-	copy = fuzz_copy(data, len);
+	copy = exact_copy(data, len);
 	start = beacon_relay_to_deliver(copy);
 	fuzz_check(beacon_relay_deliver_parse(start, len - 4, &delivered) == 0);
 	fuzz_check(delivered.sender == m.sender && delivered.frame_len == m.frame_len);

@@ -22,7 +22,7 @@ static void headers(uint8_t *data, size_t len, const struct inet_udp *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	uint8_t *copy = fuzz_copy(data, len);
+	uint8_t *copy = exact_copy(data, len);
 	struct inet_udp w;
 
 	if (inet_udp_parse(copy, len, &w) == 0)

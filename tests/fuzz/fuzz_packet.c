@@ -18,7 +18,7 @@ static void round_trip(const uint8_t *data, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	uint8_t *copy = fuzz_copy(data, len);
+	uint8_t *copy = exact_copy(data, len);
 
 	round_trip(data, len);
 	if (len >= PACKET_HEADER_SIZE) {

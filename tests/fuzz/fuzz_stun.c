@@ -35,7 +35,7 @@ static void parse(const uint8_t *data, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	uint8_t *copy = fuzz_copy(data, len);
+	uint8_t *copy = exact_copy(data, len);
 
 	parse(data, len);
 	if (len >= STUN_HEADER_SIZE && len < 2048) {

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	uint8_t *copy = fuzz_copy(data, len);
+	uint8_t *copy = exact_copy(data, len);
 	struct notify_message m = {.fd = -1};
 	char text[DECODE_MAX];
 

@@ -13,15 +13,6 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "tests/exact_copy.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-// The bytes in a heap block of exactly their size, so that ASan sees one byte too far.
-static inline uint8_t *exact_copy(const void *data, size_t len)
-{
-	uint8_t *copy = malloc(len ? len : 1);
-
-	assert_non_null(copy);
-	if (len > 0)
-		memcpy(copy, data, len);
-	return copy;
-}

@@ -5,8 +5,10 @@ import shutil
 import pytest
 
 from netlab import Lab, Process
-from registry_host import registry  # noqa: F401 (a fixture)
-from registry_up import up  # noqa: F401 (a fixture)
+from registry_host import registry
+from registry_up import up
+
+__all__ = ["registry", "up"]  # fixtures
 
 
 def pytest_collection_modifyitems(items):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from netlab import eventually, run
-from test_dpdk_devices import (DEVICES, NODES, Pair, assert_whole, dpdk_link, over_af_packet,
-                               pytestmark, takes_the_link)
+from test_dpdk_devices import (DEVICES, NODES, Pair, assert_whole, dpdk_link, pytestmark,
+                               takes_the_link)
 
 __all__ = ["pytestmark"]
 

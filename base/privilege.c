@@ -63,8 +63,7 @@ int privilege_find_user(const char *name, struct privilege_user *user, struct pa
 			found = getpwnam("nobody");
 		if (!found) {
 			parse_error_set(error,
-			    "neither user \"fairway\" nor \"nobody\" exists: name "
-			    "one with --user");
+			    "neither user \"fairway\" nor \"nobody\" exists: name one with --user");
 			return -ENOENT;
 		}
 	}

@@ -20,8 +20,7 @@ static void fail_connect(struct client *client, int rc, struct parse_error *erro
 	if (rc == -EACCES)
 		parse_error_set(error,
 		    "the relay with state directory %s belongs to another user: run this as root "
-		    "or as "
-		    "that user",
+		    "or as that user",
 		    state);
 	else if (state_is_locked(state, "dp.lock"))
 		parse_error_set(error,

@@ -61,9 +61,8 @@ int registry_token(const struct command *self, const char *path, bool json)
 		print_json(json_pack("{s:s}", "token_file", path));
 		return EXIT_OK;
 	}
-	printf("%s holds a new token: start with --registry embedded "
-	       "--registry-admin-token-file %s,\nand give it to administrators (pilotctl reads "
-	       "PILOT_ADMIN_TOKEN)\n",
+	printf("%s holds a new token: start with --registry embedded --registry-admin-token-file "
+	       "%s,\nand give it to administrators (pilotctl reads PILOT_ADMIN_TOKEN)\n",
 	    path, path);
 	return EXIT_OK;
 }

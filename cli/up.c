@@ -194,9 +194,8 @@ static int prepare(struct up *up, struct parse_error *error)
 	if (rc)
 		other = &user;
 	else if (geteuid() == 0)
-		log_warn(
-		    "serving as root of this container, without capabilities: it cannot become "
-		    "another user (CAP_SETUID, CAP_SETGID, CAP_CHOWN, and its id)",
+		log_warn("serving as root of this container, without capabilities: it cannot "
+			 "become another user (CAP_SETUID, CAP_SETGID, CAP_CHOWN, and its id)",
 		    kv("user", user.name));
 	rc = state_open(config->state, config->registry_store, other, "--state", error);
 	if (!rc)

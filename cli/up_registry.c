@@ -41,8 +41,7 @@ static int prepare_token(
 	if (rc == -ENOENT)
 		parse_error_set(error,
 		    "registry-admin-token-file %s: there is none: \"fairway registry token FILE\" "
-		    "makes "
-		    "one",
+		    "makes one",
 		    config->registry_admin_token_file);
 	if (rc || !user)
 		return rc;

@@ -27,20 +27,19 @@ const struct config_key config_keys[] = {
 	    "network cards to take over the datagrams of, `xdp:IFACE[:QUEUES][,mode=kernel]` "
 	    "(AF_XDP; all queues if none are said; `mode=kernel`: the XDP program itself relays "
 	    "what is common, and no core polls) or `dpdk:DEVICE[,ARGUMENTS]` (PCI address or "
-	    "virtual "
-	    "device); repeat it for several. The sock link (`sock`) is always there"},
+	    "virtual device); repeat it for several. The sock link (`sock`) is always there"},
     {"workers", AT(workers), COUNT(0, 64), .value = "0",
 	.help = "workers of the data plane, one core each; 0: as many as the links have queues, at "
 		"most the cores; with sock alone up to 4"},
     {"cpus", .type = CONFIG_CPUS, AT(cpus), .value = "",
 	.help = "cores to pin the workers to, in order, as `[2, 3]` or `2-3`; none: not pinned"},
     {"state", .type = CONFIG_TEXT, AT(state),
-	.computed = "`/run/fairway` for root, else `$XDG_RUNTIME_DIR/fairway` or "
-		    "`/tmp/fairway-UID`",
+	.computed =
+	    "`/run/fairway` for root, else `$XDG_RUNTIME_DIR/fairway` or `/tmp/fairway-UID`",
 	.help = "directory of sockets and lock; one relay a directory"},
     {"user", .type = CONFIG_TEXT, AT(user), .value = "",
-	.help = "who serves when started as root; empty: `fairway` if that user exists, else "
-		"`nobody`"},
+	.help =
+	    "who serves when started as root; empty: `fairway` if that user exists, else `nobody`"},
     {"registry", .type = CONFIG_REGISTRY, AT(registry), .value = "none",
 	.help = "where node identities come from: `embedded` from this relay, which then is the "
 		"network's registry; `ADDR:PORT` from the registry there, at which the relay "
@@ -49,9 +48,9 @@ const struct config_key config_keys[] = {
 	.computed = "`[::]:9000`, `0.0.0.0:9000` without IPv6",
 	.help = "address and TCP port of the embedded registry"},
     {"registry-store", .type = CONFIG_TEXT, AT(registry_store),
-	.computed = "`registry.db` in systemd's `StateDirectory`, else in `state`; if that is the "
-		    "default directory, in "
-		    "`/var/lib/fairway` for root, else `~/.local/state/fairway`",
+	.computed =
+	    "`registry.db` in systemd's `StateDirectory`, else in `state`; if that is the default "
+	    "directory, in `/var/lib/fairway` for root, else `~/.local/state/fairway`",
 	.help = "file of the embedded registry"},
     {"registry-admin-token-file", .type = CONFIG_TEXT, AT(registry_admin_token_file), .value = "",
 	.help = "file whose first line is the token of administrative requests; empty: they are "
@@ -77,11 +76,10 @@ const struct config_key config_keys[] = {
 		"proven their key yet; 0: no limit"},
     {"admission.policy", "admission", AT(admission.policy),
 	CHOICE("open", "anchored", "signed", "auto"), .value = "auto", .reload = true,
-	.help =
-	    "who may claim a node id: `open` anybody, but a live node's address is only replaced "
-	    "from the same IP; `anchored` who the registry knows only from the address of "
-	    "its registry connection; `signed` only who proves its key; `auto` anchored with an "
-	    "embedded registry, else open"},
+	.help = "who may claim a node id: `open` anybody, but a live node's address is only "
+		"replaced from the same IP; `anchored` who the registry knows only from the "
+		"address of its registry connection; `signed` only who proves its key; `auto` "
+		"anchored with an embedded registry, else open"},
     // Both: workers write a sign of life up to 16 s late.
     {"admission.silence", AT(admission.silence_ns), TIME(30, 86400), .value = "90s", .reload = true,
 	.help = "after so long without a sign of life another IP may take a node id"},
@@ -117,10 +115,9 @@ const struct config_key config_keys[] = {
     {"gossip.peers", .type = CONFIG_PEERS, AT(gossip.peers), .value = "", .reload = true,
 	.help = "peer relays: their IP addresses; with a port (`ADDR:PORT`) we gossip to them too"},
     {"gossip.discover", AT(gossip.discover), CHOICE("off", "on"), .value = "off", .reload = true,
-	.help =
-	    "`on`: the relays that the registry (`registry: ADDR:PORT`) lists become peer relays, "
-	    "with `gossip.beacon-id` set; whoever can register there can then attract the "
-	    "traffic of nodes that are not known here"},
+	.help = "`on`: the relays that the registry (`registry: ADDR:PORT`) lists become peer "
+		"relays, with `gossip.beacon-id` set; whoever can register there can then attract "
+		"the traffic of nodes that are not known here"},
     {"gossip.beacon-id", AT(gossip.beacon_id), COUNT(0, UINT32_MAX), .value = "0", .reload = true,
 	.help = "our id in gossip; must differ between relays that gossip"},
     {"gossip.interval", AT(gossip.interval_ns), TIME(1, 80), .value = "10s", .reload = true,
@@ -128,9 +125,8 @@ const struct config_key config_keys[] = {
     {"gossip.extra-ports", .type = CONFIG_PORTS, AT(gossip.extra_ports), .value = "none",
 	.help = "further source ports to gossip from, `FIRST-LAST`; one carries 16,375 nodes"},
     {"xdp.mode", AT(xdp.mode), CHOICE("auto", "native", "generic"), .value = "auto",
-	.help =
-	    "how the steering program is attached: by the driver, or by the kernel in its stead "
-	    "(slower, works everywhere); `auto` tries native first"},
+	.help = "how the steering program is attached: by the driver, or by the kernel in its "
+		"stead (slower, works everywhere); `auto` tries native first"},
     {"xdp.zero-copy", AT(xdp.zero_copy), CHOICE("auto", "on", "off"), .value = "auto",
 	.help = "let the card write into our buffers; `on` fails where the driver cannot"},
     {"xdp.busy-poll", AT(xdp.busy_poll_us), COUNT(0, 10000), .value = "0",
@@ -147,9 +143,8 @@ const struct config_key config_keys[] = {
     {"dpdk.frames", AT(dpdk.frames), COUNT(4096, 1 << 20), .value = "8192",
 	.help = "packet buffers of a queue of a dpdk link (2.3 KiB each at an MTU of 1500)"},
     {"dpdk.nap", AT(dpdk.nap_us), COUNT(0, 100000), .value = "1000",
-	.help =
-	    "microseconds that a worker below `busy-rate` sleeps at most where the card's driver "
-	    "cannot wake it; 0: neither sleeps nor uses interrupts"},
+	.help = "microseconds that a worker below `busy-rate` sleeps at most where the card's "
+		"driver cannot wake it; 0: neither sleeps nor uses interrupts"},
     {"dpdk.tap", .type = CONFIG_TEXT, AT(dpdk.tap), .value = "auto",
 	.help = "the host's interface on a dpdk link, for all that is not relay traffic: its name, "
 		"`auto` (`fairway0` and up; none for devices without a cable) or `off`. One that "

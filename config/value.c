@@ -93,16 +93,15 @@ static int add_dpdk(
 
 	if (!FAIRWAY_DPDK) {
 		parse_error_set(error,
-		    "\"%s\": this build has no dpdk links: install libdpdk-dev and "
-		    "libnftables-dev and build again, or write xdp:IFACE[:QUEUES]",
+		    "\"%s\": this build has no dpdk links: install libdpdk-dev and libnftables-dev "
+		    "and build again, or write xdp:IFACE[:QUEUES]",
 		    text);
 		return -EINVAL;
 	}
 	if (!*device || *device == ',' || strlen(device) >= sizeof(link.device)) {
 		parse_error_set(error,
 		    "\"%s\" names no device: write dpdk:0000:03:00.0 or dpdk:net_tap0,iface=NAME, "
-		    "at "
-		    "most %zu characters",
+		    "at most %zu characters",
 		    text, sizeof(link.device) - 1);
 		return -EINVAL;
 	}

@@ -55,8 +55,8 @@ static void wrong_lines(void **state)
 		"fairway up: --workers: \"x\" is no whole number from 0 to 64\n"
 		"fairway up: --ttl: \"0\" is out of range: 1 to 255\n"},
 	    {"up --registry etcd", EXIT_USAGE,
-		"fairway up: --registry: \"etcd\" is no registry: write none, "
-		"embedded or ADDR:PORT\n"},
+		"fairway up: --registry: \"etcd\" is no registry: write none, embedded or "
+		"ADDR:PORT\n"},
 	    {"up --json", EXIT_USAGE,
 		"fairway up: there is no option --json: \"fairway up --help\" lists them\n"},
 	    {"status --jsn", EXIT_USAGE,
@@ -80,44 +80,38 @@ static void wrong_lines(void **state)
 		"fairway trace: --sample: \"0\" is out of range: 1 to 4294967295\n"},
 	    {"top --interval 1", EXIT_USAGE,
 		"fairway top: --interval: \"1\" is no duration: write a number with us, ms, s, m, "
-		"h or "
-		"d\n"},
+		"h or d\n"},
 	    {"top --count 0", EXIT_USAGE,
 		"fairway top: --count: \"0\" is out of range: 1 to 4294967295\n"},
 	    {"config", EXIT_USAGE,
 		"fairway config: \"\" is not known, or not with so many words: write fairway "
-		"config "
-		"check [FILE]\n"},
+		"config check [FILE]\n"},
 	    {"registry backup", EXIT_USAGE,
 		"fairway registry: \"backup\" is not known, or not with so many words: write "
 		"fairway registry status, nodes, networks, trust, audit, backup FILE, token FILE "
-		"or "
-		"import FILE\n"},
+		"or import FILE\n"},
 	    {"config check /no/such", EXIT_USAGE,
 		"fairway config: /no/such: cannot open the configuration: No such file or "
-		"directory: "
-		"name another with --config\n"},
+		"directory: name another with --config\n"},
 	    {"up --link xdp:no-such-if --state $STATE --listen 127.0.0.1:1", EXIT_FAILED,
 		"fairway up: link xdp:no-such-if: there is no interface \"no-such-if\": \"ip "
-		"link\" lists "
-		"them\n"},
+		"link\" lists them\n"},
 	    {"status --state /etc/passwd", EXIT_FAILED,
 		"fairway status: cannot reach the relay with state directory /etc/passwd: Not a "
 		"directory\n"},
 	    {"up --listen 203.0.113.7:9001 --state $STATE", EXIT_FAILED,
 		"fairway up: 203.0.113.7:9001: no interface of this machine has the address: \"ip "
-		"addr\" "
-		"lists them\n"},
+		"addr\" lists them\n"},
 	    {"up --state /proc/no", EXIT_FAILED,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --state\n"},
-	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded "
-	     "--registry-store /proc/no/r.db",
+	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
+	     "/proc/no/r.db",
 		EXIT_FAILED,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --registry-store\n"},
-	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded "
-	     "--registry-listen 127.0.0.1:$PORT --registry-fleets /no/such",
+	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-listen "
+	     "127.0.0.1:$PORT --registry-fleets /no/such",
 		EXIT_FAILED, "fairway up: registry-fleets /no/such: No such file or directory\n"},
 	    {"up --listen 127.0.0.1:$PORT --state $STATE --http-listen 203.0.113.7:80", EXIT_FAILED,
 		"fairway up: 203.0.113.7:80: no interface of this machine has the address: \"ip "

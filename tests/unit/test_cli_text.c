@@ -74,10 +74,9 @@ static void tables(void **state)
 	static const struct column columns[] = {{"node", "node", CELL_TEXT},
 	    {"count", "count", CELL_NUMBER}, {"up", "up", CELL_YES}, {"note", "note", CELL_TEXT},
 	    {0}};
-	json_t *list =
-	    json_loads("[{\"node\":7,\"count\":12345,\"up\":true,\"note\":\"long text\"},"
-		       "{\"node\":\"x\",\"up\":false,\"note\":null}]",
-		0, NULL);
+	json_t *list = json_loads("[{\"node\":7,\"count\":12345,\"up\":true,\"note\":\"long "
+				  "text\"},{\"node\":\"x\",\"up\":false,\"note\":null}]",
+	    0, NULL);
 	char text[512] = "";
 	FILE *out = fmemopen(text, sizeof(text), "w");
 

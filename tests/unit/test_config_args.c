@@ -49,10 +49,9 @@ static void wrong_lines(void **state)
 	    {"extra", "\"extra\" is not expected: \"prog --help\" says what is"},
 	    {"-- --json", "\"--json\" is not expected: \"prog --help\" says what is"},
 	    {"--admission maybe",
-		"--admission: \"maybe\" is not known: write open, anchored, signed or "
-		"auto"},
-	    {"--registry nats", "--registry: \"nats\" is no registry: write none, "
-				"embedded or ADDR:PORT"},
+		"--admission: \"maybe\" is not known: write open, anchored, signed or auto"},
+	    {"--registry nats",
+		"--registry: \"nats\" is no registry: write none, embedded or ADDR:PORT"},
 	    {"--listen 9001", "--listen: \"9001\" names no port: write IP:PORT, IPv6 as [IP]:PORT"},
 	    {"--workers x --ttl 0", "--workers: \"x\" is no whole number from 0 to 64\n"
 				    "--ttl: \"0\" is out of range: 1 to 255"},
@@ -63,19 +62,16 @@ static void wrong_lines(void **state)
 	    {"--cpus 5-2",
 		"--cpus: \"5-2\" is no core: write a number from 0 to 1023 or a range as 2-5"},
 	    {"--gossip-extra-ports 0000080x", "--gossip-extra-ports: \"0000080x\" is no range of "
-					      "ports: write FIRST-LAST within 1 "
-					      "to 65535, or none"},
+					      "ports: write FIRST-LAST within 1 to 65535, or none"},
 	    {"--link xdp:a:0000000000000000000000000008x",
 		"--link: \"xdp:a:0000000000000000000000000008x\": the number of queues must be 1 "
-		"to "
-		"64, or left out for all"},
-	    {"--link xdp:a:", "--link: \"xdp:a:\": the number of queues must be 1 to 64, or left "
-			      "out for all"},
+		"to 64, or left out for all"},
+	    {"--link xdp:a:",
+		"--link: \"xdp:a:\": the number of queues must be 1 to 64, or left out for all"},
 	    {"--link xdp:sixteen-letters-",
 		"--link: \"xdp:sixteen-letters-\": interface names have at most 15 characters"},
-	    {"--config /no/such",
-		"/no/such: cannot open the configuration: No such file or directory: "
-		"name another with --config"},
+	    {"--config /no/such", "/no/such: cannot open the configuration: No such file or "
+				  "directory: name another with --config"},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
@@ -187,10 +183,10 @@ static void values_both_ways(void **state)
 	size_t len = 0;
 
 	(void)state;
-	assert_int_equal(read_line(&with_keys,
-			     "--listen [::1]:9001 --link xdp:eth0:2,mode=kernel --cpus 1-3 "
-			     "--gossip-peers 192.0.2.1 "
-			     "--gossip-extra-ports 9100-9104 --admission signed --sock-buffer 3M"),
+	assert_int_equal(
+	    read_line(&with_keys,
+		"--listen [::1]:9001 --link xdp:eth0:2,mode=kernel --cpus 1-3 --gossip-peers "
+		"192.0.2.1 --gossip-extra-ports 9100-9104 --admission signed --sock-buffer 3M"),
 	    0);
 	for (const struct config_key *k = config_keys; k->name; k++)
 		len += (size_t)snprintf(file + len, sizeof(file) - len, "%s: %s\n", k->name,

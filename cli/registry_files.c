@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
@@ -37,6 +38,33 @@ static int write_file(int fd, const char *text, size_t len)
 	return write(fd, text, len) == (ssize_t)len && !fsync(fd) ? 0 : -errno;
 }
 
+// /etc/fairway is nobody's before.
+static int create_token(const char *path)
+{
+	char folder[PATH_MAX], *slash;
+	int fd = create_file(path);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash)
+		return fd;
+	*slash = 0;
+	return mkdir(folder, 0755) ? -1 : create_file(path);
+}
+
+// Under systemd the control plane is never root. Of the group `nobody` others are, too.
+static void show_to_server(int fd)
+{
+	struct privilege_user user;
+	struct parse_error error;
+
+	if (privilege_find_server("", &user, &error) == 1 && strcmp(user.name, "nobody") != 0 &&
+	    fchown(fd, 0, user.gid) == 0)
+		fchmod(fd, 0640);
+}
+
 int registry_token(const struct command *self, const char *path, bool json)
 {
 	uint8_t bytes[TOKEN_BYTES];
@@ -47,9 +75,10 @@ int registry_token(const struct command *self, const char *path, bool json)
 		return fail_file(self, "getrandom");
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(text + 2 * i, 4, "%02x\n", bytes[i]);
-	fd = create_file(path);
+	fd = create_token(path);
 	if (fd < 0)
 		return fail_file(self, path);
+	show_to_server(fd);
 	rc = write_file(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (rc) {

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,21 @@ def test_token(up, tmp_path):
     done = run(up, "registry", "token", path)
     assert done.returncode == 1 and "File exists" in done.stderr
     assert path.read_text() == before
+
+
+def test_token_is_for_who_serves(tmp_path):
+    """systemd starts the control plane as `fairway`: the file is its group's to read; its folder is made."""
+    for name, line in (("passwd", "fairway:x:64990:64991::/:/bin/false\n"), ("group", "fairway:x:64991:\n")):
+        others = [line for line in Path("/etc", name).read_text().splitlines(True) if not line.startswith("fairway:")]
+        (tmp_path / name).write_text("".join(others) + line)
+    token = tmp_path / "new" / "token"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", 'mount --bind "$1/passwd" /etc/passwd\nmount --bind "$1/group" /etc/group\n'
+         'exec "$2" registry token "$3"', "sh", tmp_path, BUILD / "fairway", token],
+        capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    seen = token.stat()
+    assert (seen.st_uid, seen.st_gid, seen.st_mode & 0o777) == (0, 64991, 0o640)
 
 
 def test_backup_and_import(up, tmp_path):

@@ -218,6 +218,12 @@ bool attach_is_pending(const struct attach *a)
 	return !a->up && !a->failed && uv_now(a->loop) - a->started_ms < ATTACH_PATIENCE_MS;
 }
 
+void attach_tell_growth(struct attach *a)
+{
+	// where it has no room for one more, those that are there will do
+	send(a->sock, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void attach_stop(struct attach *a)
 {
 	uv_close((uv_handle_t *)&a->retry, NULL);

@@ -47,5 +47,7 @@ struct attach {
 void attach_start(struct attach *a);
 // The first try is under way, for ATTACH_PATIENCE_MS at most: what it brings is worth waiting for.
 bool attach_is_pending(const struct attach *a);
+// While up: the tables have got more memory, which the data plane then maps for its workers.
+void attach_tell_growth(struct attach *a);
 // Detaches for good.
 void attach_stop(struct attach *a);

@@ -44,6 +44,13 @@ static void on_forgotten(void *ctx, uint32_t id, uint32_t index, uint64_t now_ns
 	announce_remove(&cp->session.announce, index, now_ns);
 }
 
+static void on_grown(void *ctx)
+{
+	struct cp *cp = ctx;
+
+	attach_tell_growth(&cp->attach);
+}
+
 static bool on_remote_held(void *ctx, struct node_entry entry)
 {
 	const struct cp *cp = ctx;
@@ -203,6 +210,8 @@ int session_open(struct cp *cp)
 	rc = open_writers(s, &cp->stats);
 	if (rc)
 		return rc;
+	s->nodes.grown = on_grown;
+	s->nodes.grown_ctx = cp;
 	open_parts(cp);
 	session_configure(cp);
 	if (!s->nodes.node_count)

@@ -35,7 +35,7 @@ struct dp {
 	struct config config;
 	bool fall_back; // go on with sock alone when another link cannot be opened
 	struct memory memory;
-	struct node_reach mapped;    // of the node table
+	struct node_mapped mapped;   // of the node table
 	bool adopted;		     // the memory is an earlier data plane's
 	struct kernel_memory kernel; // zero without a link that relays in the kernel
 	struct link *links[LINK_MAX];

@@ -166,10 +166,12 @@ int dp_memory_open(struct dp *dp)
 
 void dp_memory_follow(struct dp *dp)
 {
-	struct node_reach reach = node_table_reach(&dp->memory.nodes);
+	const struct node_table *t = &dp->memory.nodes;
+	uint64_t nodes = __atomic_load_n(&t->header->node_count, __ATOMIC_RELAXED);
 
-	node_table_ready(&dp->memory.nodes, &dp->mapped, &reach);
+	node_table_follow(t, &dp->mapped);
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		if (dp->workers[i])
-			worker_follow(dp->workers[i], reach.nodes);
+			worker_follow(
+			    dp->workers[i], (uint32_t)(nodes < t->capacity ? nodes : t->capacity));
 }

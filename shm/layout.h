@@ -23,7 +23,7 @@
 enum {
 	// Raised with every change to what a kept memory holds: this file but for worker blocks,
 	// rings and counters, and the structs of node_entry.h, node_table.h and peer_table.h.
-	SHM_VERSION = 4,
+	SHM_VERSION = 5,
 	CACHE_LINE = 64,
 };
 

@@ -3,26 +3,58 @@
 
 #include "shm/pages.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
+enum { SMALL_UNIT = 64 << 10 };
+
+static_assert(
+    NODES_AHEAD * sizeof(struct node_bucket) == HUGE_PAGE / 4, "of the array that grows fastest");
+
 static const struct node_entry empty;
 
-// An element is used for the first time, and those before it were: takes the huge page that begins
-// with it, before anybody reads there. `first`: the array begins with it.
-static void element_enter(
-    struct node_writer *w, const struct index_array *a, uint32_t i, bool first)
+// Memory comes in units of this size, and the next one when a quarter of the last is left.
+static uint64_t unit_size(const struct node_writer *w)
+{
+	return w->huge_pages ? HUGE_PAGE : SMALL_UNIT;
+}
+
+// The unit that begins at, or around, an address in which nothing is used yet.
+static void unit_take(struct node_writer *w, uint8_t *at, uint64_t size)
 {
 	struct node_table_header *h = w->table.header;
-	uint8_t *at = (uint8_t *)a->at + (uint64_t)i * a->size;
 	int err;
 
-	if (!w->huge_pages || ((uintptr_t)at % HUGE_PAGE >= a->size && !first))
+	if (!w->huge_pages) {
+		pages_ready(at, size, true);
 		return;
+	}
 	err = pages_join(at);
 	w->huge_pages = err != -EINVAL;
 	__atomic_store_n(err ? &h->huge_missed : &h->huge_pages,
 	    (err ? h->huge_missed : h->huge_pages) + 1, __ATOMIC_RELAXED);
+}
+
+// Element i is used for the first time, and those before it were: sees to it that it and some
+// after it have memory, before anybody reads there, and tells who maps it for the workers.
+static void element_enter(struct node_writer *w, const struct index_array *a, uint32_t i)
+{
+	uint64_t wanted = (i + 1ULL) * a->size + unit_size(w) / 4, ready = *a->ready;
+
+	wanted = wanted < a->bytes ? wanted : a->bytes;
+	if (ready >= wanted)
+		return;
+	while (ready < wanted) {
+		uint64_t unit = unit_size(w), left = unit - (uintptr_t)(a->at + ready) % unit;
+
+		left = left < a->bytes - ready ? left : a->bytes - ready;
+		unit_take(w, a->at + ready, left);
+		ready += left;
+		__atomic_store_n(a->ready, ready, __ATOMIC_RELEASE);
+	}
+	if (w->grown)
+		w->grown(w->grown_ctx);
 }
 
 uint32_t index_pool_take(struct node_writer *w, struct index_pool *p)
@@ -32,7 +64,7 @@ uint32_t index_pool_take(struct node_writer *w, struct index_pool *p)
 	if (p->next > p->last)
 		return 0;
 	for (int i = 0; i < POOL_ARRAYS && p->arrays[i].size; i++)
-		element_enter(w, &p->arrays[i], p->next, p->next == 1);
+		element_enter(w, &p->arrays[i], p->next);
 	return p->next++;
 }
 
@@ -149,10 +181,9 @@ static int split_fill(
     struct node_writer *w, uint32_t bucket, const struct node_entry *e, unsigned n)
 {
 	const struct node_table *t = &w->table;
-	const struct index_array buckets = {t->buckets, sizeof(struct node_bucket)};
 	struct node_bucket *b = &t->buckets[bucket];
 
-	element_enter(w, &buckets, bucket, false);
+	element_enter(w, &w->buckets, bucket);
 	bucket_clear(b);
 	for (unsigned i = 0; i < n; i++) {
 		if (i && i % BUCKET_ENTRIES == 0) {

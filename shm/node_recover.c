@@ -168,14 +168,23 @@ static int table_scan(struct node_writer *w)
 	return err;
 }
 
+static struct index_array array_of(const struct node_table *t, enum node_array array, uint32_t size)
+{
+	struct index_array a = {.ready = &t->header->ready[array], .size = size};
+
+	a.bytes = node_array_place(t, array, &a.at);
+	return a;
+}
+
 static void arrays_set(struct node_writer *w)
 {
 	const struct node_table *t = &w->table;
 
-	w->indexes.arrays[0] = (struct index_array){t->last_seen, sizeof(*t->last_seen)};
-	w->indexes.arrays[1] = (struct index_array){t->info, sizeof(*t->info)};
-	w->v6.arrays[0] = (struct index_array){t->v6, sizeof(*t->v6)};
-	w->overflow.arrays[0] = (struct index_array){t->overflow, sizeof(*t->overflow)};
+	w->buckets = array_of(t, NODE_ARRAY_BUCKETS, sizeof(*t->buckets));
+	w->indexes.arrays[0] = array_of(t, NODE_ARRAY_SEEN, sizeof(*t->last_seen));
+	w->indexes.arrays[1] = array_of(t, NODE_ARRAY_INFO, sizeof(*t->info));
+	w->v6.arrays[0] = array_of(t, NODE_ARRAY_V6, sizeof(*t->v6));
+	w->overflow.arrays[0] = array_of(t, NODE_ARRAY_OVERFLOW, sizeof(*t->overflow));
 }
 
 int node_writer_open(struct node_writer *w, const struct memory *m)

@@ -118,28 +118,40 @@ bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct
 	return true;
 }
 
-struct node_reach node_table_reach(const struct node_table *t)
+uint64_t node_array_place(const struct node_table *t, enum node_array array, uint8_t **at)
 {
-	uint32_t nodes = (uint32_t)__atomic_load_n(&t->header->node_count, __ATOMIC_RELAXED);
-
-	return (struct node_reach){
-	    .buckets = node_state_buckets(t, node_table_state(t)),
-	    .nodes = nodes < t->capacity ? nodes : t->capacity,
-	};
+	switch (array) {
+	case NODE_ARRAY_BUCKETS:
+		*at = (uint8_t *)t->buckets;
+		return t->bucket_max * sizeof(*t->buckets);
+	case NODE_ARRAY_OVERFLOW:
+		*at = (uint8_t *)t->overflow;
+		return (t->overflow_max + 1ULL) * sizeof(*t->overflow);
+	case NODE_ARRAY_V6:
+		*at = (uint8_t *)t->v6;
+		return (t->v6_max + 1ULL) * sizeof(*t->v6);
+	case NODE_ARRAY_SEEN:
+		*at = (uint8_t *)t->last_seen;
+		return (t->index_max + 1ULL) * sizeof(*t->last_seen);
+	default:
+		*at = (uint8_t *)t->info;
+		return (t->index_max + 1ULL) * sizeof(*t->info);
+	}
 }
 
-void node_table_ready(
-    const struct node_table *t, struct node_reach *done, const struct node_reach *now)
+void node_table_follow(const struct node_table *t, struct node_mapped *mapped)
 {
-	if (now->buckets > done->buckets) {
-		pages_ready(&t->buckets[done->buckets],
-		    (uint64_t)(now->buckets - done->buckets) * sizeof(*t->buckets), false);
-		done->buckets = now->buckets;
-	}
-	if (now->nodes > done->nodes) {
-		pages_ready(&t->last_seen[done->nodes],
-		    (uint64_t)(now->nodes - done->nodes) * sizeof(*t->last_seen), false);
-		done->nodes = now->nodes;
+	for (enum node_array a = 0; a < NODE_ARRAY_INFO; a++) { // workers do not read node_info
+		uint64_t ready = __atomic_load_n(&t->header->ready[a], __ATOMIC_ACQUIRE);
+		uint64_t *done = &mapped->bytes[a], size;
+		uint8_t *at;
+
+		size = node_array_place(t, a, &at);
+		ready = ready < size ? ready : size;
+		if (ready <= *done)
+			continue;
+		pages_ready(at + *done, ready - *done, false);
+		*done = ready;
 	}
 }
 

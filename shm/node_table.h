@@ -43,6 +43,15 @@ static_assert(
     offsetof(struct node_bucket, entries) == NODE_SEEN_STEP * offsetof(struct node_bucket, seen),
     "entries and their marks begin at offsets of one ratio");
 
+enum node_array {
+	NODE_ARRAY_BUCKETS,
+	NODE_ARRAY_OVERFLOW,
+	NODE_ARRAY_V6,
+	NODE_ARRAY_SEEN,
+	NODE_ARRAY_INFO,
+	NODE_ARRAYS
+};
+
 // At the start of the nodes region; sizes are counts of elements. Writer of the first part: dp when
 // the memory is new. Offsets in bytes from the start of the region, multiples of 4096.
 struct node_table_header {
@@ -57,6 +66,8 @@ struct node_table_header {
 	alignas(64) uint64_t node_count; // local and remote
 	uint64_t remote_count;
 	uint32_t huge_pages, huge_missed; // taken, and refused by the kernel, since this cp started
+	// cp: bytes at the start of each array that have memory; goes ahead of what is in use
+	uint64_t ready[NODE_ARRAYS];
 };
 
 static_assert(offsetof(struct node_table_header, state) % 64 == 0, "read at every look-up");
@@ -92,15 +103,19 @@ int node_table_open(struct node_table *t, void *region, uint64_t size);
 unsigned node_table_walk(
     const struct node_table *t, uint64_t *cursor, struct node_entry *out, unsigned max);
 
-// How much of the table is in use: buckets, and nodes.
-struct node_reach {
-	uint32_t buckets, nodes;
+// How much of each array a process has mapped.
+struct node_mapped {
+	uint64_t bytes[NODE_ARRAYS];
 };
 
-struct node_reach node_table_reach(const struct node_table *t);
-// Maps what is in use now and was not in `done`, which then says so. Any process, any thread.
-void node_table_ready(
-    const struct node_table *t, struct node_reach *done, const struct node_reach *now);
+// Maps what has got memory since the last time, so that no look-up waits for the kernel. Starts
+// with zeroes. Any process, any thread; the data plane does it when the writer says so. With huge
+// pages that is NODES_AHEAD new nodes before their use: 27 ms at 300,000 a second.
+enum { NODES_AHEAD = 8192 };
+void node_table_follow(const struct node_table *t, struct node_mapped *mapped);
+
+// Where an array lies and how many bytes it has.
+uint64_t node_array_place(const struct node_table *t, enum node_array array, uint8_t **at);
 
 // Where the node is reached. False: REMOTE, or the entry points outside the table.
 bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out);

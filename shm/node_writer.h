@@ -7,10 +7,12 @@
 // The one writer of the node table: the control plane's main thread. Every function leaves the
 // table valid for readers at each single store, so the process may die anywhere.
 
-// Elements of an array, in order of their indexes.
+// An array whose elements come into use in order.
 struct index_array {
-	void *at;
-	uint32_t size; // bytes of an element
+	uint8_t *at;
+	uint64_t bytes;	 // of all elements
+	uint64_t *ready; // bytes that have memory, in the table's header
+	uint32_t size;	 // of an element
 };
 
 enum { POOL_ARRAYS = 2 };
@@ -26,10 +28,14 @@ struct node_writer {
 	const struct memory *memory;
 	struct node_table table;
 	struct index_pool indexes, v6, overflow;
+	struct index_array buckets;
 	struct deferred deferred;
 	uint32_t node_count, remote_count;
 	bool huge_pages;	      // takes huge pages as the table grows
 	struct kernel_writer *kernel; // mirrors every change, or NULL. Not owned
+	// There is something to follow (node_table_follow); may be NULL.
+	void (*grown)(void *ctx);
+	void *grown_ctx;
 };
 
 // What the control plane decides about a node.

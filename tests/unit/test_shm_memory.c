@@ -135,8 +135,8 @@ static void test_adopt_refused(void **state)
 		const char *text;
 	} facts[] = {
 	    {0, 0x41414141, -EINVAL, "not a memory"},
-	    {offsetof(struct shm_header, version), 5, -EPROTO,
-		"memory has layout version 5, this build has 4"},
+	    {offsetof(struct shm_header, version), 6, -EPROTO,
+		"memory has layout version 6, this build has 5"},
 	    {offsetof(struct shm_header, header_size), 100, -EPROTO, "100"},
 	    {offsetof(struct shm_header, node_capacity), 1001, -EINVAL, "damaged"},
 	    {offsetof(struct shm_header, node_capacity), 0, -EINVAL, "capacity 0"},

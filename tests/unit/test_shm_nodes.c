@@ -4,6 +4,9 @@
 #include "shm/pages.h"
 #include "tests/unit/memory_lab.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 enum { CAPACITY = 20000, WORKERS = 2, RING = 65536 };
 
 // The naive twin: what each id of a small range should have.
@@ -384,13 +387,82 @@ static void test_huge_pages(void **state)
 			assert_int_equal(node_entry_id(e), id);
 		}
 		asked = h->huge_pages + h->huge_missed;
-		// node_info alone fills more than three, of the others each begins one
+		// node_info alone fills more than three, of the others each begins one; each array
+		// has one ahead
 		if (m.header->huge_pages && w.huge_pages)
-			assert_in_range(asked, BYTES / HUGE_PAGE + 3, 4 * (BYTES / HUGE_PAGE));
+			assert_in_range(asked, BYTES / HUGE_PAGE + 3, 6 * (BYTES / HUGE_PAGE));
 		else
 			assert_true(huge ? asked <= 1 : asked == 0);
 		node_writer_close(&w);
 		memory_unmap(&m);
+	}
+}
+
+static uint64_t faults_now(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_THREAD, &r);
+	return (uint64_t)(r.ru_minflt + r.ru_majflt);
+}
+
+// Page faults of look-ups in a mapping of their own, of a table that grows meanwhile and is
+// followed as late as is still in time.
+static uint64_t growth_faults(const struct memory_config *cfg, uint32_t nodes)
+{
+	struct node_route r = {.at = endpoint_random(2)};
+	struct node_mapped mapped = {0};
+	struct memory_error err = {""};
+	struct memory m, reader;
+	struct node_writer w;
+	uint64_t faults = 0;
+
+	if (memory_create(&m, cfg, &err) || memory_map(&reader, dup(m.fd), &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(node_writer_open(&w, &m), 0);
+	for (uint32_t id = 1; id <= nodes; id++) {
+		assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
+		if (id % NODES_AHEAD && id < nodes)
+			continue;
+		// what lies ahead are small steps without huge pages; nothing does at the start
+		if (!w.huge_pages || id == NODES_AHEAD)
+			node_table_follow(&reader.nodes, &mapped);
+		faults -= faults_now();
+		for (uint32_t find = 1; find <= id; find++) {
+			struct node_entry e = {0};
+
+			if (!node_table_find(&reader.nodes, find, &e))
+				fail_msg("node %u of %u is missing", find, id);
+			node_table_seen(&reader.nodes, e, 100);
+		}
+		faults += faults_now();
+		node_table_follow(&reader.nodes, &mapped);
+	}
+	node_writer_close(&w);
+	memory_unmap(&reader);
+	memory_unmap(&m);
+	return faults;
+}
+
+// A worker's look-ups never wait for the kernel while the table grows.
+static void test_growth_without_faults(void **state)
+{
+	enum { NODES = 200000, TRIES = 5 };
+	struct memory_config cfg = {.node_capacity = NODES,
+	    .worker_count = WORKERS,
+	    .punt_size = RING,
+	    .inject_size = RING,
+	    .trace_size = RING};
+
+	(void)state;
+	for (int huge = 0; huge < 2; huge++) {
+		uint64_t faults = 1;
+
+		cfg.huge_pages = huge;
+		// a kernel that moves pages about takes some away now and then
+		for (int i = 0; i < TRIES && faults; i++)
+			faults = growth_faults(&cfg, NODES);
+		assert_int_equal(faults, 0);
 	}
 }
 
@@ -405,6 +477,7 @@ int main(void)
 	    cmocka_unit_test(test_places_wait),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_huge_pages),
+	    cmocka_unit_test(test_growth_without_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

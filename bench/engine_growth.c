@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 // Two processes, as a relay has: one with the worker, one that writes the node table.
 
-enum { BATCH = MEM_RING, WORKER_CPU = 0, WRITER_CPU = 1, CONTROL_CPU = 2, ROUNDS = 8 };
+enum { BATCH = MEM_RING, WORKER_CPU = 0, WRITER_CPU = 1, CONTROL_CPU = 2, ROUNDS = 4 };
+enum { NODES_A_SECOND = 300000, PACE = 256 }; // more than a control plane was ever seen to learn
 enum phase { STEADY, GROWING, EXPIRING, PHASES };
 
 // In memory that both processes have.
@@ -30,20 +30,13 @@ struct common {
 struct growth {
 	struct rig rig;
 	struct common *common;
+	int grown[2]; // pipe: the writer says that there is memory to map
 	uint32_t from, to;
 	uint64_t steady_ns; // how long the table is left alone in each round
 	uint32_t stop;
 	struct gaps turns[PHASES];
-	uint64_t faults[PHASES]; // page faults of the worker
+	uint64_t faults[PHASES]; // page faults in the worker's turns
 };
-
-static uint64_t faults_now(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_THREAD, &r);
-	return (uint64_t)(r.ru_minflt + r.ru_majflt);
-}
 
 static void batch_run(struct growth *g, struct traffic *t)
 {
@@ -55,10 +48,13 @@ static void batch_run(struct growth *g, struct traffic *t)
 		traffic_put(t, 0, &sender, &dest);
 	while (n < BATCH) {
 		uint32_t phase = __atomic_load_n(&g->common->phase, __ATOMIC_RELAXED);
-		uint64_t start = clock_mono_ns();
+		struct gap_causes causes = gap_causes_now();
+		uint64_t start = clock_mono_ns(), took;
 
 		n += worker_turn(w);
-		gap_count(&g->turns[phase], clock_mono_ns() - start);
+		took = clock_mono_ns() - start;
+		gap_count(&g->turns[phase], took, &causes);
+		g->faults[phase] += gap_causes_now().faults - causes.faults;
 	}
 	traffic_take(t, BATCH);
 }
@@ -73,13 +69,9 @@ static void *worker_side(void *arg)
 	spin_pin(WORKER_CPU);
 	quiescent_online(&g->rig.memory.workers[0], (int32_t)gettid());
 	while (!__atomic_load_n(&g->stop, __ATOMIC_RELAXED)) {
-		uint32_t phase = __atomic_load_n(&c->phase, __ATOMIC_RELAXED);
-		uint64_t faults = faults_now();
-
 		t.nodes = __atomic_load_n(&c->known, __ATOMIC_ACQUIRE);
 		__atomic_store_n(&c->used, t.nodes, __ATOMIC_RELEASE);
 		batch_run(g, &t);
-		g->faults[phase] += faults_now() - faults;
 	}
 	quiescent_offline(&g->rig.memory.workers[0]);
 	return NULL;
@@ -88,6 +80,14 @@ static void *worker_side(void *arg)
 static void phase_begin(struct common *c, enum phase phase)
 {
 	__atomic_store_n(&c->phase, phase, __ATOMIC_RELAXED);
+}
+
+static void grown_tell(void *ctx)
+{
+	struct growth *g = ctx;
+
+	if (write(g->grown[1], "", 1) != 1)
+		err(1, "pipe");
 }
 
 static void writer_attach(struct growth *g)
@@ -103,9 +103,18 @@ static void writer_attach(struct growth *g)
 		errx(1, "%s", why.text);
 	if (node_writer_open(&g->rig.nodes, &g->rig.memory))
 		errx(1, "cannot attach to the node table");
+	g->rig.nodes.grown = grown_tell;
+	g->rig.nodes.grown_ctx = g;
 }
 
-// As the control plane: nodes as fast as they come, then all of those expire.
+// Waits until so many nodes may have come since then.
+static void pace(uint64_t since_ns, uint32_t nodes)
+{
+	while (clock_mono_ns() - since_ns < nodes * NS_PER_S / NODES_A_SECOND)
+		;
+}
+
+// As the control plane: nodes come, then all of those expire.
 static void writer_side(struct growth *g)
 {
 	struct common *c = g->common;
@@ -114,9 +123,12 @@ static void writer_side(struct growth *g)
 	while (clock_mono_ns() - since < g->steady_ns)
 		node_writer_run(&g->rig.nodes);
 	phase_begin(c, GROWING);
+	since = clock_mono_ns();
 	for (uint32_t id = g->from + 1; id <= g->to; id++) {
 		traffic_node_add(&g->rig, id);
 		__atomic_store_n(&c->known, id, __ATOMIC_RELEASE);
+		if (id % PACE == 0)
+			pace(since, id - g->from);
 	}
 	__atomic_store_n(&c->known, g->from, __ATOMIC_RELEASE);
 	phase_begin(c, STEADY);
@@ -131,15 +143,34 @@ static void writer_side(struct growth *g)
 	phase_begin(c, STEADY);
 }
 
+// As the data plane's main thread, until the writer has ended.
+static void follow(struct growth *g, pid_t writer)
+{
+	struct memory *m = &g->rig.memory;
+	struct node_mapped mapped = {0};
+	int status;
+	char byte;
+
+	close(g->grown[1]);
+	do {
+		node_table_follow(&m->nodes, &mapped);
+		worker_follow(g->rig.workers[0], (uint32_t)m->nodes.header->node_count);
+	} while (read(g->grown[0], &byte, 1) == 1);
+	close(g->grown[0]);
+	if (waitpid(writer, &status, 0) != writer || status)
+		errx(1, "the writer failed");
+}
+
 static uint32_t round_run(struct growth *g)
 {
 	uint32_t pages;
 	pthread_t thread;
 	pid_t writer;
-	int status;
 
 	*g->common = (struct common){.known = g->from};
 	g->stop = 0;
+	if (pipe(g->grown))
+		err(1, "pipe");
 	writer = fork();
 	if (writer == 0) {
 		spin_pin(WRITER_CPU);
@@ -151,8 +182,7 @@ static uint32_t round_run(struct growth *g)
 	if (writer < 0 || pthread_create(&thread, NULL, worker_side, g))
 		errx(1, "cannot start a process and a thread");
 	__atomic_store_n(&g->common->fd, (uint32_t)g->rig.memory.fd, __ATOMIC_RELEASE);
-	if (waitpid(writer, &status, 0) != writer || status)
-		errx(1, "the writer failed");
+	follow(g, writer);
 	__atomic_store_n(&g->stop, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	pages = g->rig.memory.nodes.header->huge_pages;
@@ -163,7 +193,7 @@ static uint32_t round_run(struct growth *g)
 int engine_growth(int argc, char **argv)
 {
 	static const char *const names[PHASES] = {"steady", "growing", "expiring"};
-	static struct growth g = {.from = 10000, .to = 1000000, .steady_ns = 500000000};
+	static struct growth g = {.from = 10000, .to = 1000000, .steady_ns = 2000000000};
 	struct spin control;
 	uint32_t pages = 0;
 

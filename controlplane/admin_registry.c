@@ -213,8 +213,12 @@ json_t *admin_registry_audit(
 	(void)client;
 	if (!needs_registry(cp, err) || !admin_page_open(&p.page, request, INT64_MAX, err))
 		return NULL;
-	store_audit(cp->embedded.registry.store, (int64_t)p.page.cursor, (unsigned)p.page.limit,
-	    add_audit, &p);
+	if (store_audit(cp->embedded.registry.store, (int64_t)p.page.cursor, (unsigned)p.page.limit,
+		add_audit, &p)) {
+		json_decref(p.page.list);
+		return admin_fail(err, "is the file there, and readable by who serves?",
+		    "cannot read the audit log in %s", cp->config.registry_store);
+	}
 	return admin_page_close(
 	    &p.page, "audit", json_array_size(p.page.list) > 0 && p.page.cursor > 1, p.page.cursor);
 }

@@ -52,8 +52,10 @@ static void do_get_audit(struct registry *r, struct call *c)
 	out_open(&c->out, "entries", '[');
 	do {
 		a.count = 0;
-		if (r->store)
-			store_audit(r->store, a.last, turn, out_audit, &a);
+		if (r->store && store_audit(r->store, a.last, turn, out_audit, &a)) {
+			call_fail(c, "cannot read the audit log");
+			return;
+		}
 		scanned += a.count;
 	} while (a.network && a.left && a.count == turn && scanned < AUDIT_SCAN);
 	out_close(&c->out, ']');

@@ -374,8 +374,11 @@ int store_audit(struct store *s, int64_t before, unsigned limit,
 		    "SELECT id,at,node,network,action,actor,details FROM audit WHERE id<?1 "
 		    "ORDER BY id DESC LIMIT ?2",
 		    -1, &stmt, NULL);
-	if (rc != SQLITE_OK)
+	if (rc != SQLITE_OK) {
+		sqlite3_close(s->reader); // the next one tries again
+		s->reader = NULL;
 		return -EIO;
+	}
 	sqlite3_bind_int64(stmt, 1, before ? before : INT64_MAX);
 	sqlite3_bind_int64(stmt, 2, limit);
 	while (sqlite3_step(stmt) == SQLITE_ROW) {

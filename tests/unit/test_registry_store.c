@@ -230,6 +230,20 @@ static void test_more_nodes_than_may_be(void **state)
 	assert_int_equal(l->registry.nodes.count, 3);
 }
 
+// Somebody has taken the file away: an empty log would be a lie.
+static void test_audit_that_cannot_be_read(void **state)
+{
+	struct lab *l = *state;
+	char away[sizeof(path) + 8];
+
+	attach(l);
+	snprintf(away, sizeof(away), "%s.away", path);
+	assert_int_equal(rename(path, away), 0);
+	lab_refused(l, "cannot read the audit log", "{'type':'get_audit_log','admin_token':'adm'}");
+	assert_int_equal(rename(away, path), 0);
+	lab_expect(l, "{'entries':[]}", "{'type':'get_audit_log','admin_token':'adm'}");
+}
+
 // Also behind many entries of other networks.
 static void test_audit_of_a_network(void **state)
 {
@@ -314,6 +328,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_ids_of_forgotten_nodes, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_audit_of_a_network, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(
+		test_audit_that_cannot_be_read, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_older_files_are_migrated, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_import, make_folder, remove_folder),

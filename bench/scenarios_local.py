@@ -150,6 +150,32 @@ def dpdk(settings):
             "net_ring, three workers / one, 100,000 nodes",
             {"one": [p[0] for p in pairs], "three": [p[1] for p in pairs]}, "three", "one",
             ">= 2.8", "datagrams/CPU-s"))
+        result.ratios.append(median_ratio(
+            "net_ring, three processes that share nothing / one, 100,000 nodes",
+            {"one": [p[0] for p in pairs], "three": [p[2] for p in pairs]}, "three", "one",
+            "", "datagrams/CPU-s"))
+    return result
+
+
+@scenario("saturate", "one core of fairway-pktgen against one of the relay, net_memif between them")
+def saturate(settings):
+    if not (Path(settings.build) / "bench/dpdk-relay").exists():
+        raise LeftOut("the build has no dpdk links")
+    found = json.loads(output(FOLDER / "dpdk/saturate", "--build", settings.build, "--rounds",
+                              settings.count(5)))
+    result, median = Result(data={"saturate": found}), found["median"]
+    result.ratios.append(median_ratio(
+        "pktgen / relay, frames a CPU-second, net_ring",
+        {side: [ring[side] for ring in found["net_ring"]] for side in ("generator", "relay")},
+        "generator", "relay", ">= 1", "frames/CPU-s"))
+    result.figures += [
+        Figure("relay under one core of pktgen: share of its core that is busy",
+               100 * median["busy"], ">= 99", "%"),
+        Figure("relay under one core of pktgen: relayed", median["relayed_per_second"] / 1e6, "",
+               "million datagrams/s"),
+        Figure("relay under one core of pktgen: frames in a turn", median["burst"], "", "of 64"),
+        Figure("pktgen: frames that found the relay's ring full",
+               100 * found["generator"]["refused"], "", "%")]
     return result
 
 

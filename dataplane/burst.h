@@ -46,20 +46,19 @@ struct dgram {
 	uint8_t type;	 // classify: enum beacon_type, or DGRAM_TYPE_STUN
 	uint32_t sender; // classify: node ids, 0 where the type has none
 	uint32_t dest;
-	struct endpoint src;  // rx: who sent it
-	uint8_t link;	      // rx: index of the link
-	uint8_t local;	      // rx: local index it was sent to
-	uint8_t punt_class;   // enum punt_class when the verdict is punt, or with DGRAM_F_PUNT
-	uint8_t out_local;    // relay: local index to send from
-	uint16_t nexthop;     // relay: index, 0 = through the companion sock link
-	struct endpoint to;   // relay: where it goes
-	uint64_t payload_sum; // classify: RFC 1071 sum that the payload contributes, for raw links,
-			      // in memory order and not folded (wire/inet.h); derived from the
-			      // received checksum; relay adds to it what it changes
+	struct endpoint src; // rx: who sent it
+	uint8_t link;	     // rx: index of the link
+	uint8_t local;	     // rx: local index it was sent to
+	uint8_t punt_class;  // enum punt_class when the verdict is punt, or with DGRAM_F_PUNT
+	uint8_t out_local;   // relay: local index to send from
+	uint16_t nexthop;    // relay: index, 0 = through the companion sock link
+	struct endpoint to;  // relay: where it goes
+	uint64_t header_sum; // classify, raw links: of UDP and pseudo header as received, and so
+			     // what the payload's own sum makes nothing of (csum_plus); relay adds
+			     // to it what it takes from the payload
 	uint64_t handle;  // rx: the link's own, for release
-	uint8_t ttl;	  // classify
 	uint8_t out_link; // encap: index of the link that sends it
-	uint8_t pad[2];
+	uint8_t pad[3];
 	uint32_t rx_len; // payload bytes on arrival, for trace and counters
 };
 

@@ -77,7 +77,13 @@ static inline uint16_t csum_fold(uint64_t sum);
 static inline bool csum_same(uint64_t a, uint64_t b);
 // A sum that takes away what `sum` (below 2^47) added.
 static inline uint64_t csum_negate(uint64_t sum);
+// The sum of any two sums, also of words of eight bytes as they stand in memory.
+static inline uint64_t csum_plus(uint64_t a, uint64_t b);
+// Whether a sum, not zero itself, stands for zero: what it was taken of is whole.
+static inline bool csum_is_nothing(uint64_t sum);
 
+// Of an IPv4 header without its options; it stands for zero if the header is whole and has none.
+static inline uint64_t ipv4_sum(const uint8_t *header);
 // header_len in bytes; the checksum field is taken as zero.
 static inline uint16_t ipv4_checksum(const uint8_t *header, size_t header_len);
 // Addresses in network byte order; udp_len in host order.
@@ -143,9 +149,21 @@ static inline uint64_t csum_negate(uint64_t sum)
 	return CSUM_NOTHING - sum;
 }
 
+// 2^64 is 1 modulo 0xffff.
+static inline uint64_t csum_plus(uint64_t a, uint64_t b)
+{
+	a += b;
+	return a + (a < b);
+}
+
+static inline bool csum_is_nothing(uint64_t sum)
+{
+	return sum % 0xffff == 0;
+}
+
 static inline bool csum_same(uint64_t a, uint64_t b)
 {
-	return (a + csum_negate(b)) % 0xffff == 0;
+	return csum_is_nothing(a + csum_negate(b));
 }
 
 static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
@@ -172,6 +190,17 @@ static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 	if (len & 1)
 		memcpy(&one, p, 1);
 	return sum + high + four + two + one;
+}
+
+static inline uint64_t ipv4_sum(const uint8_t *header)
+{
+	uint64_t first, second;
+	uint32_t dst;
+
+	memcpy(&first, header, sizeof(first));
+	memcpy(&second, header + IPV4_OFFSET_TTL, sizeof(second));
+	memcpy(&dst, header + IPV4_OFFSET_DST, sizeof(dst));
+	return csum_plus(csum_plus(first, second), dst);
 }
 
 static inline uint16_t ipv4_checksum(const uint8_t *header, size_t header_len)
@@ -224,7 +253,7 @@ static inline bool udp_checksum_ok(uint64_t pseudo, const uint8_t *udp, size_t u
 
 static inline bool udp_checksum_is_partial(uint64_t pseudo, uint16_t check)
 {
-	return csum_same(pseudo, check);
+	return csum_is_nothing(csum_plus(pseudo, check ^ 0xffffu));
 }
 
 static inline int inet_ipv4_parse(const uint8_t *ip, size_t len, struct inet_udp *out)

@@ -11,7 +11,8 @@ struct envelope {
 	uint8_t ttl, link, eth_size;
 	uint16_t mtu; // 0: cannot be used
 	const struct endpoint *from;
-	uint64_t udp_sum; // of source address and port, and of the protocol
+	uint64_t udp_rest; // what UDP header and pseudo header leave of nothing, without what is
+			   // each datagram's own: destination and length
 	struct ipv4_template ipv4;
 	uint8_t eth[ETH_HEADER_SIZE + VLAN_TAG_SIZE];
 };
@@ -58,28 +59,21 @@ static __attribute__((noinline)) void envelope_open(
 	e->link = link;
 	e->mtu = usable ? egress->mtu : 0;
 	e->from = &from->at;
-	e->udp_sum = htobe16(IP_PROTOCOL_UDP) + htobe16(from->at.port);
 	e->ipv4 = ipv4_template_make(endpoint_v4(&from->at), e->ttl);
-	e->udp_sum += v4 ? endpoint_v4(&from->at) : csum_add(0, from->at.addr, 16);
+	e->udp_rest = csum_negate(htobe16(IP_PROTOCOL_UDP) + htobe16(from->at.port) +
+				  (v4 ? endpoint_v4(&from->at) : csum_add(0, from->at.addr, 16)));
 	eth_build(e, nexthop, egress, v4);
 }
 
-// The sum is taken of the values: a load from the header would wait for the stores before it.
-// `sum`: the pseudo header's and the ports'.
-static uint16_t udp_sum(const struct dgram *d, uint64_t sum, uint16_t udp_len, bool v4)
+// `rest`: what the headers leave of nothing without the payload. The headers that came, whose sum
+// was the payload's complement, stand for it: so a fold yields the checksum, and never 0.
+static inline uint16_t udp_sum(const struct dgram *d, uint64_t rest, bool v4)
 {
-	uint16_t check;
-
-	sum += htobe16(udp_len);
-	if (__builtin_expect(d->flags & (DGRAM_F_FULL_CSUM | DGRAM_F_NO_CSUM), 0)) {
-		if (v4 && !(d->flags & DGRAM_F_FULL_CSUM))
-			return 0;
-		sum = csum_add(sum, d->data, d->len);
-	} else {
-		sum += d->payload_sum;
-	}
-	check = (uint16_t)~csum_fold(sum);
-	return check ? check : 0xffff;
+	if (__builtin_expect(!(d->flags & (DGRAM_F_FULL_CSUM | DGRAM_F_NO_CSUM)), 1))
+		return csum_fold(csum_plus(rest, d->header_sum));
+	if (v4 && !(d->flags & DGRAM_F_FULL_CSUM))
+		return 0;
+	return csum_fold(rest + csum_negate(csum_add(0, d->data, d->len)));
 }
 
 // Writes Ethernet, IP and UDP headers before the payload. The IP packet is a new one, of this host:
@@ -90,21 +84,21 @@ static inline void headers_build(
     struct dgram *d, struct stage_env *env, const struct envelope *e, bool v4)
 {
 	uint16_t udp_len = (uint16_t)(UDP_HEADER_SIZE + d->len);
-	uint64_t sum = e->udp_sum + htobe16(udp_len) + htobe16(d->to.port);
+	uint64_t rest = e->udp_rest - 2 * htobe16(udp_len) - htobe16(d->to.port);
 	uint8_t *udp = d->data - UDP_HEADER_SIZE;
 	uint8_t *ip = udp - (v4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
 
 	if (v4) {
 		uint32_t dst = endpoint_v4(&d->to);
 
-		sum += dst;
+		rest -= dst;
 		ipv4_build_from(ip, &e->ipv4, udp_len, dst, env->ip_id);
 		env->ip_id = (uint16_t)(env->ip_id + env->ip_id_step);
 	} else {
-		sum = csum_add(sum, d->to.addr, sizeof(d->to.addr));
+		rest -= csum_add(0, d->to.addr, sizeof(d->to.addr));
 		ipv6_build(ip, udp_len, e->from->addr, d->to.addr, e->ttl);
 	}
-	udp_build(udp, e->from->port, d->to.port, udp_len, udp_sum(d, sum, udp_len, v4));
+	udp_build(udp, e->from->port, d->to.port, udp_len, udp_sum(d, rest, v4));
 	d->l2 = ip - e->eth_size;
 	if (__builtin_expect(e->eth_size == ETH_HEADER_SIZE, 1))
 		memcpy(d->l2, e->eth, ETH_HEADER_SIZE);

@@ -64,20 +64,21 @@ static enum drop relay_to_peer(struct dgram *d, struct stage_env *env, struct no
 	return DROP_NONE;
 }
 
-// Writes the deliver message over the relay message's header: the frame stays where it is. The
-// payload's sum follows the header bytes that changed, in memory order: the type, and for 0x06 the
+// Writes the deliver message over the relay message's header: the frame stays where it is. What the
+// payload loses goes to the headers' sum, in memory order: the type's difference, and for 0x06 the
 // destination. As that stood at an odd offset, what it added are the halves of the number in host
-// order; adding its complement takes them away.
+// order.
 static void relay_rewrite(struct dgram *d, bool carry)
 {
 	if (carry) {
 		beacon_relay_to_deliver_dest(d->data);
-		d->payload_sum += BEACON_RELAY_DELIVER_DEST - BEACON_RELAY;
+		d->header_sum =
+		    csum_plus(d->header_sum, csum_negate(BEACON_RELAY_DELIVER_DEST - BEACON_RELAY));
 		return;
 	}
 	d->data = beacon_relay_to_deliver(d->data);
 	d->len -= BEACON_RELAY_SIZE - BEACON_RELAY_DELIVER_SIZE;
-	d->payload_sum += (uint64_t)~d->dest + BEACON_RELAY_DELIVER - BEACON_RELAY;
+	d->header_sum = csum_plus(d->header_sum, d->dest) - (BEACON_RELAY_DELIVER - BEACON_RELAY);
 }
 
 static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_entry e)

@@ -54,6 +54,7 @@ struct stage_env {
 	// read once a burst
 	struct relay_settings set;
 	// the worker's own
+	uint8_t local4; // where the last IPv4 frame went to
 	struct relay_batch relay;
 	struct police police;
 	struct familiar familiar;
@@ -84,8 +85,8 @@ static inline uint32_t dgram_payload_size(const struct dgram *d, const struct st
 	return dgram_payload_on(d, env->links[d->out_link].raw);
 }
 
-// Parses headers (raw links) and the message: data, len, src, local, type, sender, dest, ttl,
-// payload_sum, rx_len. Drops what is malformed or no message for a relay, and collects relay
+// Parses headers (raw links) and the message: data, len, src, local, type, sender, dest,
+// header_sum, rx_len. Drops what is malformed or no message for a relay, and collects relay
 // datagrams in env->relay. Returns how many others there are.
 unsigned stage_classify(struct burst *b, struct stage_env *env);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shm/layout.h"
+#include "shm/node_word.h"
 #include "wire/endpoint.h"
 
 #include <assert.h>
@@ -49,16 +50,22 @@ struct dgram {
 	struct endpoint src; // rx: who sent it
 	uint8_t link;	     // rx: index of the link
 	uint8_t local;	     // rx: local index it was sent to
-	uint8_t punt_class;  // enum punt_class when the verdict is punt, or with DGRAM_F_PUNT
-	uint8_t out_local;   // relay: local index to send from
-	uint16_t nexthop;    // relay: index, 0 = through the companion sock link
+	union {
+		struct {			// relay, discover
+			uint32_t nexthop : 14;	// index, 0 = through the companion sock link
+			uint32_t out_local : 6; // local index to send from
+			uint32_t to_v6 : 1;	// `to` is not IPv4
+		};
+		uint32_t route; // all three: node_entry_route()
+	};
 	struct endpoint to;  // relay: where it goes
 	uint64_t header_sum; // classify, raw links: of UDP and pseudo header as received, and so
 			     // what the payload's own sum makes nothing of (csum_plus); relay adds
 			     // to it what it takes from the payload
-	uint64_t handle;  // rx: the link's own, for release
-	uint8_t out_link; // encap: index of the link that sends it
-	uint8_t pad[3];
+	uint64_t handle;     // rx: the link's own, for release
+	uint8_t out_link;    // encap: index of the link that sends it
+	uint8_t punt_class;  // enum punt_class when the verdict is punt, or with DGRAM_F_PUNT
+	uint8_t pad[2];
 	uint32_t rx_len; // payload bytes on arrival, for trace and counters
 };
 
@@ -66,12 +73,21 @@ static_assert(sizeof(struct dgram) <= 128, "two cache lines");
 static_assert(offsetof(struct dgram, src) + sizeof(struct endpoint) <= CACHE_LINE,
     "classify and the sender check stay on the first");
 
+static_assert((int)LOCAL_MAX - 1 == NODE_LOCAL_MASK && (int)NEXTHOP_MAX - 1 == NODE_NEXTHOP_MASK,
+    "all of them fit dgram.route");
+
 struct burst {
 	uint64_t now_ns; // CLOCK_MONOTONIC at reception
 	uint16_t count;
 	uint8_t link; // all datagrams of a burst come from one link
 	alignas(CACHE_LINE) struct dgram d[BURST_MAX];
 };
+
+// dgram.route of its parts.
+static inline uint32_t dgram_route(uint32_t nexthop, uint32_t local, bool to_v6)
+{
+	return nexthop | local << 14 | (uint32_t)to_v6 << 20;
+}
 
 static inline void dgram_drop(struct dgram *d, enum drop why)
 {

@@ -90,6 +90,11 @@ static inline uint8_t node_entry_local(struct node_entry e)
 	return node_word_local(e.w[1]);
 }
 
+static inline uint32_t node_entry_route(struct node_entry e)
+{
+	return node_word_route(e.w[1]);
+}
+
 static inline uint8_t node_entry_flags(struct node_entry e)
 {
 	return node_word_flags(e.w[1]);

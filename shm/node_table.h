@@ -221,8 +221,9 @@ static inline bool node_table_find(const struct node_table *t, uint32_t id, stru
 static inline bool node_entry_unseen(struct node_entry *entry, uint32_t span)
 {
 	uintptr_t in = (uintptr_t)entry % sizeof(struct node_bucket);
+	uintptr_t bucket = (uintptr_t)entry & -sizeof(struct node_bucket);
 	// NOLINTNEXTLINE(performance-no-int-to-ptr)
-	uint32_t *at = (uint32_t *)((uintptr_t)entry - in + in / NODE_SEEN_STEP);
+	uint32_t *at = (uint32_t *)(bucket + in / NODE_SEEN_STEP);
 
 	if (__atomic_load_n(at, __ATOMIC_RELAXED) == span)
 		return false;

@@ -20,6 +20,7 @@ enum {
 	NODE_INDEX_MAX = (1 << 24) - 1, // index 0 is never given to a node
 	NODE_NEXTHOP_MASK = (1 << 14) - 1,
 	NODE_LOCAL_MASK = (1 << 6) - 1,
+	NODE_ROUTE_MASK = (1 << 21) - 1,
 };
 
 static inline uint32_t node_word_id(uint64_t first)
@@ -50,6 +51,12 @@ static inline uint16_t node_word_nexthop(uint64_t second)
 static inline uint8_t node_word_local(uint64_t second)
 {
 	return (uint8_t)(second >> 54) & NODE_LOCAL_MASK;
+}
+
+// Next hop, local and NODE_V6, in this order from the lowest bit on: which way a datagram leaves.
+static inline uint32_t node_word_route(uint64_t second)
+{
+	return (uint32_t)(second >> 40) & NODE_ROUTE_MASK;
 }
 
 static inline uint8_t node_word_flags(uint64_t second)

@@ -36,24 +36,29 @@ static inline uint32_t endpoint_v4(const struct endpoint *e)
 	return v;
 }
 
+// endpoint.addr of an IPv4 address in network byte order.
+static inline __m128i endpoint_mapped(uint32_t addr)
+{
+	const __m128i prefix = _mm_setr_epi32(0, 0, (int)htobe32(0xffff), 0);
+
+	return _mm_insert_epi32(prefix, (int)addr, 3);
+}
+
 // addr in network byte order, port in host byte order. The address is one store, as large as any
 // load of it: a burst's descriptors are full of endpoints.
 static inline void endpoint_set_v4(struct endpoint *e, uint32_t addr, uint16_t port)
 {
-	const __m128i mapped = _mm_setr_epi32(0, 0, (int)htobe32(0xffff), 0);
-
-	_mm_storeu_si128((__m128i *)e->addr, _mm_insert_epi32(mapped, (int)addr, 3));
+	_mm_storeu_si128((__m128i *)e->addr, endpoint_mapped(addr));
 	e->port = port;
 }
 
 // Whether the address is this IPv4 address.
 static inline bool endpoint_same_v4(const struct endpoint *e, uint32_t addr)
 {
-	uint64_t high, low;
+	__m128i other = _mm_loadu_si128((const __m128i *)e->addr);
+	__m128i differs = _mm_xor_si128(endpoint_mapped(addr), other);
 
-	memcpy(&high, e->addr, sizeof(high));
-	memcpy(&low, e->addr + 8, sizeof(low));
-	return low == htole64((uint64_t)le32toh(addr) << 32 | 0xffff0000) && high == 0;
+	return _mm_testz_si128(differs, differs);
 }
 
 static inline struct endpoint endpoint_from_v4(uint32_t addr, uint16_t port)

@@ -118,7 +118,7 @@ static inline void ipv4_build(
     uint8_t *p, uint16_t udp_len, uint32_t src, uint32_t dst, uint8_t ttl, uint16_t id);
 // What the headers of IPv4 packets from one address have in common, and the rest.
 struct ipv4_template {
-	uint64_t sum, high;
+	uint64_t sum, high; // high: bytes 8 to 15, the checksum inverted
 };
 static inline struct ipv4_template ipv4_template_make(uint32_t src, uint8_t ttl);
 static inline void ipv4_build_from(
@@ -127,6 +127,9 @@ static inline void ipv6_build(
     uint8_t *p, uint16_t udp_len, const uint8_t src[16], const uint8_t dst[16], uint8_t hops);
 // Ports in host order; check as it comes from the functions above.
 static inline void udp_build(
+    uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check);
+// Ports and length in network order.
+static inline void udp_build_be(
     uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check);
 
 // --- bodies ---
@@ -398,8 +401,8 @@ static inline struct ipv4_template ipv4_template_make(uint32_t src, uint8_t ttl)
 {
 	const uint32_t life = ttl | IP_PROTOCOL_UDP << 8;
 
-	return (struct ipv4_template){
-	    .sum = (uint64_t)src + IPV4_FIRST + life, .high = life | (uint64_t)src << 32};
+	return (struct ipv4_template){.sum = (uint64_t)src + IPV4_FIRST + life,
+	    .high = life | 0xffffULL << 16 | (uint64_t)src << 32};
 }
 
 // Two words of eight bytes and one of four; the sum is taken of the values, not of the header just
@@ -408,9 +411,8 @@ static inline void ipv4_build_from(
     uint8_t *p, const struct ipv4_template *t, uint16_t udp_len, uint32_t dst, uint16_t id)
 {
 	const uint64_t total = htobe16((uint16_t)(IPV4_HEADER_SIZE + udp_len)), be_id = htobe16(id);
-	uint16_t check = (uint16_t)~csum_fold(t->sum + dst + total + be_id);
 	uint64_t low = IPV4_FIRST | total << 16 | be_id << 32;
-	uint64_t high = t->high | (uint64_t)check << 16;
+	uint64_t high = t->high ^ (uint64_t)csum_fold(t->sum + dst + total + be_id) << 16;
 
 	memcpy(p, &low, sizeof(low));
 	memcpy(p + IPV4_OFFSET_TTL, &high, sizeof(high));
@@ -439,8 +441,14 @@ static inline void ipv6_build(
 static inline void udp_build(
     uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check)
 {
-	uint64_t ports = htobe16(src_port) | (uint32_t)htobe16(dst_port) << 16;
-	uint64_t word = ports | (uint64_t)htobe16(udp_len) << 32 | (uint64_t)check << 48;
+	udp_build_be(p, htobe16(src_port), htobe16(dst_port), htobe16(udp_len), check);
+}
+
+static inline void udp_build_be(
+    uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check)
+{
+	uint64_t ports = src_port | (uint32_t)dst_port << 16;
+	uint64_t word = ports | (uint64_t)udp_len << 32 | (uint64_t)check << 48;
 
 	memcpy(p, &word, sizeof(word));
 }

@@ -92,11 +92,8 @@ static bool route_open(struct link_queue *q, struct sock_route *r, uint8_t local
 static inline const struct sock_route *route_find(struct link_queue *q, const struct dgram *d)
 {
 	bool to_v4 = endpoint_is_v4(&d->to);
-	struct sock_route *r;
+	struct sock_route *r = &q->routes[d->out_local][to_v4 ? 0 : 1];
 
-	if (d->out_local >= LOCAL_MAX)
-		return NULL;
-	r = &q->routes[d->out_local][to_v4 ? 0 : 1];
 	return r->fd >= 0 || route_open(q, r, d->out_local, to_v4) ? r : NULL;
 }
 

@@ -95,8 +95,7 @@ void stage_discover(struct burst *b, struct stage_env *env)
 	for (unsigned i = 0; i < n; i++) {
 		list[i]->verdict = VERDICT_SEND;
 		list[i]->to = list[i]->src;
-		list[i]->out_local = list[i]->local;
-		list[i]->nexthop = 0;
+		list[i]->route = dgram_route(0, list[i]->local, !endpoint_is_v4(&list[i]->to));
 		discover_one(list[i], env, node_lookup_entry(&nodes, i), b->now_ns);
 	}
 }

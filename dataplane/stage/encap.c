@@ -2,41 +2,44 @@
 #include "dataplane/stage/stage.h"
 #include "wire/inet.h"
 
-enum { TTL_DEFAULT = 64, KEY_NONE = UINT32_MAX };
+enum { TTL_DEFAULT = 64, ROUTE_NONE = UINT32_MAX, ETH_END = 16 };
 
 // What the headers to one next hop from one local address have in common. Datagrams of a burst
 // that follow each other mostly share it.
 struct envelope {
-	uint32_t key;
-	uint8_t ttl, link, eth_size;
-	uint16_t mtu; // 0: cannot be used
+	uint32_t route;	 // dgram.route of those that it fits
+	uint32_t limit;	 // their payloads are shorter; 0: it cannot be used
+	uint8_t headers; // bytes of all of them
+	uint8_t ttl, link;
+	uint16_t be_port;
 	const struct endpoint *from;
 	uint64_t udp_rest; // what UDP header and pseudo header leave of nothing, without what is
 			   // each datagram's own: destination and length
 	struct ipv4_template ipv4;
-	uint8_t eth[ETH_HEADER_SIZE + VLAN_TAG_SIZE];
+	// The Ethernet header ends with eth_end, of which two bytes lie before a frame without a
+	// tag, and begins with eth_start: both are written, whether it has a tag or not.
+	uint8_t eth_end[ETH_END], eth_start[sizeof(uint32_t)];
 };
 
-static inline uint32_t envelope_key(const struct dgram *d, bool v4)
-{
-	return d->nexthop | (uint32_t)d->out_local << 16 | (uint32_t)v4 << 24;
-}
-
-static void eth_build(
+// Returns the header's size.
+static uint8_t eth_build(
     struct envelope *e, nexthop_word nexthop, const struct egress *egress, bool v4)
 {
-	uint16_t type = v4 ? ETH_TYPE_IPV4 : ETH_TYPE_IPV6;
+	uint8_t eth[ETH_END + ETH_HEADER_SIZE + VLAN_TAG_SIZE] = {0}, size = ETH_HEADER_SIZE;
+	uint8_t *at = eth + ETH_END;
 
 	for (int i = 0; i < ETH_ADDR_SIZE; i++)
-		e->eth[ETH_OFFSET_DST + i] = (uint8_t)(nexthop >> (8 * i));
-	memcpy(e->eth + ETH_OFFSET_SRC, egress->mac, ETH_ADDR_SIZE);
-	e->eth_size = ETH_HEADER_SIZE;
+		at[ETH_OFFSET_DST + i] = (uint8_t)(nexthop >> (8 * i));
+	memcpy(at + ETH_OFFSET_SRC, egress->mac, ETH_ADDR_SIZE);
 	if (egress->vlan) {
-		store_be16(e->eth + ETH_OFFSET_TYPE, ETH_TYPE_VLAN);
-		store_be16(e->eth + ETH_OFFSET_TYPE + 2, egress->vlan);
-		e->eth_size += VLAN_TAG_SIZE;
+		store_be16(at + ETH_OFFSET_TYPE, ETH_TYPE_VLAN);
+		store_be16(at + ETH_OFFSET_TYPE + 2, egress->vlan);
+		size += VLAN_TAG_SIZE;
 	}
-	store_be16(e->eth + e->eth_size - 2, type);
+	store_be16(at + size - 2, v4 ? ETH_TYPE_IPV4 : ETH_TYPE_IPV6);
+	memcpy(e->eth_end, at + size - ETH_END, ETH_END);
+	memcpy(e->eth_start, at, sizeof(e->eth_start));
+	return size;
 }
 
 // Cannot be used: there is no next hop, its interface is gone, or the kernel chooses the address,
@@ -49,20 +52,24 @@ static __attribute__((noinline)) void envelope_open(
 	const struct egress *egress = &env->egress[(nexthop >> 48 & 0xff) % EGRESS_MAX];
 	const struct local *from = &env->locals[d->out_local % LOCAL_MAX];
 	const uint8_t link = egress->link % LINK_MAX;
+	const uint32_t mtu = egress->mtu;
+	const uint32_t headers = UDP_HEADER_SIZE + (v4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
 	bool usable = d->nexthop && (nexthop >> 56 & 1) &&
 		      __atomic_load_n(&egress->valid, __ATOMIC_ACQUIRE) && env->links[link].raw &&
 		      __atomic_load_n(&from->valid, __ATOMIC_ACQUIRE) &&
-		      endpoint_is_v4(&from->at) == v4 && !endpoint_is_unspecified(&from->at);
+		      endpoint_is_v4(&from->at) == v4 && !endpoint_is_unspecified(&from->at) &&
+		      mtu >= headers;
 
-	e->key = envelope_key(d, v4);
+	e->route = d->route;
+	e->limit = usable ? mtu - headers + 1 : 0;
+	e->headers = (uint8_t)(headers + eth_build(e, nexthop, egress, v4));
 	e->ttl = env->set.ttl - 1 < 255 ? (uint8_t)env->set.ttl : TTL_DEFAULT;
 	e->link = link;
-	e->mtu = usable ? egress->mtu : 0;
 	e->from = &from->at;
+	e->be_port = htobe16(from->at.port);
 	e->ipv4 = ipv4_template_make(endpoint_v4(&from->at), e->ttl);
-	e->udp_rest = csum_negate(htobe16(IP_PROTOCOL_UDP) + htobe16(from->at.port) +
+	e->udp_rest = csum_negate(htobe16(IP_PROTOCOL_UDP) + e->be_port +
 				  (v4 ? endpoint_v4(&from->at) : csum_add(0, from->at.addr, 16)));
-	eth_build(e, nexthop, egress, v4);
 }
 
 // `rest`: what the headers leave of nothing without the payload. The headers that came, whose sum
@@ -80,53 +87,52 @@ static inline uint16_t udp_sum(const struct dgram *d, uint64_t rest, bool v4)
 // its TTL starts anew, and DSCP and options of the received one end here. DF stays clear, so that
 // routers may fragment as they do for the daemons' own datagrams; hence identification counts, in
 // steps that keep the workers apart (RFC 6864 section 4.3 asks for no repeats while in flight).
-static inline void headers_build(
-    struct dgram *d, struct stage_env *env, const struct envelope *e, bool v4)
+static inline void headers_build(struct dgram *d, const struct envelope *e, uint16_t ip_id, bool v4)
 {
-	uint16_t udp_len = (uint16_t)(UDP_HEADER_SIZE + d->len);
-	uint64_t rest = e->udp_rest - 2 * htobe16(udp_len) - htobe16(d->to.port);
+	const uint16_t udp_len = (uint16_t)(UDP_HEADER_SIZE + d->len);
+	const uint16_t be_len = htobe16(udp_len), be_port = htobe16(d->to.port);
+	uint64_t rest = e->udp_rest - be_len - be_len - be_port;
 	uint8_t *udp = d->data - UDP_HEADER_SIZE;
 	uint8_t *ip = udp - (v4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
+	uint8_t *frame = udp + UDP_HEADER_SIZE - e->headers;
 
+	d->l2 = frame;
+	d->out_link = e->link;
 	if (v4) {
 		uint32_t dst = endpoint_v4(&d->to);
 
 		rest -= dst;
-		ipv4_build_from(ip, &e->ipv4, udp_len, dst, env->ip_id);
-		env->ip_id = (uint16_t)(env->ip_id + env->ip_id_step);
+		ipv4_build_from(ip, &e->ipv4, udp_len, dst, ip_id);
 	} else {
 		rest -= csum_add(0, d->to.addr, sizeof(d->to.addr));
 		ipv6_build(ip, udp_len, e->from->addr, d->to.addr, e->ttl);
 	}
-	udp_build(udp, e->from->port, d->to.port, udp_len, udp_sum(d, rest, v4));
-	d->l2 = ip - e->eth_size;
-	if (__builtin_expect(e->eth_size == ETH_HEADER_SIZE, 1))
-		memcpy(d->l2, e->eth, ETH_HEADER_SIZE);
-	else
-		memcpy(d->l2, e->eth, sizeof(e->eth));
-	d->len = (uint32_t)(udp + udp_len - d->l2);
-	d->out_link = e->link;
+	udp_build_be(udp, e->be_port, be_port, be_len, udp_sum(d, rest, v4));
+	d->len += e->headers;
+	memcpy(ip - ETH_END, e->eth_end, ETH_END);
+	memcpy(frame, e->eth_start, sizeof(e->eth_start));
 }
 
 // False: the datagram must go through the companion. `v4` is a constant where this is called, so
 // each family has code of its own.
 static inline __attribute__((always_inline)) bool encap_one(
-    struct dgram *d, struct stage_env *env, struct envelope *e, bool v4)
+    struct dgram *d, const struct stage_env *env, struct envelope *e, uint16_t *ip_id, bool v4)
 {
-	uint32_t headers = UDP_HEADER_SIZE + (v4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
-
-	if (__builtin_expect(envelope_key(d, v4) != e->key, 0))
+	if (__builtin_expect(d->route != e->route, 0))
 		envelope_open(e, d, env, v4);
-	if (headers + d->len > e->mtu)
+	if (d->len >= e->limit)
 		return false;
-	headers_build(d, env, e, v4);
+	headers_build(d, e, *ip_id, v4);
+	if (v4)
+		*ip_id = (uint16_t)(*ip_id + env->ip_id_step);
 	return true;
 }
 
 void stage_encap(struct burst *b, struct stage_env *env)
 {
 	const struct dgram *end = b->d + b->count;
-	struct envelope e = {.key = KEY_NONE, .from = &env->locals->at};
+	struct envelope e = {.route = ROUTE_NONE, .from = &env->locals->at};
+	uint16_t ip_id = env->ip_id;
 	uint64_t companion = 0;
 
 	if (!env->links[b->link].raw)
@@ -134,11 +140,12 @@ void stage_encap(struct burst *b, struct stage_env *env)
 	for (struct dgram *d = b->d; d < end; d++) {
 		if (d->verdict != VERDICT_SEND)
 			continue;
-		if (endpoint_is_v4(&d->to) ? encap_one(d, env, &e, true)
-					   : encap_one(d, env, &e, false))
+		if (d->to_v6 ? encap_one(d, env, &e, &ip_id, false)
+			     : encap_one(d, env, &e, &ip_id, true))
 			continue;
 		d->out_link = env->companion;
 		companion++;
 	}
+	env->ip_id = ip_id;
 	tally_count(&env->tally, COUNTER_COMPANION, companion);
 }

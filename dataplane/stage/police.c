@@ -17,6 +17,7 @@ void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst)
 	l->interval = (uint32_t)(ns.interval_ns >> l->shift);
 	if (rate && !l->interval)
 		l->interval = 1;
+	l->stale = l->slack + l->interval + 1;
 }
 
 void police_init(
@@ -81,6 +82,14 @@ bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns
 	hash = source_hash(p, src);
 	set = &p->room.sources[hash % SOURCE_SETS];
 	return bucket_take(bucket_find(set, (uint32_t)(hash >> 32) | 1), &p->source, now_ns);
+}
+
+bool police_sender_alone(struct police *p, const struct sender_pass *at, uint32_t node_index)
+{
+	if (p->sender.interval == 0 || node_index >= p->room.sender_count)
+		return true;
+	return brief_take(
+	    &p->room.senders[node_index], &p->sender, brief_time(&p->sender, at->now_ns));
 }
 
 void stage_police(struct burst *b, struct stage_env *env)

@@ -19,6 +19,7 @@ struct brief_limit {
 	uint64_t rate, burst; // as set
 	uint32_t interval;    // in units; 0 = no limit
 	uint32_t slack;
+	uint32_t stale; // from so far ahead on a bucket has long been full
 	unsigned shift; // a unit is 2^shift ns
 };
 
@@ -26,12 +27,18 @@ struct brief_limit {
 enum { BRIEF_BURST_MAX = 1 << 20 };
 void brief_limit_set(struct brief_limit *l, uint64_t rate, uint64_t burst);
 
-static inline bool brief_take(uint32_t *full_at, const struct brief_limit *l, uint64_t now_ns)
+static inline uint32_t brief_time(const struct brief_limit *l, uint64_t now_ns)
 {
-	uint32_t now = (uint32_t)(now_ns >> l->shift), ahead = *full_at - now;
+	return (uint32_t)(now_ns >> l->shift);
+}
+
+// `now`: of brief_time().
+static inline bool brief_take(uint32_t *full_at, const struct brief_limit *l, uint32_t now)
+{
+	uint32_t ahead = *full_at - now;
 
 	// a mask: whether a bucket is full cannot be predicted
-	ahead &= -(uint32_t)(ahead <= l->slack + l->interval);
+	ahead &= -(uint32_t)(ahead < l->stale);
 	if (ahead > l->slack)
 		return false;
 	*full_at = now + ahead + l->interval;
@@ -123,22 +130,30 @@ bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns
 // Of a source address that claims to be a node; nobody can choose it.
 uint64_t police_stranger_hash(const struct police *p, const struct endpoint *src, uint32_t node);
 
-// Whether senders' own buckets are needed, for this burst or soon.
-static inline bool police_watches(const struct police *p, uint64_t now_ns)
-{
-	uint32_t second = (uint32_t)(now_ns >> SENDER_SECOND);
+// The limits of senders while a burst is looked at: a copy, as nothing that is written meanwhile
+// could change it.
+struct sender_pass {
+	struct brief_limit group;
+	uint32_t now; // in the groups' units
+	uint32_t second;
+	uint64_t now_ns;
+};
 
-	return p->sender.interval && (!p->group.interval || (int32_t)(p->watched - second) > 0);
+static inline struct sender_pass police_senders(const struct police *p, uint64_t now_ns)
+{
+	return (struct sender_pass){
+	    .group = p->group,
+	    .now = brief_time(&p->group, now_ns),
+	    .second = (uint32_t)(now_ns >> SENDER_SECOND),
+	    .now_ns = now_ns,
+	};
 }
 
-// True: the group has tokens left, and was not short of them lately.
-static inline bool police_group_take(struct police *p, struct sender_group *g, uint64_t now_ns)
+// Whether senders' own buckets are needed, for this burst or soon.
+static inline bool police_watches(const struct police *p, const struct sender_pass *at)
 {
-	uint32_t second = (uint32_t)(now_ns >> SENDER_SECOND);
-
-	if (__builtin_expect(!brief_take(&g->full_at, &p->group, now_ns), 0))
-		p->watched = g->watched = second + 2;
-	return (int32_t)(g->watched - second) <= 0;
+	return p->sender.interval &&
+	       (!at->group.interval || (int32_t)(p->watched - at->second) > 0);
 }
 
 // For any index, also one that is nobody's.
@@ -147,15 +162,20 @@ static inline void police_sender_prefetch(const struct police *p, uint32_t node_
 	__builtin_prefetch(&p->room.senders[node_index], 1);
 }
 
-// An index beyond the table's is not limited.
-static inline bool police_sender(struct police *p, uint32_t node_index, uint64_t now_ns)
+// One token of the sender itself. An index beyond the table's is not limited.
+bool police_sender_alone(struct police *p, const struct sender_pass *at, uint32_t node_index);
+
+// One token of a sender, or its group's as long as that has some and was not short of them lately.
+static inline bool police_sender(
+    struct police *p, const struct sender_pass *at, uint32_t node_index)
 {
-	if (p->sender.interval == 0 || node_index >= p->room.sender_count)
-		return true;
-	if (p->group.interval &&
-	    police_group_take(p, &p->groups[node_index % SENDER_GROUPS], now_ns))
-		return true;
-	return brief_take(&p->room.senders[node_index], &p->sender, now_ns);
+	struct sender_group *g = &p->groups[node_index % SENDER_GROUPS];
+
+	if (!at->group.interval)
+		return police_sender_alone(p, at, node_index);
+	if (__builtin_expect(!brief_take(&g->full_at, &at->group, at->now), 0))
+		p->watched = g->watched = at->second + 2;
+	return (int32_t)(g->watched - at->second) <= 0 || police_sender_alone(p, at, node_index);
 }
 
 // More than half of what the class may do at once is used up: it comes faster than it may.

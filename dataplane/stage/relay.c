@@ -6,22 +6,43 @@
 // How much of the source agrees with where the sender is registered.
 enum match { MATCH_NONE, MATCH_IP, MATCH_ENDPOINT };
 
-static enum match sender_match(
-    const struct dgram *d, const struct stage_env *env, struct node_entry e)
+// What is the same for all datagrams of a burst, and what is counted of them.
+struct relay_pass {
+	struct sender_pass senders;
+	uint32_t span;
+	uint64_t relayed, relayed_bytes;
+};
+
+static __attribute__((noinline)) bool sender_is_at6(
+    const struct dgram *d, const struct stage_env *env, const struct node_entry *e)
 {
 	struct endpoint at;
 
-	if (node_entry_flags(e) & NODE_V6) {
-		if (!node_table_endpoint(env->nodes, e, &at) || !endpoint_same_addr(&at, &d->src))
-			return MATCH_NONE;
-	} else if (!endpoint_is_v4(&d->src) || endpoint_v4(&d->src) != node_entry_address(e)) {
-		return MATCH_NONE;
-	}
-	return node_entry_port(e) == d->src.port ? MATCH_ENDPOINT : MATCH_IP;
+	return !(node_entry_flags(*e) & NODE_REMOTE) && node_table_endpoint(env->nodes, *e, &at) &&
+	       endpoint_same_addr(&at, &d->src);
 }
 
-static enum drop relay_from_elsewhere(struct dgram *d, const struct stage_env *env, bool known)
+static inline enum match sender_match(
+    const struct dgram *d, const struct stage_env *env, const struct node_entry *e)
 {
+	bool same;
+
+	if (node_entry_id(*e) == 0)
+		return MATCH_NONE;
+	if (__builtin_expect(node_entry_flags(*e) & (NODE_V6 | NODE_REMOTE), 0))
+		same = sender_is_at6(d, env, e);
+	else
+		same = endpoint_same_v4(&d->src, node_entry_address(*e));
+	if (!same)
+		return MATCH_NONE;
+	return node_entry_port(*e) == d->src.port ? MATCH_ENDPOINT : MATCH_IP;
+}
+
+static __attribute__((noinline)) enum drop relay_from_elsewhere(
+    struct dgram *d, const struct stage_env *env, const struct node_entry *e)
+{
+	bool known = node_entry_id(*e) && !(node_entry_flags(*e) & NODE_REMOTE);
+
 	if (peer_find(env->peer_index, env->peers, &d->src) >= 0) {
 		d->flags |= DGRAM_F_FROM_PEER;
 		return DROP_NONE;
@@ -31,35 +52,34 @@ static enum drop relay_from_elsewhere(struct dgram *d, const struct stage_env *e
 	return known ? DROP_SENDER_ADDRESS : DROP_SENDER_UNKNOWN;
 }
 
-static enum drop relay_sender(struct dgram *d, struct stage_env *env, struct node_entry *at,
-    struct node_entry e, uint64_t now_ns, uint32_t span)
+// `i`: of the datagram in the batch.
+static inline enum drop relay_sender(
+    struct dgram *d, struct stage_env *env, unsigned i, const struct relay_pass *pass)
 {
-	uint32_t index = node_entry_index(e);
-	bool known = node_entry_id(e) && !(node_entry_flags(e) & NODE_REMOTE);
-	enum match match = known ? sender_match(d, env, e) : MATCH_NONE;
+	const struct node_entry *e = &env->relay.nodes.entries[2 * i];
+	enum match match = sender_match(d, env, e);
 
 	if (match == MATCH_NONE ||
 	    (match == MATCH_IP && env->set.sender_check == SENDER_CHECK_ENDPOINT))
-		return relay_from_elsewhere(d, env, known);
+		return relay_from_elsewhere(d, env, e);
 	// After the check: a spoofer cannot spend the node's tokens or keep it alive.
-	if (!police_sender(&env->police, index, now_ns))
+	if (!police_sender(&env->police, &pass->senders, node_entry_index(*e)))
 		return DROP_POLICE_SENDER;
-	if (match == MATCH_ENDPOINT && node_entry_unseen(at, span))
-		node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
+	if (match == MATCH_ENDPOINT && node_entry_unseen(env->relay.nodes.at[2 * i], pass->span))
+		node_table_seen(env->nodes, *e, (uint32_t)(pass->senders.now_ns / NS_PER_S));
 	return DROP_NONE;
 }
 
-static enum drop relay_to_peer(struct dgram *d, struct stage_env *env, struct node_entry e)
+static enum drop relay_to_peer(struct dgram *d, struct stage_env *env, const struct node_entry *e)
 {
-	const struct peer *p = &env->peers[node_entry_address(e) % PEER_MAX];
+	const struct peer *p = &env->peers[node_entry_address(*e) % PEER_MAX];
 
 	if (d->flags & DGRAM_F_FROM_PEER)
 		return DROP_SPLIT_HORIZON;
 	if (!__atomic_load_n(&p->valid, __ATOMIC_ACQUIRE))
 		return DROP_DEST_UNKNOWN;
 	d->to = p->at;
-	d->nexthop = p->nexthop;
-	d->out_local = p->local;
+	d->route = dgram_route(p->nexthop, p->local, !endpoint_is_v4(&p->at));
 	tally_count(&env->tally, COUNTER_FORWARDED, 1);
 	return DROP_NONE;
 }
@@ -81,24 +101,24 @@ static void relay_rewrite(struct dgram *d, bool carry)
 	d->header_sum = csum_plus(d->header_sum, d->dest) - (BEACON_RELAY_DELIVER - BEACON_RELAY);
 }
 
-static enum drop relay_dest(struct dgram *d, struct stage_env *env, struct node_entry e)
+static inline enum drop relay_dest(
+    struct dgram *d, struct stage_env *env, const struct node_entry *e, struct relay_pass *pass)
 {
-	uint8_t flags = node_entry_flags(e);
+	uint8_t flags = node_entry_flags(*e);
 
-	if (node_entry_id(e) == 0)
+	if (node_entry_id(*e) == 0)
 		return DROP_DEST_UNKNOWN;
-	if (flags & NODE_REMOTE)
-		return relay_to_peer(d, env, e);
-	if (flags & NODE_V6) {
-		if (!node_table_endpoint(env->nodes, e, &d->to))
+	if (__builtin_expect(flags & (NODE_V6 | NODE_REMOTE), 0)) {
+		if (flags & NODE_REMOTE)
+			return relay_to_peer(d, env, e);
+		if (!node_table_endpoint(env->nodes, *e, &d->to))
 			return DROP_DEST_UNKNOWN;
 	} else {
-		endpoint_set_v4(&d->to, node_entry_address(e), node_entry_port(e));
+		endpoint_set_v4(&d->to, node_entry_address(*e), node_entry_port(*e));
 	}
-	d->nexthop = node_entry_nexthop(e);
-	d->out_local = node_entry_local(e);
-	tally_count(&env->tally, COUNTER_RELAYED_BYTES, d->len - BEACON_RELAY_SIZE);
-	tally_count(&env->tally, COUNTER_RELAYED, 1);
+	d->route = node_entry_route(*e);
+	pass->relayed++;
+	pass->relayed_bytes += d->len - BEACON_RELAY_SIZE;
 	relay_rewrite(d, flags & NODE_CARRY);
 	d->flags |= DGRAM_F_DELIVER;
 	return DROP_NONE;
@@ -108,26 +128,30 @@ void stage_relay(struct burst *b, struct stage_env *env)
 {
 	struct relay_batch *r = &env->relay;
 	const struct node_entry *nodes = r->nodes.entries;
-	const uint32_t span = (uint32_t)(b->now_ns / (SEEN_SPAN_S * NS_PER_S));
+	struct relay_pass pass = {
+	    .senders = police_senders(&env->police, b->now_ns),
+	    .span = (uint32_t)(b->now_ns / (SEEN_SPAN_S * NS_PER_S)),
+	};
 	const unsigned n = r->count;
 
 	if (n == 0)
 		return;
 	node_lookup_run(env->nodes, r->ids, 2 * n, &r->nodes);
-	for (unsigned i = 0; i < n && police_watches(&env->police, b->now_ns); i++)
+	for (unsigned i = 0; i < n && police_watches(&env->police, &pass.senders); i++)
 		police_sender_prefetch(&env->police, node_entry_index(nodes[2 * i]));
 	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = r->d[i];
-		enum drop why =
-		    relay_sender(d, env, r->nodes.at[2 * i], nodes[2 * i], b->now_ns, span);
+		enum drop why = relay_sender(d, env, i, &pass);
 
 		if (!why)
-			why = relay_dest(d, env, nodes[2 * i + 1]);
+			why = relay_dest(d, env, &nodes[2 * i + 1], &pass);
 		if (why)
 			dgram_drop(d, why);
 		else
 			d->verdict = VERDICT_SEND;
 	}
+	tally_count(&env->tally, COUNTER_RELAYED, pass.relayed);
+	tally_count(&env->tally, COUNTER_RELAYED_BYTES, pass.relayed_bytes);
 }
 
 void relay_unsent(struct tally *t, const struct dgram *d)

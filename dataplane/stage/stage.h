@@ -93,7 +93,7 @@ unsigned stage_classify(struct burst *b, struct stage_env *env);
 // Token buckets by source address, for all but relay.
 void stage_police(struct burst *b, struct stage_env *env);
 
-// Relay: sender check, destination, header rewritten in place. Sets to, nexthop, out_local.
+// Relay: sender check, destination, header rewritten in place. Sets to and route.
 void stage_relay(struct burst *b, struct stage_env *env);
 
 // Takes back the counts of a relay datagram that its link refused.

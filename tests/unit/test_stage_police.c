@@ -45,7 +45,8 @@ static void bucket(void **state)
 		brief_limit_set(&l, facts[i].rate, facts[i].burst);
 		for (uint64_t n = 0; n < facts[i].offered * facts[i].seconds; n++)
 			passed += l.interval == 0 ||
-				  brief_take(&full_at, &l, start + n * NS_PER_S / facts[i].offered);
+				  brief_take(&full_at, &l,
+				      brief_time(&l, start + n * NS_PER_S / facts[i].offered));
 		assert_in_range(passed, expected - expected / 100, expected + expected / 100);
 	}
 }
@@ -71,7 +72,7 @@ static void silence(void **state)
 			now += (uint64_t)l.slack << l.shift;
 			now += ((uint64_t)l.interval << l.shift) + (uint64_t)random() * 1024;
 			short_of += full_at - (uint32_t)(now >> l.shift) <= l.slack;
-			refused += !brief_take(&full_at, &l, now);
+			refused += !brief_take(&full_at, &l, brief_time(&l, now));
 		}
 		assert_in_range(refused, 0, facts[i].refused);
 		assert_in_range(short_of, 0, 100);
@@ -87,6 +88,20 @@ static void police_open(struct police *p, struct worker_room *room, uint32_t nod
 	assert_int_equal(worker_room_open(room, 1, node_index_max, -1), 0);
 	police_init(p, &room->police, secret);
 	police_begin(p, set);
+}
+
+static bool sender_take(struct police *p, uint32_t node_index, uint64_t now)
+{
+	const struct sender_pass at = police_senders(p, now);
+
+	return police_sender(p, &at, node_index);
+}
+
+static bool senders_watched(const struct police *p, uint64_t now)
+{
+	const struct sender_pass at = police_senders(p, now);
+
+	return police_watches(p, &at);
 }
 
 // Everybody floods, and some speak seldom: these lose nothing, those get little more than is
@@ -135,9 +150,9 @@ static void every_sender_its_own(void **state)
 		uint64_t now = NS_PER_S + turn * NS_PER_S / (10 * RATE);
 
 		for (uint32_t i = 0; i + 1 < NODES; i++)
-			passed[i] += police_sender(&p, 1 + i * APART, now);
+			passed[i] += sender_take(&p, 1 + i * APART, now);
 		if (turn % 100 == 0)
-			passed[NODES - 1] += police_sender(&p, 1 + (NODES - 1) * APART, now);
+			passed[NODES - 1] += sender_take(&p, 1 + (NODES - 1) * APART, now);
 	}
 	for (unsigned i = 0; i + 1 < NODES; i++)
 		assert_in_range(passed[i], RATE, RATE + BURST);
@@ -165,21 +180,21 @@ static void groups_of_senders(void **state)
 
 	(void)state;
 	police_open(&p, &room, NEIGHBOUR, &set);
-	assert_false(police_watches(&p, now));
+	assert_false(senders_watched(&p, now));
 	for (unsigned i = 0; i < SECONDS * 10 * RATE; i++, now += NS_PER_S / (10 * RATE)) {
-		flood += police_sender(&p, FLOOD, now);
+		flood += sender_take(&p, FLOOD, now);
 		if (i % 20)
 			continue;
 		offered++;
-		neighbour += police_sender(&p, NEIGHBOUR, now);
+		neighbour += sender_take(&p, NEIGHBOUR, now);
 	}
-	assert_true(police_watches(&p, now));
+	assert_true(senders_watched(&p, now));
 	assert_int_equal(neighbour, offered);
 	assert_in_range(flood, SECONDS * RATE, SECONDS * RATE + BURST + BURST / 4 + 10);
 	now += 4 * NS_PER_S;
-	assert_false(police_watches(&p, now));
-	assert_true(police_sender(&p, FLOOD, now));
-	assert_false(police_watches(&p, now));
+	assert_false(senders_watched(&p, now));
+	assert_true(sender_take(&p, FLOOD, now));
+	assert_false(senders_watched(&p, now));
 	worker_room_close(&room);
 }
 

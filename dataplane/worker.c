@@ -72,32 +72,36 @@ static bool sends_in_place(const struct worker *w, unsigned link)
 	return link == from || (w->buffers[link] && w->buffers[link] == w->buffers[from]);
 }
 
-// Sends one list and counts what became of it.
-static void worker_send(struct worker *w, unsigned link, struct dgram **list, unsigned n)
+// Takes back what was counted of those of a list that its link refused.
+static void sending_failed(struct worker *w, unsigned link, struct dgram **list, unsigned n)
 {
-	const struct link_ops *ops = w->cfg.links[link]->ops;
 	struct tally *tally = &w->env.tally;
-	const bool raw = w->env.links[link].raw;
-	uint64_t bytes = 0, sent = 0;
 
-	if (sends_in_place(w, link))
-		ops->tx(w->queues[link], list, n);
-	else
-		ops->tx_copy(w->queues[link], list, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = list[i];
 
-		if (d->drop) {
-			d->verdict = VERDICT_DROP;
-			tally->drops[d->drop]++;
-			relay_unsent(tally, d);
+		if (!d->drop)
 			continue;
-		}
-		bytes += dgram_payload_on(d, raw);
-		sent++;
+		d->verdict = VERDICT_DROP;
+		tally->drops[d->drop]++;
+		relay_unsent(tally, d);
+		tally->counters[COUNTER_TX_BYTES] -= dgram_payload_on(d, w->env.links[link].raw);
 	}
+}
+
+// Sends one list, of so many bytes, and counts what became of it.
+static void worker_send(
+    struct worker *w, unsigned link, struct dgram **list, unsigned n, uint64_t bytes)
+{
+	const struct link_ops *ops = w->cfg.links[link]->ops;
+	struct tally *tally = &w->env.tally;
+	unsigned sent =
+	    (sends_in_place(w, link) ? ops->tx : ops->tx_copy)(w->queues[link], list, n);
+
 	tally_count(tally, COUNTER_TX_DATAGRAMS, sent);
 	tally_count(tally, COUNTER_TX_BYTES, bytes);
+	if (__builtin_expect(sent < n, 0))
+		sending_failed(w, link, list, n);
 }
 
 static void worker_transmit(struct worker *w)
@@ -109,7 +113,7 @@ static void worker_transmit(struct worker *w)
 	for (uint32_t left = lists->used; left; left &= left - 1) {
 		unsigned link = (unsigned)__builtin_ctz(left);
 
-		worker_send(w, link, lists->list[link], lists->count[link]);
+		worker_send(w, link, lists->list[link], lists->count[link], lists->bytes[link]);
 		if (!sends_in_place(w, link))
 			own->release(q, lists->list[link], lists->count[link]);
 	}
@@ -181,14 +185,14 @@ static unsigned worker_inject(struct worker *w)
 	unsigned companion = w->cfg.companion, n = 0, taken = 0;
 	struct dgram *list[INJECT_BURST];
 	struct tally *tally = &w->env.tally;
-	uint64_t before = tally->counters[COUNTER_TX_DATAGRAMS];
+	uint64_t before = tally->counters[COUNTER_TX_DATAGRAMS], sum = 0;
 	const void *bytes;
 	uint32_t len;
 
 	while (taken < INJECT_BURST && (bytes = ring_peek(&w->inject, &len))) {
 		taken++;
 		if (inject_read(w, &w->burst.d[n], bytes, len))
-			list[n] = &w->burst.d[n], n++;
+			sum += w->burst.d[n].len, list[n] = &w->burst.d[n], n++;
 		else
 			tally->drops[DROP_TX_ERROR]++;
 	}
@@ -200,7 +204,7 @@ static unsigned worker_inject(struct worker *w)
 	if (taken == 0)
 		return 0;
 	w->burst.link = LINK_MAX; // no link lent these
-	worker_send(w, companion, list, n);
+	worker_send(w, companion, list, n, sum);
 	ring_release(&w->inject);
 	tally_count(tally, COUNTER_INJECTED, tally->counters[COUNTER_TX_DATAGRAMS] - before);
 	tally_flush(tally, w->block);

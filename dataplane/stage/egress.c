@@ -1,32 +1,53 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/stage/stage.h"
 
+static void lists_clear(struct tx_lists *out)
+{
+	out->used = 0;
+	out->released = 0;
+}
+
+static void list_all(struct burst *b, const struct departure *leaves, struct tx_lists *out)
+{
+	struct dgram **list = out->list[leaves->link];
+
+	for (unsigned i = 0, n = b->count; i < n; i++)
+		list[i] = &b->d[i];
+	out->used = 1u << leaves->link;
+	out->count[leaves->link] = b->count;
+	out->bytes[leaves->link] = leaves->bytes;
+}
+
+static void list_append(struct dgram *d, const struct stage_env *env, struct tx_lists *out)
+{
+	unsigned link = d->out_link % LINK_MAX;
+
+	if (!(out->used & 1u << link)) {
+		out->used |= 1u << link;
+		out->count[link] = 0;
+		out->bytes[link] = 0;
+	}
+	out->list[link][out->count[link]++] = d;
+	out->bytes[link] += dgram_payload_size(d, env);
+}
+
 // Sorts a burst by the link it leaves through. Descriptors keep their order within each list, so a
 // flow stays in order.
 void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out)
 {
 	const struct dgram *end = b->d + b->count;
-	unsigned link = UINT32_MAX, n = 0; // the list that grows, and its length
-	struct dgram **list = NULL;
 
-	out->used = 0;
-	out->released = 0;
+	lists_clear(out);
+	if (env->departure.whole) {
+		list_all(b, &env->departure, out);
+		return;
+	}
 	for (struct dgram *d = b->d; d < end; d++) {
-		if (d->verdict != VERDICT_SEND) {
-			out->release[out->released++] = d;
-			env->tally.drops[d->drop] += d->verdict == VERDICT_DROP;
+		if (d->verdict == VERDICT_SEND) {
+			list_append(d, env, out);
 			continue;
 		}
-		if (__builtin_expect(d->out_link != link, 0)) {
-			if (list)
-				out->count[link] = (uint16_t)n;
-			link = d->out_link % LINK_MAX;
-			list = out->list[link];
-			n = out->used & 1u << link ? out->count[link] : 0;
-			out->used |= 1u << link;
-		}
-		list[n++] = d;
+		out->release[out->released++] = d;
+		env->tally.drops[d->drop] += d->verdict == VERDICT_DROP;
 	}
-	if (list)
-		out->count[link] = (uint16_t)n;
 }

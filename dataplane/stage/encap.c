@@ -11,6 +11,7 @@ struct envelope {
 	uint32_t limit;	 // their payloads are shorter; 0: it cannot be used
 	uint8_t headers; // bytes of all of them
 	uint8_t ttl, link;
+	uint32_t links; // bit per link that one was opened for, in this burst
 	uint16_t be_port;
 	const struct endpoint *from;
 	uint64_t udp_rest; // what UDP header and pseudo header leave of nothing, without what is
@@ -65,6 +66,7 @@ static __attribute__((noinline)) void envelope_open(
 	e->headers = (uint8_t)(headers + eth_build(e, nexthop, egress, v4));
 	e->ttl = env->set.ttl - 1 < 255 ? (uint8_t)env->set.ttl : TTL_DEFAULT;
 	e->link = link;
+	e->links |= (uint32_t)usable << link;
 	e->from = &from->at;
 	e->be_port = htobe16(from->at.port);
 	e->ipv4 = ipv4_template_make(endpoint_v4(&from->at), e->ttl);
@@ -91,26 +93,22 @@ static inline void headers_build(struct dgram *d, const struct envelope *e, uint
 {
 	const uint16_t udp_len = (uint16_t)(UDP_HEADER_SIZE + d->len);
 	const uint16_t be_len = htobe16(udp_len), be_port = htobe16(d->to.port);
-	uint64_t rest = e->udp_rest - be_len - be_len - be_port;
+	const uint32_t dst = endpoint_v4(&d->to);
+	uint64_t to = be_port + (v4 ? dst : csum_add(0, d->to.addr, sizeof(d->to.addr)));
 	uint8_t *udp = d->data - UDP_HEADER_SIZE;
 	uint8_t *ip = udp - (v4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
-	uint8_t *frame = udp + UDP_HEADER_SIZE - e->headers;
 
-	d->l2 = frame;
-	d->out_link = e->link;
-	if (v4) {
-		uint32_t dst = endpoint_v4(&d->to);
-
-		rest -= dst;
+	udp_build_be(
+	    udp, e->be_port, be_port, be_len, udp_sum(d, e->udp_rest - be_len - be_len - to, v4));
+	if (v4)
 		ipv4_build_from(ip, &e->ipv4, udp_len, dst, ip_id);
-	} else {
-		rest -= csum_add(0, d->to.addr, sizeof(d->to.addr));
+	else
 		ipv6_build(ip, udp_len, e->from->addr, d->to.addr, e->ttl);
-	}
-	udp_build_be(udp, e->be_port, be_port, be_len, udp_sum(d, rest, v4));
-	d->len += e->headers;
 	memcpy(ip - ETH_END, e->eth_end, ETH_END);
-	memcpy(frame, e->eth_start, sizeof(e->eth_start));
+	d->l2 = udp + UDP_HEADER_SIZE - e->headers;
+	d->len += e->headers;
+	d->out_link = e->link;
+	memcpy(d->l2, e->eth_start, sizeof(e->eth_start));
 }
 
 // False: the datagram must go through the companion. `v4` is a constant where this is called, so
@@ -133,19 +131,30 @@ void stage_encap(struct burst *b, struct stage_env *env)
 	const struct dgram *end = b->d + b->count;
 	struct envelope e = {.route = ROUTE_NONE, .from = &env->locals->at};
 	uint16_t ip_id = env->ip_id;
-	uint64_t companion = 0;
+	uint64_t bytes = 0;
+	unsigned companion = 0, others = 0;
 
+	env->departure.whole = false;
 	if (!env->links[b->link].raw)
 		return;
 	for (struct dgram *d = b->d; d < end; d++) {
-		if (d->verdict != VERDICT_SEND)
-			continue;
-		if (d->to_v6 ? encap_one(d, env, &e, &ip_id, false)
-			     : encap_one(d, env, &e, &ip_id, true))
-			continue;
-		d->out_link = env->companion;
-		companion++;
+		uint32_t len = d->len;
+
+		if (d->verdict != VERDICT_SEND) {
+			others++;
+		} else if (d->to_v6 ? encap_one(d, env, &e, &ip_id, false)
+				    : encap_one(d, env, &e, &ip_id, true)) {
+			bytes += len;
+		} else {
+			d->out_link = env->companion;
+			companion++;
+		}
 	}
 	env->ip_id = ip_id;
+	env->departure = (struct departure){
+	    .whole = companion + others == 0 && (e.links & (e.links - 1)) == 0,
+	    .link = e.link,
+	    .bytes = bytes,
+	};
 	tally_count(&env->tally, COUNTER_COMPANION, companion);
 }

@@ -36,6 +36,13 @@ struct relay_batch {
 
 static_assert(2 * BURST_MAX <= LOOKUP_MAX, "one look-up a burst");
 
+// A burst that leaves as it came, whole and through one raw link: nearly every one.
+struct departure {
+	bool whole;
+	uint8_t link;
+	uint64_t bytes; // UDP payloads
+};
+
 // What the stages of one worker work with. Private to the worker, but for the shared tables behind
 // the pointers.
 struct stage_env {
@@ -56,6 +63,7 @@ struct stage_env {
 	// the worker's own
 	uint8_t local4; // where the last IPv4 frame went to
 	struct relay_batch relay;
+	struct departure departure; // encap writes, egress reads
 	struct police police;
 	struct familiar familiar;
 	struct ring_producer punt;
@@ -69,6 +77,7 @@ struct tx_lists {
 	uint32_t used; // bit per link that has a list
 	uint16_t count[LINK_MAX];
 	uint16_t released;
+	uint64_t bytes[LINK_MAX]; // UDP payloads
 	struct dgram *list[LINK_MAX][BURST_MAX];
 	struct dgram *release[BURST_MAX];
 };

@@ -230,6 +230,8 @@ static void tx_full(void **state)
 	while (mem_take(&sock, 0, &sent))
 		n++;
 	assert_int_equal(block->counters[COUNTER_INJECTED], n);
+	assert_int_equal(block->counters[COUNTER_TX_DATAGRAMS], n);
+	assert_int_equal(block->counters[COUNTER_TX_BYTES], n);
 	assert_int_equal(n + block->drops[DROP_NO_BUFFER], (MEM_RING / 64 + 1) * 64);
 }
 

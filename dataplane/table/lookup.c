@@ -52,6 +52,7 @@ static void look_first(const struct node_table *t, const uint32_t *ids, unsigned
 {
 	p->count = 0;
 	p->misses = 0;
+#pragma GCC unroll 2
 	for (unsigned i = 0; i < n; i++)
 		if (__builtin_expect(!look(p->bucket[i], ids[i], l, i), 0))
 			look_on(t, (uint8_t)i, p, l);
@@ -80,6 +81,7 @@ void node_lookup_run(
 	buckets_choose(t, state, ids, n, p.bucket);
 	// Into the second-level cache: it has room for several times as many misses under way as
 	// the first, and a burst is more than the first can take.
+#pragma GCC unroll 8
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(p.bucket[i], 0, 2);
 	look_first(t, ids, n, &p, out);

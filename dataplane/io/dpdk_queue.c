@@ -97,11 +97,38 @@ static inline void describe(const struct link_queue *q, struct rte_mbuf *m, stru
 	d->link = q->link;
 }
 
+static struct rte_mbuf *mbuf_of(const struct dgram *d)
+{
+	return (struct rte_mbuf *)(uintptr_t)d->handle; // NOLINT(performance-no-int-to-ptr)
+}
+
+// Leaves our frames, in their order, and gives the others to the host.
+static unsigned sort_out(struct link_queue *q, struct dgram *d, unsigned n)
+{
+	struct rte_mbuf *others[BURST_MAX];
+	unsigned ours = 0, other = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = mbuf_of(&d[i]);
+
+		if (unlikely(!is_plain(m)) || !is_ours(q, d[i].l2, d[i].len)) {
+			others[other++] = m;
+			continue;
+		}
+		if (unlikely(ours != i))
+			describe(q, m, &d[ours]);
+		ours++;
+	}
+	if (other)
+		dpdk_host_put(q, others, other);
+	return ours;
+}
+
 unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max)
 {
-	struct rte_mbuf *m[BURST_MAX], *others[BURST_MAX];
-	unsigned ours = 0, other = 0, n;
+	struct rte_mbuf *list[BURST_MAX];
 	uint64_t bytes = 0;
+	unsigned n;
 
 	if (unlikely(__atomic_load_n(q->gone, __ATOMIC_RELAXED))) {
 		__atomic_store_n(&q->left, true, __ATOMIC_RELEASE);
@@ -109,27 +136,22 @@ unsigned dpdk_rx(struct link_queue *q, struct dgram *d, unsigned max)
 	}
 	if (unlikely(q->armed))
 		dpdk_wait_end(q);
-	n = rte_eth_rx_burst(q->port, q->queue, m, (uint16_t)(max < BURST_MAX ? max : BURST_MAX));
+	n = rte_eth_rx_burst(
+	    q->port, q->queue, list, (uint16_t)(max < BURST_MAX ? max : BURST_MAX));
 	if (n == 0)
 		return 0;
-	for (unsigned i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (unsigned i = 0; i < n; i++) {
-		bytes += m[i]->pkt_len;
-		if (unlikely(!is_plain(m[i])))
-			m[i] = make_plain(q, m[i]);
-		if (q->host == DPDK_HOST_NONE ||
-		    (likely(is_plain(m[i])) &&
-			is_ours(q, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len)))
-			describe(q, m[i], &d[ours++]);
-		else
-			others[other++] = m[i];
+		struct rte_mbuf *m = list[i];
+
+		bytes += m->pkt_len;
+		if (unlikely(!is_plain(m)))
+			m = make_plain(q, m);
+		describe(q, m, &d[i]);
+		rte_prefetch0(d[i].l2);
 	}
-	if (other)
-		dpdk_host_put(q, others, other);
 	dpdk_count(&q->counts.rx_frames, n);
 	dpdk_count(&q->counts.rx_bytes, bytes);
-	return ours;
+	return q->host == DPDK_HOST_NONE ? n : sort_out(q, d, n);
 }
 
 unsigned dpdk_lend(struct link_queue *q, struct dgram *d, unsigned n)
@@ -145,24 +167,18 @@ unsigned dpdk_lend(struct link_queue *q, struct dgram *d, unsigned n)
 	return n;
 }
 
-static struct rte_mbuf *mbuf_of(const struct dgram *d)
+// Sends what it can and frees the rest. `bytes`: of all.
+static unsigned frames_send(
+    struct link_queue *q, struct rte_mbuf **m, struct dgram **d, unsigned n, uint64_t bytes)
 {
-	return (struct rte_mbuf *)(uintptr_t)d->handle; // NOLINT(performance-no-int-to-ptr)
-}
-
-// Sends what it can and frees the rest.
-static unsigned frames_send(struct link_queue *q, struct rte_mbuf **m, struct dgram **d, unsigned n)
-{
-	uint64_t bytes = 0;
 	unsigned sent = 0;
 
 	if (!__atomic_load_n(q->gone, __ATOMIC_RELAXED))
 		sent = rte_eth_tx_burst(q->port, q->queue, m, (uint16_t)n);
-	for (unsigned i = 0; i < n; i++)
-		if (i < sent)
-			bytes += d[i]->len;
-		else
-			dgram_drop(d[i], DROP_TX_FULL);
+	for (unsigned i = sent; i < n; i++) {
+		bytes -= d[i]->len;
+		dgram_drop(d[i], DROP_TX_FULL);
+	}
 	if (sent < n)
 		rte_pktmbuf_free_bulk(m + sent, n - sent);
 	dpdk_count(&q->counts.tx_frames, sent);
@@ -174,17 +190,20 @@ static unsigned frames_send(struct link_queue *q, struct rte_mbuf **m, struct dg
 unsigned dpdk_tx(struct link_queue *q, struct dgram **d, unsigned n)
 {
 	struct rte_mbuf *list[BURST_MAX];
+	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbuf_of(d[i]);
+		const uint32_t len = d[i]->len;
 
 		m->data_off = (uint16_t)(d[i]->l2 - (uint8_t *)m->buf_addr);
-		m->data_len = (uint16_t)d[i]->len;
-		m->pkt_len = d[i]->len;
+		m->data_len = (uint16_t)len;
+		m->pkt_len = len;
 		m->ol_flags &= PLACE_FLAGS;
 		list[i] = m;
+		bytes += len;
 	}
-	return frames_send(q, list, d, n);
+	return frames_send(q, list, d, n, bytes);
 }
 
 unsigned dpdk_tx_copy(struct link_queue *q, struct dgram **d, unsigned n)
@@ -192,6 +211,7 @@ unsigned dpdk_tx_copy(struct link_queue *q, struct dgram **d, unsigned n)
 	struct rte_mbuf *list[BURST_MAX];
 	struct dgram *fit[BURST_MAX];
 	unsigned count = 0;
+	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		if (d[i]->len < q->room)
@@ -207,8 +227,9 @@ unsigned dpdk_tx_copy(struct link_queue *q, struct dgram **d, unsigned n)
 		memcpy(rte_pktmbuf_mtod(list[i], void *), fit[i]->l2, fit[i]->len);
 		list[i]->data_len = (uint16_t)fit[i]->len;
 		list[i]->pkt_len = fit[i]->len;
+		bytes += fit[i]->len;
 	}
-	return count ? frames_send(q, list, fit, count) : 0;
+	return count ? frames_send(q, list, fit, count, bytes) : 0;
 }
 
 void dpdk_release(struct link_queue *q, struct dgram **d, unsigned n)

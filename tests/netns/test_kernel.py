@@ -158,7 +158,7 @@ def test_few_places_are_those_of_busy_nodes(lab):
     nodes = {number: nets.node("a" if number % 2 else "b", number) for number in range(101, 107)}
     for node in nodes.values():
         node.discover()
-    eventually(lambda: relay.ask("status")["nodes"] == len(nodes))
+    relay.await_nodes(len(nodes))
     assert len(in_kernel(relay)) == 2  # whoever came first
     for left, first in ((101, 103), (103, 105), (105, 101)):
         def taken_over():

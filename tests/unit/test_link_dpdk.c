@@ -4,8 +4,11 @@
 #include "tests/unit/dpdk_lab.h"
 
 #include <pcap/pcap.h>
+#include <rte_interrupts.h>
 #include <rte_mbuf.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { RING = 1024 };
@@ -152,6 +155,44 @@ static void naps_without_interrupts(void **state)
 	close_all();
 }
 
+// net_tap's interrupt comes before its input can be read, and but once: until that has come, or
+// long enough has not, the queue is looked at as if there were no interrupts.
+static void an_interrupt_before_its_input(void **state)
+{
+	static struct dgram got[BURST_MAX];
+	struct rte_epoll_event event = {.epdata.event = EPOLLIN | EPOLLET};
+	int fd = eventfd(0, EFD_CLOEXEC);
+	struct link_queue *q;
+	unsigned looks = 0;
+
+	(void)state;
+	open_all("net_ring8");
+	q = raw.queues[0];
+	q->epoll = epoll_create1(EPOLL_CLOEXEC);
+	assert_int_equal(rte_epoll_ctl(q->epoll, EPOLL_CTL_ADD, fd, &event), 0);
+	dpdk_wait_end(q); // of a sleep that something else has ended
+	assert_int_equal(raw.ops->nap_us(q), LINK_WAKES);
+	assert_int_equal(eventfd_write(fd, 1), 0);
+	dpdk_wait_end(q);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(raw.ops->nap_us(q), NAP_US);
+	put_relay(NODE_B, "here at last");
+	assert_int_equal(worker_turn(worker), 1);
+	assert_int_equal(raw.ops->nap_us(q), LINK_WAKES);
+	assert_int_equal(eventfd_write(fd, 1), 0);
+	dpdk_wait_end(q);
+	for (; raw.ops->nap_us(q) != LINK_WAKES; looks++)
+		assert_true(looks < 100000);
+	assert_true(looks >= 1000); // of half a second, with naps of 300 microseconds
+	rte_epoll_ctl(q->epoll, EPOLL_CTL_DEL, fd, &event);
+	close(q->epoll);
+	q->epoll = -1;
+	close(fd);
+	assert_int_equal(take(0, got), 1);
+	give_back(0, got, 1);
+	close_all();
+}
+
 static void null_device(void **state)
 {
 	(void)state;
@@ -291,6 +332,7 @@ int main(void)
 	    cmocka_unit_test(queues_are_apart),
 	    cmocka_unit_test(segments),
 	    cmocka_unit_test(naps_without_interrupts),
+	    cmocka_unit_test(an_interrupt_before_its_input),
 	    cmocka_unit_test(null_device),
 	    cmocka_unit_test(capture_in_capture_out),
 	    cmocka_unit_test(errors_name_the_device),

@@ -4,6 +4,7 @@
 The generator verifies every payload, the order of each flow, duplicates and where a frame went.
 """
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 
@@ -44,8 +45,8 @@ class Pair:
         self.lab.address(self.relay_host, interface, "10.0.0.1/24")
         self.lab.route(self.relay_host, "198.18.0.0/15", "via", "10.0.0.2")
 
-    def relay(self, device, *arguments):
-        made = Relay(self.lab, self.relay_host, "--listen", "10.0.0.1:9001", "--registry", "none",
+    def relay(self, device, *arguments, listen="10.0.0.1"):
+        made = Relay(self.lab, self.relay_host, "--listen", listen + ":9001", "--registry", "none",
                      "--link", "dpdk:" + device, "--police-source-rate", "0",
                      "--police-punt-rate", "0", "--police-sender-rate", "0", *arguments)
         assert "dpdk:" in made.process.output().split("ready ")[1], made.process.output()
@@ -176,6 +177,26 @@ def test_an_idle_worker_sleeps_and_input_ends_that(lab, device, mode):
     assert dpdk_link(relay)["mode"] == mode
     assert result["received"] == result["sent"]
     assert result["latency_us"]["p50"] < 200_000  # a sleep that nothing ends lasts a second
+
+
+def capture(folder):
+    """A file with one frame, and the arguments that read it and write another."""
+    path = Path(folder) / "in.pcap"
+    path.write_bytes(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+                     + struct.pack("<IIII", 0, 0, 60, 60) + bytes(60))
+    return f"net_pcap0,rx_pcap={path},tx_pcap={folder}/out.pcap"
+
+
+@pytest.mark.parametrize("device, received", [("net_ring0", 0), ("net_null0,size=60", 1000),
+                                              (capture, 1)], ids=["ring", "null", "pcap"])
+def test_devices_without_a_cable(lab, device, received):
+    """Nobody is on the other side; what is no datagram has its name."""
+    pair = Pair(lab)
+    relay = pair.relay(device(pair.folder.name) if callable(device) else device, listen="0.0.0.0")
+    assert dpdk_link(relay)["up"]
+    eventually(lambda: dpdk_link(relay)["rx_datagrams"] >= received)
+    eventually(lambda: drops(relay)["not_udp"] >= received)
+    assert dpdk_link(relay)["tx_datagrams"] == 0 and relay.stop() == 0
 
 
 def test_a_worker_that_may_not_nap_polls(lab):

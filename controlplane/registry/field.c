@@ -66,7 +66,7 @@ static json_t *list_json(const struct request_field *f)
 	json_t *list = json_array();
 	const char *text = f->text;
 
-	for (double left = f->number; left > 0; left--, text += strlen(text) + 1)
+	for (uint32_t left = (uint32_t)f->number; left > 0; left--, text += strlen(text) + 1)
 		json_array_append_new(list, json_string(text));
 	return list;
 }

@@ -33,6 +33,18 @@ def test_uninstall_goes_by_what_is_installed(destdir):
     assert [path for path in destdir.glob("**/*") if not path.is_dir()] == [foreign]
 
 
+@pytest.mark.parametrize("line,word", [
+    (["fairway", "sta"], "status"), (["fairway", "nodes", "--rem"], "--remote"), (["fairway-pktgen", "ga"], "garbage"),
+    (["fairway-pktgen", "registry", "--st"], "--storm"), (["fairway", "up", "--police-source-r"], "--police-source-rate")])
+def test_completion(destdir, line, word):
+    """Bash asks for it as it does for any command, in a file of its name."""
+    script = next(destdir.glob(f"**/bash-completion/completions/{line[0]}"))
+    bin_folder = next(destdir.glob("**/bin/fairway")).parent
+    said = run("bash", "-ec", 'PATH=$1:$PATH; source "$2"; shift 2; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _fairway; '
+               'printf "%s\\n" "${COMPREPLY[@]}"', "bash", bin_folder, script, *line).stdout.split()
+    assert word in said and all(found.startswith(line[-1]) for found in said)
+
+
 def test_a_relay_runs_from_where_it_was_installed(lab, destdir):
     nets = Nets(lab)
     relay = start_relay(nets, "xdp")

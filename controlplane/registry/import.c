@@ -291,7 +291,7 @@ static void take_inbox(struct importing *im, json_t *boxes, enum inbox_kind kind
 
 	json_object_foreach(boxes, name, list)
 	{
-		struct dir_node *n = directory_find(&im->r->nodes, id_of(name));
+		struct dir_node *n = directory_find(&im->r->nodes, id_of(name)), *from;
 
 		json_array_foreach(list, i, o)
 		{
@@ -305,10 +305,15 @@ static void take_inbox(struct importing *im, json_t *boxes, enum inbox_kind kind
 							  : NULL};
 
 			if (!n || (e.text && strlen(e.text) > JUSTIFICATION_MAX) ||
-			    registry_deliver(im->r, n, e))
+			    registry_deliver(im->r, n, e)) {
 				refuse(im, "inbox entry", name);
-			else
-				im->report->inbox++;
+				continue;
+			}
+			im->report->inbox++;
+			// who asked has declared its side: it will not say so again
+			from = kind == INBOX_REQUEST ? directory_find(&im->r->nodes, e.from) : NULL;
+			if (from && from != n)
+				registry_declare(im->r, from, n);
 		}
 	}
 }

@@ -280,14 +280,14 @@ static void test_import(void **state)
 	    "\"198.51.100.9:41000\",\"networks\":[0,7],\"hostname\":\"gpu-box\",\"tags\":[\"gpu\"],"
 	    "\"key_created\":\"2026-05-20T01:20:00Z\"},\"18\":{\"public_key\":\"?\"}},"
 	    "\"pub_key_idx\":{\"A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\":17,"
-	    "\"iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=\":4},\"trust_pairs\":[\"4:17\"],"
+	    "\"iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=\":4,"
+	    "\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\":5},\"trust_pairs\":[\"4:17\"],"
 	    "\"networks\":{\"0\":{\"name\":\"backbone\",\"created\":\"2026-05-01T00:00:00Z\"},"
 	    "\"7\":{\"id\":7,\"name\":\"lab\",\"join_rule\":\"token\",\"token\":\"s\",\"members\":["
 	    "17],"
 	    "\"member_roles\":{\"17\":\"owner\"},\"created\":\"2026-05-20T01:20:00Z\"}},"
 	    "\"handshake_inbox\":{\"17\":[{\"from_node_id\":4,\"justification\":\"hi\","
-	    "\"timestamp\":"
-	    "\"2026-05-20T01:20:00Z\"}]},"
+	    "\"timestamp\":\"2026-05-20T01:20:00Z\"},{\"from_node_id\":5}]},"
 	    "\"rbac_pre_assign\":{\"7\":[{\"external_id\":\"ann\",\"role\":\"admin\"}]}}";
 	struct lab *l = *state;
 	struct import_report report;
@@ -299,8 +299,9 @@ static void test_import(void **state)
 	    import_snapshot(&l->registry, snapshot, sizeof(snapshot) - 1, l->t, &report, &error),
 	    0);
 	assert_int_equal(report.nodes, 1);
-	assert_int_equal(report.gone, 1);
+	assert_int_equal(report.gone, 2);
 	assert_int_equal(report.refused, 1);
+	assert_int_equal(report.inbox, 2);
 	restart(l);
 	lab_expect(l, "{'hostname':'gpu-box','tags':['gpu'],'networks':[0,7]}",
 	    "{'type':'lookup','node_id':17}");
@@ -308,6 +309,8 @@ static void test_import(void **state)
 	    l, "{'role':'owner'}", "{'type':'get_member_role','network_id':7,'target_node_id':17}");
 	lab_expect(l, "{'trusted':true}", "{'type':'check_trust','node_id':4,'peer_id':17}");
 	assert_string_equal(network_find(&l->registry.networks, 7)->pre_roles, "admin ann");
+	// 5 has asked 17, so its answer makes them trust each other
+	assert_int_equal(pairs_get(&l->registry.pairs, 5, 17), pair_side(5, 17));
 	// the key of a node that had gone gets its id again, a new one the next
 	assert_int_equal(lab_node(l, 1).id, 4);
 	assert_int_equal(lab_node(l, 2).id, 30);

@@ -44,9 +44,17 @@ bool familiar_meet(struct familiar *f, uint64_t hash, uint64_t now_ns)
 {
 	const uint32_t generation = (uint32_t)(now_ns / (FAMILIAR_GENERATION_S * NS_PER_S));
 	uint64_t *newer = line_of(f, generation, hash);
-	const uint64_t *older = line_of(f, generation - 1, hash);
+	const uint64_t *older;
 	unsigned met[2] = {0, 0};
 
+	if (f->generation != generation) {
+		f->before = f->generation;
+		f->generation = generation;
+	}
+	// Where nobody was noted before, memory that was never touched stays so.
+	older = f->before == generation - 1 ? line_of(f, generation - 1, hash) : newer;
+	// A first touch that writes is one page fault, one that reads and then writes two.
+	__atomic_fetch_add(&newer[0], 0, __ATOMIC_RELAXED);
 	if (!line_is_of(newer, generation)) {
 		memset(newer, 0, CACHE_LINE);
 		newer[LINE_WORDS - 1] = tag_of(generation) << (64 - TAG_BITS);

@@ -21,8 +21,8 @@ enum {
 
 // Private to the worker.
 struct familiar {
-	uint64_t *lines[2];  // by generation, odd and even
-	uint32_t generation; // of lines[generation % 2]; the other is the one before
+	uint64_t *lines[2];	     // by generation, odd and even
+	uint32_t generation, before; // the last ones that anybody was noted in
 };
 
 // FAMILIAR_SIZE bytes of zeroed memory, the caller's and there as long as f is used. Pages are

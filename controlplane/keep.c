@@ -138,6 +138,8 @@ void keep_write(
 	if (k->file)
 		fclose(k->file);
 	k->file = NULL;
+	if (__atomic_load_n(&t->header->node_count, __ATOMIC_RELAXED) > KEEP_AT_ONCE)
+		return;
 	if (*k->path && writing_begin(k, locals, now.now_ns))
 		write_on(k, t, now, UINT64_MAX);
 }

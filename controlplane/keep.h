@@ -13,6 +13,7 @@
 // machine is learnt again. Main thread.
 
 enum { KEEP_S = 30, KEEP_WALK_S = 60, KEEP_PATH_MAX = 288 };
+enum { KEEP_AT_ONCE = 200000 }; // nodes that are written within a tenth of a second or two
 
 struct keep_time {
 	uint64_t now_ns; // CLOCK_MONOTONIC
@@ -31,7 +32,8 @@ void keep_init(struct keep *k, const char *state);
 // Every 100 ms: goes on writing, a slice of the table at a time.
 void keep_tick(
     struct keep *k, const struct node_table *t, const struct local *locals, struct keep_time now);
-// Writes all of them now.
+// Writes all of them now, up to KEEP_AT_ONCE: with more, what was written last stays, since a
+// control plane must be back at once when a data plane has ended.
 void keep_write(
     struct keep *k, const struct node_table *t, const struct local *locals, struct keep_time now);
 // Takes over what was written, as far as admission and admission.ttl allow it and our addresses are

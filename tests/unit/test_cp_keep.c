@@ -292,6 +292,23 @@ static void test_files_that_are_none(void **state)
 	teardown(&k);
 }
 
+// So many would hold a control plane up whose data plane has ended.
+static void test_many_are_not_written_at_once(void **state)
+{
+	struct kept k;
+
+	(void)state;
+	setup(&k);
+	lab_discover(k.before, 1, HOME);
+	write_all(&k);
+	lab_discover(k.before, 2, HOME);
+	k.before->memory.nodes.header->node_count = KEEP_AT_ONCE + 1;
+	write_all(&k);
+	assert_null(k.keep.file);
+	lab_close(start(&k, 0, 1));
+	teardown(&k);
+}
+
 static void test_a_directory_that_cannot_be_written(void **state)
 {
 	struct cp_lab *lab = lab_open();
@@ -318,6 +335,7 @@ int main(void)
 	    cmocka_unit_test(test_addresses_of_ours_are_found_by_what_they_are),
 	    cmocka_unit_test(test_it_is_written_from_time_to_time),
 	    cmocka_unit_test(test_files_that_are_none),
+	    cmocka_unit_test(test_many_are_not_written_at_once),
 	    cmocka_unit_test(test_a_directory_that_cannot_be_written),
 	};
 

@@ -41,7 +41,7 @@ static struct frame frame_make(const char *from, size_t payload)
 {
 	struct frame_spec spec = {
 	    .ttl = 64, .from = lab_endpoint(from), .to = lab_endpoint("192.0.2.1:9001")};
-	uint8_t message[FRAME_MAX] = {BEACON_RELAY, 0, 0, 0, NODE_A, 0, 0, 0, NODE_B};
+	uint8_t message[FRAME_MAX] = {BEACON_RELAY, 1, 2, 3, 4, 5, 6, 7, 8};
 	struct frame f = {.len = 0};
 	int n;
 

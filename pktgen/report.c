@@ -44,6 +44,9 @@ static void trial_table(const struct trial *t)
 	    (double)c->received / t->sent_seconds);
 	printf("loss        %14lld  %12.4f %%\n", (long long)(t->sent - c->received),
 	    100 * trial_loss(t));
+	printf("refused     %14llu  %12.4f %%  by a full ring or socket, not counted as sent\n",
+	    (unsigned long long)t->refused,
+	    100 * (double)t->refused / (double)(t->sent + t->refused));
 	printf("duplicates  %14llu\nreordered   %14llu\ncorrupt     %14llu\nmisrouted   %14llu\n",
 	    (unsigned long long)c->duplicates, (unsigned long long)c->reordered,
 	    (unsigned long long)c->corrupt, (unsigned long long)c->misrouted);

@@ -165,6 +165,9 @@ class Lab:
             with contextlib.suppress(AssertionError):
                 process.stop()
         for namespace in reversed(self.namespaces):
+            for pid in run("ip", "netns", "pids", namespace, check=False).stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)  # whom those left behind
             run("ip", "netns", "delete", namespace, check=False)
         for folder in self.folders:
             folder.cleanup()

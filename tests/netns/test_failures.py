@@ -8,11 +8,12 @@ import select
 import signal
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from load import Load
-from netlab import BUILD, Node, Relay, eventually, process_status, run
+from netlab import BUILD, PATIENCE, Node, Relay, eventually, process_status, run
 from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay
 
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
@@ -161,25 +162,31 @@ def test_programs_in_pid_namespaces_of_their_own(lab):
         os.chmod(state, 0o755)
 
         def start(program):
-            return lab.spawn(["unshare", "--pid", "--fork", "--kill-child", BUILD / program, "--state", state,
+            return lab.spawn(["unshare", "--pid", "--fork", BUILD / program, "--state", state,
                               "--listen", "10.0.0.1:9001", "--registry", "none"], host)
 
         def nodes():
             shown = run(BUILD / "fairway", "status", "--json", "--state", state, check=False)
             return json.loads(shown.stdout)["nodes"] if shown.returncode == 0 else -1
+
+        def end(program, number):
+            """Of the program itself: unshare only waits for it."""
+            pid = programs[program].pid
+            os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text()), number)
+            return programs[program].process.wait(PATIENCE)
         programs = {program: start(program) for program in ("fairway-dp", "fairway-cp")}
         eventually(lambda: nodes() == 0)
         a, b = (Node(lab, lab.prefix + "agent", number, BEACON) for number in (101, 102))
         for killed in (None, "fairway-cp", "fairway-dp"):
             if killed:
-                programs[killed].stop(signal.SIGKILL)
+                end(killed, signal.SIGKILL)
                 programs[killed] = start(killed)
             a.discover()
             b.discover()
             eventually(lambda: nodes() == 2)
             eventually(lambda: a.reaches(b))
-        for program in reversed(programs.values()):
-            program.stop()
+        for program in reversed(programs):
+            assert end(program, signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 28, NAMES_MAX = 2 * CONFIG_KEY_MAX };
+enum { NAMES_MAX = 2 * CONFIG_KEY_MAX };
 
 struct arguments {
 	struct config *config;
@@ -88,25 +88,35 @@ static void set_key(
 	*origin = (struct config_origin){.from = CONFIG_FROM_ARGUMENT};
 }
 
+// What an unknown option may have been meant for.
+struct names {
+	const char *at[NAMES_MAX + 1]; // ends with NULL
+	size_t count;
+};
+
+static void names_add(struct names *names, const char *name)
+{
+	if (name && names->count < NAMES_MAX)
+		names->at[names->count++] = name;
+}
+
 static void fail_unknown(struct arguments *a, const char *name)
 {
 	static char options[CONFIG_KEY_MAX][64];
-	const char *names[NAMES_MAX] = {0}, *nearest;
-	int n = 0;
+	struct names names = {.count = 0};
+	const char *nearest;
 
 	for (const struct config_option *o = a->command->options; o && o->name; o++)
-		names[n++] = o->name;
-	if (a->command->keys)
-		names[n++] = "config";
+		names_add(&names, o->name);
+	names_add(&names, a->command->keys ? "config" : NULL);
 	for (size_t i = 0; i < config_key_count(); i++) {
 		if (!offers(a->command, &config_keys[i]))
 			continue;
 		config_option_name(options[i], sizeof(options[i]), config_keys[i].name);
-		names[n++] = options[i];
-		if (config_keys[i].alias)
-			names[n++] = config_keys[i].alias;
+		names_add(&names, options[i]);
+		names_add(&names, config_keys[i].alias);
 	}
-	nearest = nearest_name(name, names);
+	nearest = nearest_name(name, names.at);
 	if (nearest)
 		config_error_add(
 		    a->errors, "there is no option --%s: did you mean --%s?", name, nearest);

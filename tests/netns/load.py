@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The packet generator as a load with a verdict."""
 import json
-import os
 import tempfile
+from pathlib import Path
 
 from netlab import BUILD, PATIENCE
 
@@ -11,8 +11,9 @@ class Load:
     """fairway-pktgen on a host; `result()` waits for its end."""
 
     def __init__(self, lab, host, mode, beacon, **options):
-        handle, self.json = tempfile.mkstemp(prefix="fairway-load-", suffix=".json")
-        os.close(handle)
+        folder = tempfile.TemporaryDirectory(prefix="fairway-load-")
+        lab.folders.append(folder)  # as long as it writes
+        self.json = Path(folder.name) / "result.json"
         words = []
         for key, value in options.items():
             words += ["--" + key.replace("_", "-")] + ([] if value is True else [str(value)])
@@ -22,8 +23,6 @@ class Load:
 
     def result(self, timeout=2 * PATIENCE):
         status = self.process.process.wait(timeout)
-        with open(self.json, encoding="ascii") as file:
-            text = file.read()
-        os.unlink(self.json)
+        text = self.json.read_text(encoding="ascii") if self.json.exists() else ""
         assert status == 0, f"pktgen: exit {status}\n{self.process.output()}\n{text}"
         return json.loads(text)

@@ -51,7 +51,7 @@ static unsigned send_some(
 
 static void register_all(struct registration *r, const struct options *o, struct backend *b)
 {
-	struct credit credit = {.size = ASKED_MAX};
+	struct credit credit = {.size = o->window && o->window < ASKED_MAX ? o->window : ASKED_MAX};
 	uint64_t before = r->answered;
 	struct pace pace;
 

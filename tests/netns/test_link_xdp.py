@@ -71,6 +71,8 @@ def test_between_two_interfaces(cables, mode):
     """More frames than the worker has buffers: each one finds its way back to the pool."""
     relay = cables.relay("--police-sender-rate", "0", mode=mode)
     a, b = cables.nodes(relay)
+    # before, and while that changes, the companion sends for the link
+    eventually(lambda: all(node["resolved"] for node in relay.ask("nodes")["nodes"]))
     exchange(a, b, 0)
     before = relay.counter("companion")
     for first in range(BURST, BUFFERS + 3 * BURST, BURST):

@@ -173,6 +173,16 @@ class Lab:
             folder.cleanup()
 
 
+def running(state):
+    """pids by program name, of those with this state directory."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError):
+            if entry.name.isdigit() and state in (entry / "cmdline").read_text():
+                found[(entry / "comm").read_text().strip()] = int(entry.name)
+    return found
+
+
 class Relay:
     """`fairway up` on a host of the lab."""
 
@@ -212,13 +222,7 @@ class Relay:
         eventually(lambda: self.ask("status")["nodes"] == count)
 
     def children(self):
-        """pids by program name."""
-        found = {}
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, IndexError):
-                if entry.name.isdigit() and self.state.name in (entry / "cmdline").read_text():
-                    found[(entry / "comm").read_text().strip()] = int(entry.name)
-        return found
+        return running(self.state.name)
 
     def stop(self, sig=signal.SIGTERM):
         return self.process.stop(sig)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from load import Load
-from netlab import BUILD, PATIENCE, Node, Relay, eventually, process_status, run
+from netlab import BUILD, PATIENCE, Node, Relay, eventually, process_status, run, running
 from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay
 
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
@@ -175,18 +175,24 @@ def test_programs_in_pid_namespaces_of_their_own(lab):
             os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text()), number)
             return programs[program].process.wait(PATIENCE)
         programs = {program: start(program) for program in ("fairway-dp", "fairway-cp")}
-        eventually(lambda: nodes() == 0)
-        a, b = (Node(lab, lab.prefix + "agent", number, BEACON) for number in (101, 102))
-        for killed in (None, "fairway-cp", "fairway-dp"):
-            if killed:
-                end(killed, signal.SIGKILL)
-                programs[killed] = start(killed)
-            a.discover()
-            b.discover()
-            eventually(lambda: nodes() == 2)
-            eventually(lambda: a.reaches(b))
-        for program in reversed(programs):
-            assert end(program, signal.SIGTERM) == 0
+
+        def end(program):
+            os.kill(running(state)[program], signal.SIGKILL)
+            programs[program].process.wait(PATIENCE)
+        try:
+            eventually(lambda: nodes() == 0)
+            a, b = (Node(lab, lab.prefix + "agent", number, BEACON) for number in (101, 102))
+            for killed in (None, "fairway-cp", "fairway-dp"):
+                if killed:
+                    end(killed)
+                    programs[killed] = start(killed)
+                a.discover(), b.discover()
+                eventually(lambda: nodes() == 2)
+                eventually(lambda: a.reaches(b))
+        finally:  # unshare's own end would leave them: who changes its user is not told
+            for program in programs:
+                end(program)
+        assert not running(state)
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])

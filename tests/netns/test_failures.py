@@ -8,7 +8,6 @@ import select
 import signal
 import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
@@ -169,16 +168,12 @@ def test_programs_in_pid_namespaces_of_their_own(lab):
             shown = run(BUILD / "fairway", "status", "--json", "--state", state, check=False)
             return json.loads(shown.stdout)["nodes"] if shown.returncode == 0 else -1
 
-        def end(program, number):
-            """Of the program itself: unshare only waits for it."""
-            pid = programs[program].pid
-            os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text()), number)
-            return programs[program].process.wait(PATIENCE)
-        programs = {program: start(program) for program in ("fairway-dp", "fairway-cp")}
-
         def end(program):
+            """Of the program itself: unshare only waits for it."""
             os.kill(running(state)[program], signal.SIGKILL)
             programs[program].process.wait(PATIENCE)
+
+        programs = {program: start(program) for program in ("fairway-dp", "fairway-cp")}
         try:
             eventually(lambda: nodes() == 0)
             a, b = (Node(lab, lab.prefix + "agent", number, BEACON) for number in (101, 102))

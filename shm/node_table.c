@@ -104,17 +104,18 @@ int node_table_open(struct node_table *t, void *region, uint64_t size)
 bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out)
 {
 	uint8_t flags = node_entry_flags(e);
-	uint32_t address = node_entry_address(e);
+	const uint8_t *v6;
 
 	if (flags & NODE_REMOTE)
 		return false;
 	if (!(flags & NODE_V6)) {
-		*out = endpoint_from_v4(address, node_entry_port(e));
+		*out = endpoint_from_v4(node_entry_address(e), node_entry_port(e));
 		return true;
 	}
-	if (address > t->v6_max)
+	v6 = node_table_v6(t, e);
+	if (!v6)
 		return false;
-	*out = endpoint_from_v6(t->v6[address], node_entry_port(e));
+	*out = endpoint_from_v6(v6, node_entry_port(e));
 	return true;
 }
 

@@ -117,6 +117,14 @@ void node_table_follow(const struct node_table *t, struct node_mapped *mapped);
 // Where an array lies and how many bytes it has.
 uint64_t node_array_place(const struct node_table *t, enum node_array array, uint8_t **at);
 
+// The IPv6 address of an entry with NODE_V6 that is not REMOTE; NULL: it points outside the table.
+static inline const uint8_t *node_table_v6(const struct node_table *t, struct node_entry e)
+{
+	uint32_t slot = node_entry_address(e);
+
+	return slot <= t->v6_max ? t->v6[slot] : NULL;
+}
+
 // Where the node is reached. False: REMOTE, or the entry points outside the table.
 bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out);
 

@@ -61,6 +61,21 @@ static inline bool endpoint_same_v4(const struct endpoint *e, uint32_t addr)
 	return _mm_testz_si128(differs, differs);
 }
 
+static inline void endpoint_set_v6(struct endpoint *e, const uint8_t addr[16], uint16_t port)
+{
+	_mm_storeu_si128((__m128i *)e->addr, _mm_loadu_si128((const __m128i *)addr));
+	e->port = port;
+}
+
+// The same of an IPv6 address.
+static inline bool endpoint_same_v6(const struct endpoint *e, const uint8_t addr[16])
+{
+	__m128i other = _mm_loadu_si128((const __m128i *)e->addr);
+	__m128i differs = _mm_xor_si128(_mm_loadu_si128((const __m128i *)addr), other);
+
+	return _mm_testz_si128(differs, differs);
+}
+
 static inline struct endpoint endpoint_from_v4(uint32_t addr, uint16_t port)
 {
 	struct endpoint e;
@@ -72,17 +87,14 @@ static inline struct endpoint endpoint_from_v4(uint32_t addr, uint16_t port)
 static inline struct endpoint endpoint_from_v6(const uint8_t addr[16], uint16_t port)
 {
 	struct endpoint e;
-	memcpy(e.addr, addr, sizeof(e.addr));
-	e.port = port;
+
+	endpoint_set_v6(&e, addr, port);
 	return e;
 }
 
 static inline bool endpoint_same_addr(const struct endpoint *a, const struct endpoint *b)
 {
-	uint64_t x[2], y[2];
-	memcpy(x, a->addr, sizeof(x));
-	memcpy(y, b->addr, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	return endpoint_same_v6(a, b->addr);
 }
 
 static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)

@@ -30,6 +30,7 @@ enum {
 	VLAN_TAGS_MAX = 2,
 
 	IPV4_HEADER_SIZE = 20, // without options
+	IPV4_FIRST = 0x45,     // version, and length of a header without options
 	IPV4_OFFSET_LENGTH = 2,
 	IPV4_OFFSET_ID = 4,
 	IPV4_OFFSET_FRAGMENT = 6,
@@ -41,6 +42,8 @@ enum {
 	IPV4_FRAGMENT_MASK = 0x3fff, // more-fragments flag and offset
 
 	IPV6_HEADER_SIZE = 40,
+	IPV6_FIRST = 0x60, // version
+	IPV6_FIRST_MASK = 0xf0,
 	IPV6_OFFSET_LENGTH = 4,
 	IPV6_OFFSET_NEXT = 6,
 	IPV6_OFFSET_HOPS = 7,
@@ -394,8 +397,6 @@ static inline bool inet_udp_parse_plain6(const uint8_t *data, size_t len, struct
 }
 
 static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "headers are put together in words");
-
-enum { IPV4_FIRST = 0x45 };
 
 static inline struct ipv4_template ipv4_template_make(uint32_t src, uint8_t ttl)
 {

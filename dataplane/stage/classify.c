@@ -78,7 +78,7 @@ static __attribute__((noinline)) bool payload_is_intact(const struct dgram *d)
 	return csum_is_nothing(csum_plus(d->header_sum, csum_add(0, d->data, d->len)));
 }
 
-static inline void relay_add(struct relay_batch *r, unsigned i, struct dgram *d)
+static inline void relay_add(struct relay_batch *r, size_t i, struct dgram *d)
 {
 	r->d[i] = d;
 	r->ids[2 * i] = d->sender;
@@ -112,58 +112,72 @@ static __attribute__((noinline)) enum drop classify_frame(
 	return classify_judge(d, headers_read(d, env, hint));
 }
 
-static inline enum drop classify_payload(struct dgram *d)
+static inline enum drop classify_payload(struct dgram *d, uint8_t link)
 {
 	bool invalid = source_is_invalid(&d->src, endpoint_is_v4(&d->src));
 
 	dgram_open(d, 0);
+	d->out_link = link;
 	d->l2 = NULL;
 	d->rx_len = d->len;
 	return classify_judge(d, invalid ? DROP_SOURCE_INVALID : DROP_NONE);
 }
 
-// `raw` is a constant where this is called.
-static inline __attribute__((always_inline)) unsigned classify_burst(
-    struct burst *b, struct stage_env *env, const bool raw)
+static unsigned classify_frames(struct burst *b, struct stage_env *env, uint64_t *bytes)
 {
 	const struct dgram *end = b->d + b->count;
-	const uint8_t link = b->link;
-	struct usual usual = usual_of(env->locals, env->local4);
 	struct relay_batch *r = &env->relay;
-	unsigned others = 0, relays = 0, hint = env->local4;
-	uint64_t bytes = 0;
+	unsigned others = 0, hint = 0;
+	size_t relays = 0;
 
 	for (struct dgram *d = b->d; d < end; d++) {
-		enum drop why;
-
-		d->out_link = link;
-		if (raw && usual_take(d, &usual, r->ids + 2 * relays)) {
-			bytes += d->rx_len;
+		if (__builtin_expect(usual_take(d, env, r->ids + 2 * relays), 1)) {
 			r->d[relays++] = d;
-			continue;
+		} else if (!classify_frame(d, env, hint)) {
+			hint = d->local;
+			if (d->type == BEACON_RELAY) {
+				usual_learn(env, d->local);
+				relay_add(r, relays++, d);
+			} else {
+				others++;
+			}
 		}
-		why = raw ? classify_frame(d, env, hint) : classify_payload(d);
-		bytes += d->rx_len;
+		*bytes += d->rx_len;
+	}
+	r->count = (unsigned)relays;
+	return others;
+}
+
+static unsigned classify_payloads(struct burst *b, struct stage_env *env, uint64_t *bytes)
+{
+	const struct dgram *end = b->d + b->count;
+	struct relay_batch *r = &env->relay;
+	unsigned others = 0;
+	size_t relays = 0;
+
+	for (struct dgram *d = b->d; d < end; d++) {
+		enum drop why = classify_payload(d, b->link);
+
+		*bytes += d->rx_len;
 		if (why)
 			continue;
-		hint = d->local;
-		if (raw && hint != usual.local && endpoint_is_v4(&d->src))
-			usual = usual_of(env->locals, d->local);
 		if (d->type == BEACON_RELAY)
 			relay_add(r, relays++, d);
 		else
 			others++;
 	}
-	env->local4 = usual.local;
-	r->count = relays;
-	tally_count(&env->tally, COUNTER_RX_DATAGRAMS, b->count);
-	tally_count(&env->tally, COUNTER_RX_BYTES, bytes);
-	tally_count(&env->tally, COUNTER_BURSTS, 1);
+	r->count = (unsigned)relays;
 	return others;
 }
 
 unsigned stage_classify(struct burst *b, struct stage_env *env)
 {
-	return env->links[b->link].raw ? classify_burst(b, env, true)
-				       : classify_burst(b, env, false);
+	uint64_t bytes = 0;
+	unsigned others = env->links[b->link].raw ? classify_frames(b, env, &bytes)
+						  : classify_payloads(b, env, &bytes);
+
+	tally_count(&env->tally, COUNTER_RX_DATAGRAMS, b->count);
+	tally_count(&env->tally, COUNTER_RX_BYTES, bytes);
+	tally_count(&env->tally, COUNTER_BURSTS, 1);
+	return others;
 }

@@ -13,13 +13,12 @@ struct relay_pass {
 	uint64_t relayed, relayed_bytes;
 };
 
-static __attribute__((noinline)) bool sender_is_at6(
+static inline bool sender_is_at6(
     const struct dgram *d, const struct stage_env *env, const struct node_entry *e)
 {
-	struct endpoint at;
+	const uint8_t *at = node_table_v6(env->nodes, *e);
 
-	return !(node_entry_flags(*e) & NODE_REMOTE) && node_table_endpoint(env->nodes, *e, &at) &&
-	       endpoint_same_addr(&at, &d->src);
+	return !(node_entry_flags(*e) & NODE_REMOTE) && at && endpoint_same_v6(&d->src, at);
 }
 
 static inline enum match sender_match(
@@ -109,10 +108,13 @@ static inline enum drop relay_dest(
 	if (node_entry_id(*e) == 0)
 		return DROP_DEST_UNKNOWN;
 	if (__builtin_expect(flags & (NODE_V6 | NODE_REMOTE), 0)) {
+		const uint8_t *at = node_table_v6(env->nodes, *e);
+
 		if (flags & NODE_REMOTE)
 			return relay_to_peer(d, env, e);
-		if (!node_table_endpoint(env->nodes, *e, &d->to))
+		if (!at)
 			return DROP_DEST_UNKNOWN;
+		endpoint_set_v6(&d->to, at, node_entry_port(*e));
 	} else {
 		endpoint_set_v4(&d->to, node_entry_address(*e), node_entry_port(*e));
 	}

@@ -12,6 +12,7 @@
 #include "shm/ring.h"
 #include "wire/constants.h"
 
+#include <emmintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,6 +44,14 @@ struct departure {
 	uint64_t bytes; // UDP payloads
 };
 
+// What frames to one local address have in common (stage/usual.h). A zeroed one fits none.
+struct usual {
+	__m128i low, high, to; // bytes of a frame; to: the IPv6 address
+	uint64_t to_sum;       // of `to` and the protocol
+	uint32_t sizes;	       // how many sizes, from the least on, a frame may have
+	uint8_t local;
+};
+
 // What the stages of one worker work with. Private to the worker, but for the shared tables behind
 // the pointers.
 struct stage_env {
@@ -61,7 +70,7 @@ struct stage_env {
 	// read once a burst
 	struct relay_settings set;
 	// the worker's own
-	uint8_t local4; // where the last IPv4 frame went to
+	struct usual usual4, usual6; // of frames to where the last one of their family went
 	struct relay_batch relay;
 	struct departure departure; // encap writes, egress reads
 	struct police police;

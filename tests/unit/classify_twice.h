@@ -13,9 +13,19 @@ struct classified {
 	unsigned others, relays;
 };
 
-// Alone in its burst. `local4`: usual frames are those to this local address; LAB_V6: none are.
+// The frames to the lab's local addresses are the usual ones, or none are.
+static inline void usual_set(struct stage_lab *lab, bool known)
+{
+	lab->env.usual4 = lab->env.usual6 = (struct usual){.local = 0};
+	if (!known)
+		return;
+	usual_learn(&lab->env, LAB_V4);
+	usual_learn(&lab->env, LAB_V6);
+}
+
+// Alone in its burst.
 static inline struct classified classify_alone(
-    struct stage_lab *lab, const struct dgram *d, uint8_t local4)
+    struct stage_lab *lab, const struct dgram *d, bool known)
 {
 	static struct burst b;
 	struct classified c = {.others = 0};
@@ -25,7 +35,7 @@ static inline struct classified classify_alone(
 	b.link = LAB_RAW;
 	b.d[0] = *d;
 	lab->env.tally = (struct tally){.counters = {0}};
-	lab->env.local4 = local4;
+	usual_set(lab, known);
 	memset(lab->env.relay.ids, 0, sizeof(c.ids));
 	c.others = stage_classify(&b, &lab->env);
 	c.d = b.d[0];
@@ -40,7 +50,6 @@ static inline struct classified classify_alone(
 static inline const char *classify_twice(
     struct stage_lab *lab, const uint8_t *frame, size_t len, bool *usual)
 {
-	const struct usual u = usual_of(lab->env.locals, LAB_V4);
 	struct dgram d, copy;
 	struct classified with, without;
 	uint32_t ids[2];
@@ -50,11 +59,12 @@ static inline const char *classify_twice(
 	d.len = (uint32_t)len;
 	d.link = LAB_RAW;
 	copy = d;
-	*usual = usual_take(&copy, &u, ids);
+	usual_set(lab, true);
+	*usual = usual_take(&copy, &lab->env, ids);
 	if (!*usual && memcmp(&copy, &d, sizeof(d)) != 0)
 		return "what was left to others is not as it was";
-	with = classify_alone(lab, &d, LAB_V4);
-	without = classify_alone(lab, &d, LAB_V6);
+	with = classify_alone(lab, &d, true);
+	without = classify_alone(lab, &d, false);
 	if (*usual && without.d.verdict != VERDICT_NONE)
 		return "what is dropped was taken";
 	// One checksum has many sums.

@@ -9,7 +9,6 @@ struct fixture {
 
 static void fixture_open(struct fixture *f)
 {
-
 	memory_lab_create(&f->m, 10, 1, 4096);
 	assert_int_equal(peer_writer_open(&f->w, &f->m), 0);
 }
@@ -112,7 +111,6 @@ static void test_oracle(void **state)
 	fixture_close(&f);
 }
 
-// States that a killed writer, or a damaged memory, may leave.
 // Where the hash, whose key is random, has put no peer.
 static uint16_t *slot_free(struct fixture *f)
 {
@@ -123,6 +121,7 @@ static uint16_t *slot_free(struct fixture *f)
 	return slot;
 }
 
+// States that a killed writer, or a damaged memory, may leave.
 static void test_recover(void **state)
 {
 	struct fixture f;

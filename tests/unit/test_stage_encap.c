@@ -53,6 +53,23 @@ static void headers_v6(void **state)
 	assert_memory_equal(d->l2, expected, sizeof(expected));
 }
 
+// Workers count in steps of their number, each from its own start: no two give out the same.
+static void identification(void **state)
+{
+	(void)state;
+	lab.env.ip_id = 65534;
+	lab.env.ip_id_step = 3;
+	lab_begin(&lab, LAB_RAW);
+	for (int i = 0; i < 3; i++)
+		lab_relay(&lab, AT_A, NODE_A, i == 1 ? NODE_SIX : NODE_B, "x");
+	lab_run(&lab, 1);
+	lab.env.ip_id_step = 1;
+	for (int i = 0; i < 3; i += 2) // an IPv6 packet has none
+		assert_int_equal(
+		    load_be16(lab.b.d[i].l2 + ETH_HEADER_SIZE + IPV4_OFFSET_ID), i ? 1 : 65534);
+	assert_int_equal(lab.env.ip_id, 4);
+}
+
 static void vlan(void **state)
 {
 	struct dgram *d = relay_run(AT_A, NODE_A, NODE_TAGGED, "tagged");
@@ -331,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(headers_v4),
 	    cmocka_unit_test(headers_v6),
+	    cmocka_unit_test(identification),
 	    cmocka_unit_test(vlan),
 	    cmocka_unit_test(ttl),
 	    cmocka_unit_test(mtu),

@@ -61,6 +61,20 @@ static void bytes(void **state)
 	}
 }
 
+// A peer relay that was forgotten while its nodes still lead to it.
+static void peer_that_has_gone(void **state)
+{
+	struct dgram *d;
+
+	(void)state;
+	lab.memory.peers[0].valid = 0;
+	lab_begin(&lab, LAB_RAW);
+	d = lab_relay(&lab, AT_A, NODE_A, NODE_FAR, "x");
+	lab_run(&lab, 1);
+	lab.memory.peers[0].valid = 1;
+	assert_int_equal(d->drop, DROP_DEST_UNKNOWN);
+}
+
 static void empty_frame(void **state)
 {
 	struct dgram *d;
@@ -189,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(routes),
 	    cmocka_unit_test(bytes),
+	    cmocka_unit_test(peer_that_has_gone),
 	    cmocka_unit_test(empty_frame),
 	    cmocka_unit_test(signs_of_life),
 	    cmocka_unit_test(order),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -9,6 +10,11 @@ from registry_host import registry
 from registry_up import up
 
 __all__ = ["registry", "up"]  # fixtures
+
+
+def pytest_configure():
+    """Who ends the tests early leaves no namespaces, programs and folders behind either."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", 143))
 
 
 def pytest_collection_modifyitems(items):

@@ -76,6 +76,11 @@ class Process:
     def output(self):
         return Path(self.log.name).read_text(errors="replace")
 
+    def defects(self):
+        """What a sanitized build says of itself."""
+        return [line for line in self.output().splitlines()
+                if "ERROR: AddressSanitizer" in line or "runtime error: " in line]
+
     def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
         """Returns the exit status; a process that does not stop in time is killed."""
         if self.process.poll() is None:
@@ -159,11 +164,16 @@ class Lab:
         return made
 
     def close(self):
+        """Undoes everything, and then fails if a program did not stop or its sanitizer spoke."""
+        found = []
         for made in self.sockets:
             made.close()
         for process in reversed(self.processes):
-            with contextlib.suppress(AssertionError):
+            try:
                 process.stop()
+            except AssertionError as e:
+                found.append(str(e))
+            found += process.defects()
         for namespace in reversed(self.namespaces):
             for pid in run("ip", "netns", "pids", namespace, check=False).stdout.split():
                 with contextlib.suppress(ProcessLookupError):
@@ -171,6 +181,7 @@ class Lab:
             run("ip", "netns", "delete", namespace, check=False)
         for folder in self.folders:
             folder.cleanup()
+        assert not found, "\n".join(found)
 
 
 def running(state):
@@ -210,6 +221,13 @@ class Relay:
         if done.returncode:
             raise RuntimeError(f"fairway {' '.join(command)}: {done.stderr}")
         return json.loads(done.stdout)
+
+    def request(self, name):
+        """The answer to an admin request, also to one that the command line has no command for."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect(self.state.name + "/admin.sock")
+            s.send(json.dumps({"request": name}).encode())
+            return json.loads(s.recv(70000))
 
     def counter(self, name):
         return self.ask("stats")["counters"][name]

@@ -65,16 +65,8 @@ class DpdkNets(Nets):
                                       ).returncode == 0)
 
 
-def registered(nets, relay):
-    a, b = nets.node("a", 101), nets.node("b", 102)
-    a.discover()
-    b.discover()
-    eventually(lambda: relay.ask("status")["nodes"] == 2)
-    return a, b
-
-
 def companion(relay):
-    return relay.ask("stats")["counters"]["companion"]
+    return relay.counter("companion")
 
 
 def companion_is_out_of_use(relay, a, b):
@@ -86,7 +78,7 @@ def companion_is_out_of_use(relay, a, b):
 def test_frames_both_ways_once_each(lab, link):
     nets = DpdkNets(lab, link)
     relay = nets.start()
-    a, b = registered(nets, relay)
+    a, b = nets.pair(relay)
     for size in (0, 1, 64, 1200, 1600, 20000):
         frame = os.urandom(size)
         a.relay(102, frame)
@@ -102,7 +94,7 @@ def test_frames_both_ways_once_each(lab, link):
 def test_order_of_a_flow(lab, link):
     nets = DpdkNets(lab, link)
     relay = nets.start()
-    a, b = registered(nets, relay)
+    a, b = nets.pair(relay)
     eventually(lambda: companion_is_out_of_use(relay, a, b))
     before = companion(relay)
     for first in range(0, 2000, 50):
@@ -117,10 +109,10 @@ def test_order_of_a_flow(lab, link):
 def test_ipv6(lab, link):
     nets = DpdkNets(lab, link)
     relay = nets.start()
-    a, _ = registered(nets, relay)
+    a, _ = nets.pair(relay)
     c = Node(lab, nets.router, 103, BEACON6, family=socket.AF_INET6, bind=("fd00:1::1", 0))
     assert c.discover()[0] == "fd00:1::1"
-    eventually(lambda: relay.ask("status")["nodes"] == 3)
+    relay.await_nodes(3)
     for frame in (b"", b"x", os.urandom(1101)):
         a.relay(103, frame)
         assert c.delivered() == (101, frame)
@@ -151,7 +143,7 @@ def test_no_capabilities_while_serving(lab, link):
 def test_after_kill_the_host_serves_as_before(lab, link):
     nets = DpdkNets(lab, link)
     relay = nets.start()
-    registered(nets, relay)
+    nets.pair(relay)
     for pid in [relay.process.pid, *relay.children().values()]:
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: ":9001" not in run("ip", "netns", "exec", nets.relay_host, "ss",
@@ -161,7 +153,7 @@ def test_after_kill_the_host_serves_as_before(lab, link):
     if link == "af_packet":
         assert nets.ping("10.0.0.1")
     again = nets.start()
-    a, b = registered(nets, again)
+    a, b = nets.pair(again)
     eventually(lambda: a.reaches(b))
 
 
@@ -178,7 +170,7 @@ def carrier(nets):
 def test_the_cable_goes_down_and_up(lab):
     nets = DpdkNets(lab, "tap")
     relay = nets.start()
-    a, b = registered(nets, relay)
+    a, b = nets.pair(relay)
     assert eventually(lambda: carrier(nets))
     run("ip", "-n", nets.relay_host, "link", "set", "card", "down")
     eventually(lambda: not carrier(nets))
@@ -193,7 +185,7 @@ def test_two_workers_with_a_queue_each(lab):
     nets = DpdkNets(lab, "af_packet")
     relay = nets.start("--dpdk-queues", "2", device="net_af_packet0,iface=w,qpairs=2")
     assert "2 workers" in relay.process.output() and "2 queues" in relay.process.output()
-    a, b = registered(nets, relay)
+    a, b = nets.pair(relay)
     for number in range(300):
         a.relay(102, struct.pack(">I", number))
         assert b.delivered() == (101, struct.pack(">I", number))
@@ -205,7 +197,7 @@ def test_two_workers_with_a_queue_each(lab):
 def test_counters_agree_with_the_interface(lab):
     nets = DpdkNets(lab, "tap")
     relay = nets.start()
-    a, b = registered(nets, relay)
+    a, b = nets.pair(relay)
     for number in range(200):
         a.relay(102, struct.pack(">I", number))
         b.delivered()

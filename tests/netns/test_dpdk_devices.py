@@ -128,10 +128,6 @@ def dpdk_link(relay):
                 {"up": False})  # while the data plane starts
 
 
-def drops(relay):
-    return {one["name"]: one["count"] for one in relay.ask("drops")["drops"]}
-
-
 def assert_whole(result):
     """A busy machine may lose some; what comes is right."""
     assert result["sent"] > 0 and result["received"] >= result["sent"] * 0.9
@@ -162,7 +158,7 @@ def test_frames_are_relayed_whole_and_in_order(lab, device):
 
 
 def sleeps(relay):
-    return relay.ask("stats")["counters"].get("sleeps", 0)
+    return relay.counter("sleeps")
 
 
 @pytest.mark.parametrize("device, mode", [("tap", "interrupt"), ("vhost", "interrupt"),
@@ -195,7 +191,7 @@ def test_devices_without_a_cable(lab, device, received):
     relay = pair.relay(device(pair.folder.name) if callable(device) else device, listen="0.0.0.0")
     assert dpdk_link(relay)["up"]
     eventually(lambda: dpdk_link(relay)["rx_datagrams"] >= received)
-    eventually(lambda: drops(relay)["not_udp"] >= received)
+    eventually(lambda: relay.drops().get("not_udp", 0) >= received)
     assert dpdk_link(relay)["tx_datagrams"] == 0 and relay.stop() == 0
 
 
@@ -223,15 +219,15 @@ def test_every_mode_of_the_generator(lab):
     pair = Pair(lab)
     relay = over_memif(pair, "--sender-check", "endpoint")  # all nodes have one address
     pair.register()
-    eventually(lambda: relay.ask("status")["nodes"] == NODES)
+    relay.await_nodes(NODES)
     latency = pair.load("latency", rate=1000)
     assert_whole(latency)
     assert 0 < latency["latency_us"]["p50"] <= latency["latency_us"]["max"]
     found = pair.load("ndr", trial=0.3, loss=0.5, window=0)
     assert found["ndr"] > 0 and not found["corrupt"]
-    before = relay.ask("stats")["counters"]["relayed"]
+    before = relay.counter("relayed")
     for kind, drop in (("random", "unknown_type"), ("spoofed", "sender_address")):
         assert pair.load("garbage", kind=kind)["sent"] > 0
-        eventually(lambda name=drop: drops(relay)[name] > 0)
+        eventually(lambda name=drop: relay.drops().get(name))
     # by chance one in NODES comes from the address it should
-    assert relay.ask("stats")["counters"]["relayed"] - before < RATE / NODES * 5
+    assert relay.counter("relayed") - before < RATE / NODES * 5

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Gossip between two relays: more nodes than a datagram holds, restarts, peers that fall silent."""
-import json
 import os
 import signal
-import socket
 import struct
 import threading
 import time
@@ -11,33 +9,11 @@ import time
 import pytest
 
 from load import Load
-from netlab import PATIENCE, RELAY, SYNC, Node, Relay, eventually, run
-from topology import LINKS, RAW_LINKS, receive_from_xdp
+from netlab import PATIENCE, RELAY, SYNC, Node, eventually, run
+from topology import LINKS, RAW_LINKS, Mesh
 
 ONE, TWO = ("10.0.1.1", 9001), ("10.0.2.1", 9001)
 UNLIMITED = ["--police-source-rate", "0", "--police-punt-rate", "0"]
-
-
-class Mesh:
-    """relay one (10.0.1.1) -- hub -- relay two (10.0.2.1); nodes and strangers are on the hub."""
-
-    def __init__(self, lab):
-        self.lab, self.hub, self.hosts = lab, lab.host("hub"), {}
-        lab.forwarding(self.hub)
-        for number in (1, 2):
-            host = self.hosts[number] = lab.host(f"relay{number}")
-            lab.cable(host, "w", self.hub, f"r{number}")
-            lab.address(host, "w", f"10.0.{number}.1/24")
-            lab.address(self.hub, f"r{number}", f"10.0.{number}.254/24")
-            receive_from_xdp(self.hub, f"r{number}")
-            lab.route(host, "default", "via", f"10.0.{number}.254")
-
-    def relay(self, number, *arguments, link="sock"):
-        peer = TWO if number == 1 else ONE
-        return Relay(self.lab, self.hosts[number], "--listen", f"10.0.{number}.1:9001",
-                     "--link", LINKS[link], "--registry", "none",
-                     "--gossip-peers", f"{peer[0]}:{peer[1]}", "--gossip-beacon-id", str(number),
-                     *UNLIMITED, *arguments)
 
 
 def remote(relay):
@@ -47,8 +23,8 @@ def remote(relay):
 @pytest.mark.parametrize("link", RAW_LINKS)
 def test_more_nodes_than_a_sync_holds(lab, link):
     mesh = Mesh(lab)
-    mesh.relay(1, "--gossip-extra-ports", "9101-9102", link=link)
-    two = mesh.relay(2)
+    mesh.peer_of(1, "--gossip-extra-ports", "9101-9102", *UNLIMITED, link=link)
+    two = mesh.peer_of(2, *UNLIMITED)
     last = Node(lab, mesh.hub, 50000, TWO)
     last.discover()
     Load(lab, mesh.hub, "register", ONE, nodes=40000, first_id=1, rate=40000,
@@ -66,7 +42,7 @@ def test_more_nodes_than_a_sync_holds(lab, link):
 
 def test_restarts_of_control_planes_lose_no_remote_node(lab):
     mesh = Mesh(lab)
-    relays = [mesh.relay(1), mesh.relay(2)]
+    relays = [mesh.peer_of(number, *UNLIMITED) for number in (1, 2)]
     a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, TWO)
     a.discover()
     b.discover()
@@ -84,7 +60,7 @@ def test_restarts_of_control_planes_lose_no_remote_node(lab):
 def test_a_peer_that_speaks_the_protocol_alone(lab, link):
     """What a Go beacon does, in both directions, with a peer made of a socket."""
     mesh = Mesh(lab)
-    relay = mesh.relay(1, "--gossip-interval", "1s", link=link)
+    relay = mesh.peer_of(1, "--gossip-interval", "1s", link=link)
     peer = lab.socket(mesh.hosts[2], bind=TWO)
     node = Node(lab, mesh.hub, 1001, ONE)
     node.discover()
@@ -104,15 +80,7 @@ def test_a_peer_that_speaks_the_protocol_alone(lab, link):
     peer.sendto(struct.pack(">BII", RELAY, 2002, 2002) + b"loop", ONE)
     peer.sendto(struct.pack(">BIH", SYNC, 2, 0), ONE)
     eventually(lambda: remote(relay) == 0)
-    eventually(lambda: {d["name"]: d["count"] for d in relay.ask("drops")["drops"]}
-               ["split_horizon"] == 1)
-
-
-def ask(relay, request):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-        s.connect(relay.state.name + "/admin.sock")
-        s.send(json.dumps({"request": request}).encode())
-        return json.loads(s.recv(70000))
+    eventually(lambda: relay.drops().get("split_horizon") == 1)
 
 
 def test_reload_loses_nothing(lab, tmp_path):
@@ -123,7 +91,7 @@ def test_reload_loses_nothing(lab, tmp_path):
     file.write_text("admission:\n  silence: 90s\n")
     file.chmod(0o644)
     run("chmod", "o+x", tmp_path.parent, tmp_path.parent.parent)
-    relay = mesh.relay(1, "--config", file, link="xdp")
+    relay = mesh.peer_of(1, "--config", file, *UNLIMITED, link="xdp")
     a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, ONE)
     a.discover()
     b.discover()
@@ -137,16 +105,16 @@ def test_reload_loses_nothing(lab, tmp_path):
     thread = threading.Thread(target=traffic)
     thread.start()
     file.write_text("admission:\n  silence: 60s\nttl: 33\ncpus: [0]\n")
-    answer = ask(relay, "reload")
+    answer = relay.request("reload")
     assert answer["ok"] and set(answer["result"]["applied"]) == {"admission.silence", "ttl"}
     assert answer["result"]["restart"] == ["cpus"]
     file.write_text("admission:\n  silence: soon\n")
-    answer = ask(relay, "reload")
+    answer = relay.request("reload")
     assert not answer["ok"] and ":2:" in answer["error"]
     os.kill(relay.children()["fairway-cp"], signal.SIGHUP)
-    eventually(lambda: ask(relay, "settings")["ok"])
+    eventually(lambda: relay.request("settings")["ok"])
     time.sleep(0.5)
     stop.set()
     thread.join()
     assert not lost
-    assert ask(relay, "settings")["result"]["settings"]["ttl"] == "33"
+    assert relay.request("settings")["result"]["settings"]["ttl"] == "33"

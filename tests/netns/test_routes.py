@@ -8,17 +8,9 @@ from netlab import PATIENCE, Node, eventually, run
 from topology import BEACON, BEACON6, Nets, start_relay
 
 
-def ask(relay, request):
-    """An admin request that the command line has no command for."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-        s.connect(relay.state.name + "/admin.sock")
-        s.send(json.dumps({"request": request}).encode())
-        return json.loads(s.recv(70000))["result"]
-
-
 def hops(relay):
     """Address -> MAC of the next hops in use, None while unresolved."""
-    return {r["address"]: r["mac"] for r in ask(relay, "routes")["routes"]}
+    return {r["address"]: r["mac"] for r in relay.request("routes")["result"]["routes"]}
 
 
 def mac_of(host, interface):
@@ -105,11 +97,11 @@ def test_a_new_control_plane_keeps_the_next_hops(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "xdp")
     a, b = two_nodes(nets)
-    before = eventually(lambda: relay.ask("node", "1001")["resolved"] and ask(relay, "routes"))
+    before = eventually(lambda: relay.ask("node", "1001")["resolved"] and relay.request("routes")["result"])
     old = relay.children()["fairway-cp"]
     run("kill", "-9", old)
     eventually(lambda: relay.children().get("fairway-cp", old) != old)
     eventually(lambda: relay.ask("status")["dp"]["connected"])
     assert relay.ask("node", "1001")["resolved"]
-    eventually(lambda: ask(relay, "routes") == before)
+    eventually(lambda: relay.request("routes")["result"] == before)
     assert a.reaches(b, PATIENCE)

@@ -56,6 +56,30 @@ class Nets:
         return made
 
 
+class Mesh:
+    """relay 1 (10.0.1.1) -- hub -- relay 2 (10.0.2.1), and so on; nodes and strangers are on the hub."""
+
+    def __init__(self, lab, numbers=(1, 2)):
+        self.lab, self.hub, self.hosts = lab, lab.host("hub"), {}
+        lab.forwarding(self.hub)
+        for number in numbers:
+            host = self.hosts[number] = lab.host(f"relay{number}")
+            lab.cable(host, "w", self.hub, f"r{number}")
+            lab.address(host, "w", f"10.0.{number}.1/24")
+            lab.address(self.hub, f"r{number}", f"10.0.{number}.254/24")
+            receive_from_xdp(self.hub, f"r{number}")
+            lab.route(host, "default", "via", f"10.0.{number}.254")
+
+    def relay(self, number, *arguments):
+        return Relay(self.lab, self.hosts[number], "--listen", f"10.0.{number}.1:9001",
+                     "--gossip-beacon-id", str(number), *arguments)
+
+    def peer_of(self, number, *arguments, link="sock"):
+        """Relay 1 or 2, told of the other one."""
+        return self.relay(number, "--link", LINKS[link], "--registry", "none",
+                          "--gossip-peers", f"10.0.{3 - number}.1:9001", *arguments)
+
+
 # What carries the relay's datagrams; `kernel`: the XDP program relays, the engine does the rest.
 LINKS = {"sock": "sock", "xdp": "xdp:w", "kernel": "xdp:w,mode=kernel"}
 RAW_LINKS = ["xdp", "kernel"]

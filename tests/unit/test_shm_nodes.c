@@ -302,31 +302,41 @@ static void test_flags_and_keys(void **state)
 	memory_unmap(&m);
 }
 
-// A place of a removed node is given out again only after the workers have passed.
-static void test_places_wait(void **state)
+// What one put needs whose place a removal, or a move to another address, gives back.
+static int place_use(struct node_writer *w, uint32_t id, bool moves)
 {
 	struct node_route r = {.nexthop = 0};
-	struct node_writer w;
-	struct memory m;
-	uint32_t id = 1;
 	int err;
 
+	r.at = moves ? endpoint_random(2 * id + 1) : endpoint_from_v4(1, 2);
+	err = node_writer_put(w, moves ? 1 : id, &r, 1);
+	if (err == 1 && !moves)
+		assert_int_equal(node_writer_remove(w, id), 0);
+	return err;
+}
+
+// A removed node's index, and the slot of an IPv6 address that a node has left, are given out again
+// only after the workers have passed.
+static void test_places_wait(void **state)
+{
 	(void)state;
-	r.at = endpoint_random(1);
-	memory_lab_create(&m, 100, WORKERS, RING);
-	assert_int_equal(node_writer_open(&w, &m), 0);
-	quiescent_online(&m.workers[0], 1);
-	do {
-		err = node_writer_put(&w, id, &r, 1);
-		if (err == 1)
-			assert_int_equal(node_writer_remove(&w, id++), 0);
-	} while (err == 1 && id < 100000);
-	assert_int_equal(err, -EAGAIN);
-	assert_true(id > NODE_INDEX_SLACK);
-	quiescent_pass(&m.workers[0]);
-	assert_int_equal(node_writer_put(&w, id, &r, 1), 1);
-	node_writer_close(&w);
-	memory_unmap(&m);
+	for (int moves = 0; moves < 2; moves++) {
+		struct node_writer w;
+		struct memory m;
+		uint32_t id = 1;
+
+		memory_lab_create(&m, 100, WORKERS, RING);
+		assert_int_equal(node_writer_open(&w, &m), 0);
+		quiescent_online(&m.workers[0], 1);
+		while (id < 30000 && place_use(&w, id, moves) >= 0)
+			id++;
+		assert_int_equal(place_use(&w, id, moves), -EAGAIN);
+		assert_true(id > NODE_INDEX_SLACK);
+		quiescent_pass(&m.workers[0]);
+		assert_int_equal(place_use(&w, id, moves), !moves);
+		node_writer_close(&w);
+		memory_unmap(&m);
+	}
 }
 
 static void test_full(void **state)

@@ -121,6 +121,33 @@ static void who_answers(void **state)
 	lab.memory.header->cp_heartbeat_ns = 0;
 }
 
+// Who was not heard for a second does not keep anybody waiting.
+static void patience(void **state)
+{
+	static const struct {
+		uint64_t silent_ms;
+		bool unanswered;
+	} facts[] = {{0, true}, {999, true}, {1000, false}, {60000, false}};
+	const uint64_t now = 100 * NS_PER_S;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint8_t sent[8], copy[64];
+		struct punt_record punt = {.unanswered = 0};
+		struct dgram *d;
+
+		lab.memory.header->cp_heartbeat_ns = now - facts[i].silent_ms * NS_PER_MS;
+		discover_make(sent, 1, NODE_NOBODY, BEACON_DISCOVER_SIZE);
+		lab_begin(&lab, LAB_SOCK);
+		d = lab_dgram(&lab, AT_OTHER, sent, BEACON_DISCOVER_SIZE);
+		lab_run(&lab, now);
+		assert_true(lab_punt(&lab, &punt, copy, sizeof(copy)));
+		assert_int_equal(punt.unanswered, facts[i].unanswered);
+		assert_int_equal(d->verdict, facts[i].unanswered ? VERDICT_PUNT : VERDICT_SEND);
+	}
+	lab.memory.header->cp_heartbeat_ns = 0;
+}
+
 // A Discover that came to another address of ours than the node's stored one.
 static void other_local(void **state)
 {
@@ -373,6 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(answers),
 	    cmocka_unit_test(who_answers),
+	    cmocka_unit_test(patience),
 	    cmocka_unit_test(other_local),
 	    cmocka_unit_test(keys),
 	    cmocka_unit_test(who_comes_again),

@@ -7,11 +7,12 @@
 
 static const char software[] = "Fairway";
 
-// Fills in the largest answer that is no larger than what was asked for.
+// What the request has of the same size: such an answer is larger by what it has to say alone.
 static struct stun_options options_for(const struct stun_message *m)
 {
 	return (struct stun_options){
-	    .software = m->software ? software : NULL, .fingerprint = m->has_fingerprint};
+	    .software = m->software_len >= sizeof(software) - 1 ? software : NULL,
+	    .fingerprint = m->has_fingerprint};
 }
 
 static int build(const struct punt *p, const struct stun_message *m, int parsed, uint8_t *buf)

@@ -140,8 +140,8 @@ static size_t stun(struct cp_lab *lab, const char *from, const uint8_t *data, si
 static void test_stun(void **state)
 {
 	static const uint8_t transaction[STUN_TRANSACTION_SIZE] = "abcdefghijk";
-	static const uint8_t unknown[] = {0, 1, 0, 4, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7,
-	    8, 9, 10, 11, 12, 0x00, 0x77, 0, 0};
+	uint8_t unknown[] = {0, 1, 0, 4, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+	    12, 0x00, 0x77, 0, 0};
 	struct stun_options all = {.software = "a client with a name", .fingerprint = true};
 	struct stun_options none = {.software = NULL};
 	struct cp_lab *lab = lab_open();
@@ -161,11 +161,14 @@ static void test_stun(void **state)
 	assert_true(answer.has_fingerprint && answer.software);
 	assert_true(stun(lab, "198.51.100.1:1", unknown, sizeof(unknown), &answer) > 0);
 	assert_int_equal(answer.error_code, STUN_UNKNOWN_ATTRIBUTE);
-	assert_int_equal(lab->stats.n[CP_STUN_ANSWERED], 3);
-	assert_int_equal(lab->stats.n[CP_STUN_REFUSED], 1);
+	// Nor does a SOFTWARE of no length bring ours.
+	memcpy(unknown + 20, (uint8_t[]){0x80, 0x22, 0, 0}, 4);
+	assert_int_equal(stun(lab, "198.51.100.1:1", unknown, sizeof(unknown), &answer), 32);
 	// Answers and indications deserve none.
 	request[0] = 1;
 	assert_int_equal(stun(lab, "198.51.100.1:1", request, (size_t)n, &answer), 0);
+	assert_int_equal(lab->stats.n[CP_STUN_ANSWERED], 4);
+	assert_int_equal(lab->stats.n[CP_STUN_REFUSED], 1);
 	lab_close(lab);
 }
 

@@ -50,12 +50,21 @@ static void link_open(struct rig *rig, struct link *link, const struct link_ops 
 	link->ops = ops;
 	if (ops->open(link, &own, &error))
 		errx(1, "%s", error.text);
-	rig->links[index] = link;
 }
 
 void rig_raw(struct rig *rig, const struct link_ops *ops, const struct link_config *cfg)
 {
-	link_open(rig, &rig->raw, ops, cfg, RAW);
+	struct link *other = &rig->others[rig->other_count];
+
+	if (!rig->raw.ops) {
+		link_open(rig, &rig->raw, ops, cfg, RAW);
+		return;
+	}
+	if (rig->raw.queue_count == RIG_WORKERS)
+		errx(1, "too many links");
+	link_open(rig, other, ops, cfg, RAW);
+	rig->raw.queues[rig->raw.queue_count++] = other->queues[0];
+	rig->other_count++;
 }
 
 void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret)
@@ -70,6 +79,8 @@ void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret)
 	    .police_secret = police_secret};
 	const struct link_config mem = {.spec = "", .frame_count = frames};
 
+	rig->links[SOCK] = &rig->sock;
+	rig->links[RAW] = &rig->raw;
 	link_open(rig, &rig->sock, &link_mem_payload_ops, &mem, SOCK);
 	if (!rig->raw.ops)
 		link_open(rig, &rig->raw, &link_mem_ops, &mem, RAW);
@@ -82,6 +93,12 @@ void rig_close(struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->worker_count; i++)
 		worker_close(rig->workers[i]);
+	for (; rig->other_count; rig->other_count--) {
+		struct link *other = &rig->others[rig->other_count - 1];
+
+		rig->raw.queues[--rig->raw.queue_count] = NULL;
+		other->ops->close(other);
+	}
 	rig->raw.ops->close(&rig->raw);
 	rig->sock.ops->close(&rig->sock);
 	node_writer_close(&rig->nodes);

@@ -19,7 +19,8 @@ struct rig {
 	struct node_writer nodes;
 	struct link sock, raw;
 	struct link *links[2];
-	unsigned worker_count;
+	struct link others[RIG_WORKERS]; // that gave raw their queue
+	unsigned worker_count, other_count;
 	struct worker *workers[RIG_WORKERS];
 };
 
@@ -27,7 +28,8 @@ struct rig {
 void rig_create(struct rig *rig, uint32_t node_capacity, unsigned worker_count, bool huge_pages);
 // Egress 0 on the raw link, next hop `nexthop` through it.
 void rig_route(struct rig *rig, unsigned nexthop);
-// Another raw link than mem: before rig_start. The rig fills in what of cfg is about itself.
+// Another raw link than mem: before rig_start. The rig fills in what of cfg is about itself. A
+// further one of the same kind gives its only queue to the next worker that has none.
 void rig_raw(struct rig *rig, const struct link_ops *ops, const struct link_config *cfg);
 // Opens the links, the mem links with room for `frames` datagrams in each queue, and the workers;
 // police_secret as in struct worker_config.

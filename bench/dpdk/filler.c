@@ -22,7 +22,9 @@ static struct {
 	struct filler_queue {
 		alignas(CACHE_LINE) uint64_t random;
 		const struct rte_eth_rxtx_callback *callback;
+		uint16_t port, queue;
 	} queues[RIG_WORKERS];
+	unsigned queue_count;
 } filler;
 
 uint32_t filler_node(uint32_t i)
@@ -35,7 +37,22 @@ uint32_t filler_address(uint32_t i)
 	return htobe32(FIRST_ADDRESS + i);
 }
 
-void filler_open(uint32_t nodes, uint32_t senders)
+static void queues_find(unsigned workers)
+{
+	const bool own_device = rte_eth_dev_count_avail() > 1;
+	uint16_t port = (uint16_t)rte_eth_find_next(0);
+
+	filler.queue_count = workers;
+	for (unsigned i = 0; i < workers; i++) {
+		filler.queues[i] = (struct filler_queue){.random = 88172645463325252 + i,
+		    .port = port,
+		    .queue = own_device ? 0 : (uint16_t)i};
+		if (own_device)
+			port = (uint16_t)rte_eth_find_next(port + 1);
+	}
+}
+
+void filler_open(uint32_t nodes, uint32_t senders, unsigned workers)
 {
 	uint8_t relay[FRAME] = {BEACON_RELAY};
 	struct frame_spec s = {.ttl = 64, .from = endpoint_from_v4(0, NODE_PORT)};
@@ -47,8 +64,7 @@ void filler_open(uint32_t nodes, uint32_t senders)
 	head = frame_header_size(&s);
 	memcpy(s.dst_mac, rig_mac, sizeof(s.dst_mac));
 	memcpy(s.src_mac, rig_gateway, sizeof(s.src_mac));
-	for (unsigned i = 0; i < RIG_WORKERS; i++)
-		filler.queues[i].random = 88172645463325252 + i;
+	queues_find(workers);
 	filler.nodes = nodes;
 	filler.senders = senders;
 	if (frame_build(filler.frame, FRAME, &s, relay, FRAME - head) != FRAME)
@@ -93,18 +109,22 @@ static uint16_t fill(
 	return n;
 }
 
-void filler_start(uint16_t port, uint16_t queues)
+void filler_start(void)
 {
-	for (uint16_t i = 0; i < queues; i++)
-		filler.queues[i].callback =
-		    rte_eth_add_rx_callback(port, i, fill, &filler.queues[i].random);
+	for (unsigned i = 0; i < filler.queue_count; i++) {
+		struct filler_queue *q = &filler.queues[i];
+
+		q->callback = rte_eth_add_rx_callback(q->port, q->queue, fill, &q->random);
+	}
 }
 
-void filler_stop(uint16_t port, uint16_t queues)
+void filler_stop(void)
 {
-	for (uint16_t i = 0; i < queues; i++) {
-		if (filler.queues[i].callback)
-			rte_eth_remove_rx_callback(port, i, filler.queues[i].callback);
-		filler.queues[i].callback = NULL;
+	for (unsigned i = 0; i < filler.queue_count; i++) {
+		struct filler_queue *q = &filler.queues[i];
+
+		if (q->callback)
+			rte_eth_remove_rx_callback(q->port, q->queue, q->callback);
+		q->callback = NULL;
 	}
 }

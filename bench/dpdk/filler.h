@@ -12,9 +12,9 @@ enum { NODE_PORT = 4001, FRAME = 60 }; // 64 bytes on the cable, with the checks
 uint32_t filler_node(uint32_t i);
 uint32_t filler_address(uint32_t i); // network order
 
-// Of `nodes`, the first `senders` send; to 192.0.2.1:9001 at rig_mac.
-void filler_open(uint32_t nodes, uint32_t senders);
-// From then on the port's first `queues` queues are filled, or no longer. No thread may be
-// receiving.
-void filler_start(uint16_t port, uint16_t queues);
-void filler_stop(uint16_t port, uint16_t queues);
+// Of `nodes`, the first `senders` send; to 192.0.2.1:9001 at rig_mac. Each worker has a device, or
+// a queue of the only one.
+void filler_open(uint32_t nodes, uint32_t senders, unsigned workers);
+// From then on what workers receive is filled, or no longer. No thread may be receiving.
+void filler_start(void);
+void filler_stop(void);

@@ -9,7 +9,6 @@
 #include <err.h>
 #include <getopt.h>
 #include <pthread.h>
-#include <rte_ethdev.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +24,8 @@ enum {
 struct options {
 	uint32_t nodes, senders, frames;
 	double seconds;
-	const char *device, *mode, *eal;
-	unsigned workers;
+	const char *devices[RIG_WORKERS], *mode, *eal;
+	unsigned device_count, workers;
 	bool police;
 };
 
@@ -70,9 +69,23 @@ static void tables_fill(const struct options *o)
 	}
 }
 
+static void devices_open(const struct options *o)
+{
+	for (unsigned i = 0; i < o->device_count; i++) {
+		const struct link_config device = {.spec = o->devices[i],
+		    .frame_count = o->frames,
+		    .dpdk_queues = (uint16_t)(o->workers / o->device_count),
+		    .dpdk_eal = o->eal};
+
+		rig_raw(&rig, &link_dpdk_ops, &device);
+	}
+	if (rig.raw.queue_count < o->workers)
+		errx(1, "%s has %u queues", o->devices[0], rig.raw.queue_count);
+}
+
 static bool loops(const struct options *o)
 {
-	return strncmp(o->device, "net_ring", 8) == 0;
+	return strncmp(o->devices[0], "net_ring", 8) == 0;
 }
 
 // What goes around in a loop must be put there first.
@@ -191,7 +204,6 @@ static struct options options_read(int argc, char **argv)
 	    .senders = 1000000,
 	    .frames = 8192,
 	    .seconds = 3,
-	    .device = "net_null0,size=60",
 	    .mode = "relay,swap,floor,fill,free",
 	    .workers = 1};
 	int c;
@@ -205,8 +217,8 @@ static struct options options_read(int argc, char **argv)
 			o.seconds = strtod(optarg, NULL);
 		else if (c == 'f')
 			o.frames = (uint32_t)strtoul(optarg, NULL, 10);
-		else if (c == 'd')
-			o.device = optarg;
+		else if (c == 'd' && o.device_count < RIG_WORKERS)
+			o.devices[o.device_count++] = optarg;
 		else if (c == 'e')
 			o.eal = optarg;
 		else if (c == 'm')
@@ -218,13 +230,17 @@ static struct options options_read(int argc, char **argv)
 		else
 			errx(2,
 			    "usage: dpdk-relay [-n nodes] [-s senders] [-t seconds] [-w workers] "
-			    "[-f buffers] [-d device] [-e eal] "
+			    "[-f buffers] [-d device, one or each worker's]... [-e eal] "
 			    "[-m relay,swap,floor,fill,free] [-p]");
 	}
+	if (o.device_count == 0)
+		o.devices[o.device_count++] = "net_null0,size=60";
 	if (o.nodes == 0 || o.senders == 0)
 		errx(2, "0 nodes send nothing");
 	if (o.workers == 0 || o.workers > RIG_WORKERS)
 		errx(2, "1 to %d workers", RIG_WORKERS);
+	if (o.device_count > 1 && o.device_count != o.workers)
+		errx(2, "one device, or as many as workers");
 	o.senders = o.senders < o.nodes ? o.senders : o.nodes;
 	return o;
 }
@@ -232,23 +248,15 @@ static struct options options_read(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options o = options_read(argc, argv);
-	const struct link_config device = {.spec = o.device,
-	    .frame_count = o.frames,
-	    .dpdk_queues = (uint16_t)o.workers,
-	    .dpdk_eal = o.eal};
 	char *modes = strdup(o.mode), *rest = modes;
 	const char *mode;
-	uint16_t port;
 
 	rig_create(&rig, o.nodes + 64, o.workers, true);
 	tables_fill(&o);
-	rig_raw(&rig, &link_dpdk_ops, &device);
-	if (rig.raw.queue_count < o.workers)
-		errx(1, "%s has %u queues", o.device, rig.raw.queue_count);
+	devices_open(&o);
 	rig_start(&rig, MEM_FRAMES, NULL);
-	filler_open(o.nodes, o.senders);
+	filler_open(o.nodes, o.senders, o.workers);
 	turns_open(loops(&o));
-	port = rte_eth_find_next(0);
 	loop_seed(&o);
 	while ((mode = strsep(&rest, ","))) {
 		const struct turn *turn = turn_find(mode);
@@ -256,9 +264,9 @@ int main(int argc, char **argv)
 		if (!turn)
 			errx(2, "there is no mode %s", mode);
 		if (turn->filled)
-			filler_start(port, (uint16_t)o.workers);
+			filler_start();
 		measure(&o, turn);
-		filler_stop(port, (uint16_t)o.workers);
+		filler_stop();
 	}
 	free(modes);
 	rig_close(&rig);

@@ -110,8 +110,8 @@ const struct config_key config_keys[] = {
     {"police.sender-burst", AT(police.sender_burst), COUNT(1, NO_LIMIT), .value = "20000",
 	.reload = true, .help = "relay datagrams that a node may send at once"},
     {"police.punt-rate", AT(police.punt_rate), COUNT(0, NO_LIMIT), .value = "20000", .reload = true,
-	.help = "datagrams a second, class and worker that the control plane is asked about; 0: no "
-		"limit"},
+	.help = "datagrams a second, class and worker that the control plane is asked about, the "
+		"others get no answer; 0: no limit"},
     {"gossip.peers", .type = CONFIG_PEERS, AT(gossip.peers), .value = "", .reload = true,
 	.help = "peer relays: their IP addresses; with a port (`ADDR:PORT`) we gossip to them too"},
     {"gossip.discover", AT(gossip.discover), CHOICE("off", "on"), .value = "off", .reload = true,

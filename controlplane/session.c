@@ -219,8 +219,6 @@ int session_open(struct cp *cp)
 	hub_open(&cp->hub, &cp->loop, &cp->attach.at);
 	trace_attach(&cp->trace, s->memory);
 	store_u64(&s->memory->header->cp_pid, (uint64_t)getpid());
-	// Whom the workers hear nothing of, they do not leave the first answers to.
-	store_u64(&s->memory->header->cp_heartbeat_ns, clock_mono_ns());
 	log_info("attached to the data plane", kv("pid", s->memory->header->dp_pid),
 	    kv("workers", s->memory->worker_count), kv("nodes", s->nodes.node_count),
 	    kv("remote", s->nodes.remote_count));
@@ -335,7 +333,6 @@ void session_tick(struct cp *cp, uint64_t now_ns)
 {
 	struct session *s = &cp->session;
 
-	store_u64(&s->memory->header->cp_heartbeat_ns, now_ns);
 	watch_egress(cp);
 	walk(cp, now_ns);
 	announce_tick(&s->announce, now_ns);

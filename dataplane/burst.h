@@ -30,7 +30,7 @@ enum dgram_flags {
 	    1 << 3,		  // the incremental sum cannot be used: compute it over the payload
 	DGRAM_F_PUNT = 1 << 4,	  // answered here, and a copy goes to the control plane
 	DGRAM_F_DELIVER = 1 << 5, // relay: goes to a node, not on to a peer relay
-	DGRAM_F_ASK = 1 << 6,	  // with DGRAM_F_PUNT: the control plane answers instead, if it can
+	DGRAM_F_ASK = 1 << 6,	  // with DGRAM_F_PUNT: the control plane answers instead
 };
 
 // dgram.type of a STUN message; the other values are first bytes (enum beacon_type).

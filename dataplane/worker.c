@@ -429,7 +429,6 @@ static void env_open(struct worker *w)
 	env->nexthops = m->nexthops;
 	env->peers = m->peers;
 	env->peer_index = m->peer_index;
-	env->cp_heartbeat_ns = &m->header->cp_heartbeat_ns;
 	env->nodes = &m->nodes;
 	env->companion = (uint8_t)w->cfg.companion;
 	env->worker = (uint8_t)w->cfg.index;

@@ -73,7 +73,6 @@ struct shm_header {
 	uint64_t dp_pid;			 // dp
 	uint64_t dp_started_ns;			 // dp: CLOCK_MONOTONIC
 	alignas(CACHE_LINE) uint64_t cp_pid;	 // cp: 0 while none is attached
-	uint64_t cp_heartbeat_ns;		 // cp: CLOCK_MONOTONIC, every second
 	alignas(CACHE_LINE) struct link_block links[LINK_MAX]; // dp
 };
 

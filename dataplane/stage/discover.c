@@ -22,8 +22,8 @@ static bool key_is_news(const struct dgram *d, const struct stage_env *env, stru
 		   BEACON_KEY_SIZE) != 0;
 }
 
-// What the control plane has to learn it answers itself, afterwards: whoever has the answer is
-// reachable, and may send.
+// What the control plane has to learn it answers itself, afterwards, however long that takes:
+// whoever has the answer is reachable, and may send.
 static void discover_ask(struct dgram *d, enum punt_class class)
 {
 	d->flags |= DGRAM_F_PUNT | DGRAM_F_ASK;
@@ -59,13 +59,12 @@ static void discover_one(
 		discover_ask(d, stranger_class(d, env, PUNT_DISCOVER_MOVED, now_ns));
 		return;
 	}
-	if (at.port == d->src.port && node_entry_local(e) == d->local)
-		d->nexthop = node_entry_nexthop(e);
 	if (at.port != d->src.port || node_entry_local(e) != d->local ||
 	    !(flags & NODE_CARRY) != (d->type == BEACON_DISCOVER)) {
 		discover_ask(d, PUNT_DISCOVER_CHANGED);
 		return;
 	}
+	d->nexthop = node_entry_nexthop(e);
 	node_table_seen(env->nodes, e, (uint32_t)(now_ns / NS_PER_S));
 	tally_count(&env->tally, COUNTER_REFRESHED, 1);
 	if (key_is_news(d, env, e)) {

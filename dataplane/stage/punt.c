@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/stage/stage.h"
 
-enum { CONTROL_PATIENCE_MS = 1000 };
-
-static bool control_lives(const struct stage_env *env, uint64_t now_ns)
-{
-	uint64_t heard = __atomic_load_n(env->cp_heartbeat_ns, __ATOMIC_RELAXED);
-
-	return heard + CONTROL_PATIENCE_MS * NS_PER_MS > now_ns;
-}
-
 static enum drop punt_copy(const struct dgram *d, struct stage_env *env, uint64_t now_ns)
 {
 	struct punt_record *r;
@@ -64,33 +55,31 @@ static enum drop punt_only(struct dgram *d, struct stage_env *env, uint64_t now_
 	return punt_copy(d, env, now_ns);
 }
 
-static __attribute__((noinline)) enum drop punt_discover(
+static __attribute__((noinline)) void punt_discover(
     struct dgram *d, struct stage_env *env, uint64_t now_ns)
 {
-	enum drop why;
+	enum drop why = punt_copy(d, env, now_ns);
 
-	if (d->flags & DGRAM_F_ASK && !control_lives(env, now_ns))
-		d->flags &= (uint8_t)~DGRAM_F_ASK;
-	why = punt_copy(d, env, now_ns);
-	if (!why && d->flags & DGRAM_F_ASK)
+	if (!(d->flags & DGRAM_F_ASK))
+		env->tally.drops[why] += why != DROP_NONE; // answered all the same
+	else if (why)
+		dgram_drop(d, why);
+	else
 		d->verdict = VERDICT_PUNT;
-	return why;
 }
 
 void stage_punt(struct burst *b, struct stage_env *env)
 {
 	for (unsigned i = 0; i < b->count; i++) {
 		struct dgram *d = &b->d[i];
-		enum drop why = DROP_NONE;
 
 		if (d->verdict == VERDICT_NONE) {
-			why = punt_only(d, env, b->now_ns);
+			enum drop why = punt_only(d, env, b->now_ns);
+
 			if (why)
 				dgram_drop(d, why);
 		} else if (d->verdict == VERDICT_SEND && d->flags & DGRAM_F_PUNT) {
-			// The datagram is answered all the same; the copy's loss is counted.
-			why = punt_discover(d, env, b->now_ns);
-			env->tally.drops[why] += why != DROP_NONE;
+			punt_discover(d, env, b->now_ns);
 		}
 	}
 	if (env->punted)

@@ -62,7 +62,6 @@ struct stage_env {
 	const struct peer *peers;     // PEER_MAX
 	const struct peer_index *peer_index;
 	const struct node_table *nodes; // last_seen is written
-	const uint64_t *cp_heartbeat_ns;
 	// set up once
 	struct stage_link links[LINK_MAX];
 	uint8_t companion; // index of the sock link
@@ -118,12 +117,12 @@ void stage_relay(struct burst *b, struct stage_env *env);
 void relay_unsent(struct tally *t, const struct dgram *d);
 
 // Discover: refreshes the node or marks the datagram for the control plane (DGRAM_F_PUNT, and
-// DGRAM_F_ASK if it is to answer); where the answer goes. The bytes stay as received until
+// DGRAM_F_ASK if that answers); where the answer goes. The bytes stay as received until
 // stage_answer.
 void stage_discover(struct burst *b, struct stage_env *env);
 
-// Copies what the control plane handles into the punt ring. A Discover that it should answer stays
-// ours when its copy finds no room, or nobody has been there for a second.
+// Copies what the control plane handles into the punt ring. A Discover that it should answer is
+// dropped when its copy finds no room.
 void stage_punt(struct burst *b, struct stage_env *env);
 
 // Writes the DiscoverReply over the Discover.

@@ -289,8 +289,8 @@ def test_three_hundred_thousand_nodes(lab, link):
     relay = start_relay(nets, link, *OPEN, "--police-punt-rate", "0")
     traffic = load(nets, nodes=300000, flows=100000, register_rate=30000, rate=4000, seconds=3)
     result, drops = traffic.result(), relay.drops()
-    # Workers answer in the place of a control plane that has not been there for a second: a machine
-    # that is busy elsewhere. Whom they could not tell it of is a stranger, and nothing else is lost.
+    # On a machine that is busy elsewhere a ring may be full, and the answers to those who ask again
+    # be taken for others'. Who was not learnt is a stranger, and nothing else is lost.
     untold = drops.get("punt_full", 0)
     assert relay.ask("status")["nodes"] >= 300000 - untold
     strangers = drops.get("dest_unknown", 0) + drops.get("sender_unknown", 0)

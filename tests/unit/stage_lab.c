@@ -85,7 +85,6 @@ void lab_open(struct stage_lab *lab)
 	    .peers = lab->memory.peers,
 	    .peer_index = lab->memory.peer_index,
 	    .nodes = &lab->memory.nodes,
-	    .cp_heartbeat_ns = &lab->memory.header->cp_heartbeat_ns,
 	    .links[LAB_RAW].raw = true,
 	    .companion = LAB_SOCK,
 	    .set = {.ttl = 64},

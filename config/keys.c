@@ -102,7 +102,9 @@ const struct config_key config_keys[] = {
 		"(Linux 6.1), taken as nodes come; `off` in small ones"},
     {"police.source-rate", AT(police.source_rate), COUNT(0, NO_LIMIT), .value = "200",
 	.reload = true,
-	.help = "datagrams a second and source address, relay datagrams apart; 0: no limit"},
+	.help =
+	    "datagrams a second and source address, relay datagrams apart; also the punch commands "
+	    "that requests of others bring to an address; 0: no limit"},
     {"police.source-burst", AT(police.source_burst), COUNT(1, NO_LIMIT), .value = "400",
 	.reload = true, .help = "datagrams that a source may send at once"},
     {"police.sender-rate", AT(police.sender_rate), COUNT(0, NO_LIMIT), .value = "100000",

@@ -2,6 +2,9 @@
 #include "controlplane/punch.h"
 
 #include "base/clock.h"
+#include "controlplane/room.h"
+
+#include <string.h>
 
 void punch_init(struct punch *p, struct endpoints *endpoints)
 {
@@ -19,6 +22,31 @@ static bool asked_recently(struct punch *p, uint32_t requester, uint32_t target,
 	p->recent[slot].pair = pair;
 	p->recent[slot].at_ns = now_ns;
 	return false;
+}
+
+void punch_limit(struct punch *p, uint64_t rate, uint64_t burst)
+{
+	rate_limit_set(&p->told, rate, burst);
+}
+
+// Whether the target's address may be told of one more requester. Addresses may share a limit.
+static bool may_tell(
+    struct punch *p, uint32_t requester, const struct endpoint *target, uint64_t now_ns)
+{
+	const struct node_table *t = &p->endpoints->nodes->table;
+	struct node_entry entry;
+	uint64_t half[2];
+	unsigned slot;
+	bool once;
+
+	if (p->told.interval_ns == 0)
+		return true;
+	memcpy(half, target->addr, sizeof(half));
+	slot = (unsigned)((half[0] * 31 + half[1]) * 0x9e3779b97f4a7c15ULL >> 52) % PUNCH_TARGETS;
+	once = !node_table_find(t, requester, &entry) ||
+	       node_standing(t, node_entry_index(entry)) == STANDING_NEW;
+	return bucket_take(
+	    once ? &p->targets[slot].once : &p->targets[slot].familiar, &p->told, now_ns);
 }
 
 static void send_command(
@@ -67,6 +95,10 @@ void punch_request(struct punch *p, const struct punt *punt)
 	}
 	if (asked_recently(p, request.requester, request.target, punt->now_ns)) {
 		e->stats->n[CP_PUNCH_PACED]++;
+		return;
+	}
+	if (!may_tell(p, request.requester, &target, punt->now_ns)) {
+		e->stats->n[CP_PUNCH_CROWDED]++;
 		return;
 	}
 	send_command(e, &punt->from, punt->local, &target);

@@ -99,6 +99,8 @@ void session_configure(struct cp *cp)
 		.silence_ns = cp->config.admission.silence_ns,
 		.ttl_ns = cp->config.admission.ttl_ns,
 		.network_share = (unsigned)cp->config.admission.network_share};
+	punch_limit(
+	    &cp->session.punch, cp->config.police.source_rate, cp->config.police.source_burst);
 	settings_write(cp->session.memory->settings, &cp->config);
 	settings_published(cp->session.memory);
 	gossip_configure(cp);

@@ -35,6 +35,8 @@
 	X(PUNCH_REFUSED, punch_refused,                                                           \
 	    "punch requests whose requester was not admitted, or is the target itself")           \
 	X(PUNCH_PACED, punch_paced, "punch requests repeated too soon")                           \
+	X(PUNCH_CROWDED, punch_crowded,                                                           \
+	    "punch requests left out: too many at once for nodes of one address")                 \
 	X(STUN_ANSWERED, stun_answered, "STUN Binding requests answered")                         \
 	X(STUN_REFUSED, stun_refused, "STUN requests answered with an error")                     \
 	X(STUN_IGNORED, stun_ignored, "STUN messages that deserve no answer")                     \

@@ -108,6 +108,50 @@ static void test_no_limit_over_all_nodes(void **state)
 	lab_close(lab);
 }
 
+// Of 100 requesters with an address each, how many does node 1 hear of?
+static uint64_t told_of(struct cp_lab *lab, uint32_t first)
+{
+	uint64_t before = lab->stats.n[CP_PUNCHES];
+	char from[32];
+
+	for (uint32_t id = first; id < first + 100; id++) {
+		snprintf(from, sizeof(from), "203.0.113.%u:1", id - first + 1);
+		ask(lab, id, 1, from);
+	}
+	return lab->stats.n[CP_PUNCHES] - before;
+}
+
+static void test_invented_requesters_flood_nobody(void **state)
+{
+	struct cp_lab *lab = lab_open();
+
+	(void)state;
+	punch_limit(&lab->punch, 20, 40);
+	lab_discover(lab, 1, "198.51.100.1:1");
+	lab_discover(lab, 2, "198.51.100.1:2"); // behind the same NAT
+	lab_discover(lab, 3, "198.51.100.3:1");
+	for (uint32_t id = 1000; id < 1100; id++)
+		lab_discover(lab, id, "192.0.2.1:7");
+	lab->now_ns += STANDING_FAMILIAR_S * NS_PER_S;
+	for (uint32_t id = 1000; id < 1100; id++)
+		lab_discover(lab, id, "192.0.2.1:7");
+	assert_int_equal(told_of(lab, 5000), 40);
+	assert_int_equal(lab->stats.n[CP_PUNCH_CROWDED], 60);
+	ask(lab, 6000, 2, "203.0.113.200:1");
+	assert_int_equal(lab->stats.n[CP_PUNCH_CROWDED], 61);
+	// Neither another address nor those who come again have to suffer for it.
+	ask(lab, 6000, 3, "203.0.113.200:1");
+	assert_int_equal(lab->stats.n[CP_PUNCHES], 41);
+	for (uint32_t id = 1000; id < 1100; id++)
+		ask(lab, id, 1, "192.0.2.1:7");
+	assert_int_equal(lab->stats.n[CP_PUNCHES], 81);
+	lab->now_ns += NS_PER_S;
+	assert_int_equal(told_of(lab, 5100), 20);
+	punch_limit(&lab->punch, 0, 1);
+	assert_int_equal(told_of(lab, 5200), 100);
+	lab_close(lab);
+}
+
 static void test_signed_policy_punches_for_proven_nodes_only(void **state)
 {
 	struct cp_lab *lab = lab_open();
@@ -179,6 +223,7 @@ int main(void)
 	    cmocka_unit_test(test_silence_where_nobody_is_helped),
 	    cmocka_unit_test(test_repeats_are_paced_and_others_not),
 	    cmocka_unit_test(test_no_limit_over_all_nodes),
+	    cmocka_unit_test(test_invented_requesters_flood_nobody),
 	    cmocka_unit_test(test_signed_policy_punches_for_proven_nodes_only),
 	    cmocka_unit_test(test_stun),
 	};

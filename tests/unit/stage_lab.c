@@ -62,7 +62,7 @@ static void tables_fill(struct stage_lab *lab)
 	lab_node(lab, NODE_B, AT_B, LAB_NEXTHOP, 0);
 	lab_node(lab, NODE_SIX, AT_SIX, LAB_NEXTHOP, 0);
 	lab_node(lab, NODE_EX, AT_EX, LAB_NEXTHOP, NODE_CARRY);
-	lab_node(lab, NODE_FAR, NULL, 0, NODE_REMOTE);
+	lab_node(lab, NODE_FAR, NULL, LAB_NEXTHOP, NODE_REMOTE); // the peer's counts, not this
 	lab_node(lab, NODE_COLD, "198.51.100.6:4006", 0, 0);
 	lab_node(lab, NODE_TAGGED, "198.51.100.7:4007", LAB_VLAN, 0);
 	lab_node(lab, NODE_SHADY, "198.51.100.8:4008", LAB_DOWN, 0);

@@ -224,7 +224,6 @@ struct lab {
 
 static void lab_open(struct lab *lab)
 {
-
 	memory_lab_create(&lab->m, IDS, 1, 4096);
 	assert_int_equal(node_writer_open(&lab->w, &lab->m), 0);
 	for (uint32_t id = 1; id <= 500; id++) {
@@ -336,6 +335,27 @@ static void test_copy_uncleared(void **state)
 	lab_close(&lab);
 }
 
+// Damage, as no kill leaves it: an id twice, with places of its own each.
+static void test_ids_twice(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab);
+	for (uint32_t id = 1; id <= 500; id++) {
+		struct node_chain c;
+		struct node_entry *at = slot_of(&lab.m.nodes, id, &c), other = *at;
+		struct node_entry *last = node_chain_slot(&c, c.count * BUCKET_ENTRIES - 1);
+
+		other.w[1] += 1000; // the index
+		if (node_entry_id(*last) == 0)
+			*last = other;
+	}
+	lab_recover(&lab);
+	assert_int_equal(lab.w.node_count, 500);
+	lab_close(&lab);
+}
+
 // What lies between the stores of a binding: the flag follows has_key, nothing else.
 static void test_key_half_bound(void **state)
 {
@@ -437,6 +457,7 @@ int main(void)
 	    cmocka_unit_test(test_split_unpublished),
 	    cmocka_unit_test(test_split_uncleared),
 	    cmocka_unit_test(test_copy_uncleared),
+	    cmocka_unit_test(test_ids_twice),
 	    cmocka_unit_test(test_key_half_bound),
 	    cmocka_unit_test(test_chain_damaged),
 	    cmocka_unit_test(test_moves_raise_version),

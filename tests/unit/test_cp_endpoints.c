@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/room.h"
 #include "crypto/identity.h"
+#include "shm/kernel_layout.h"
 #include "tests/unit/cp_lab.h"
 
 static uint32_t count(const struct cp_lab *lab, enum cp_counter c)
@@ -64,6 +65,28 @@ static void test_relay_traffic_keeps_an_endpoint(void **state)
 	lab_discover(lab, 5, "203.0.113.9:1");
 	assert_string_equal(lab_where(lab, 5), "203.0.113.9:1");
 	lab_close(lab);
+}
+
+// The same where the XDP program relays, which notes the time elsewhere.
+static void test_relay_traffic_in_the_kernel_keeps_an_endpoint(void **state)
+{
+	struct cp_lab *lab = lab_open();
+	struct kernel_state *states = calloc(lab->nodes.table.index_max + 1, sizeof(*states));
+
+	(void)state;
+	assert_non_null(states);
+	lab->nodes.table.kernel = states;
+	lab_discover(lab, 5, "198.51.100.1:1000");
+	lab->now_ns += 80 * NS_PER_S;
+	states[node_entry_index(entry_of(lab, 5))].seen = lab->now_ns >> KERNEL_SEEN_SHIFT;
+	lab->now_ns += 80 * NS_PER_S;
+	lab_discover(lab, 5, "203.0.113.9:1");
+	assert_string_equal(lab_where(lab, 5), "198.51.100.1:1000");
+	lab->now_ns += 10 * NS_PER_S;
+	lab_discover(lab, 5, "203.0.113.9:1");
+	assert_string_equal(lab_where(lab, 5), "203.0.113.9:1");
+	lab_close(lab);
+	free(states);
 }
 
 static void test_node_zero_and_short_messages_are_nobody(void **state)
@@ -251,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_open_policy),
 	    cmocka_unit_test(test_relay_traffic_keeps_an_endpoint),
+	    cmocka_unit_test(test_relay_traffic_in_the_kernel_keeps_an_endpoint),
 	    cmocka_unit_test(test_node_zero_and_short_messages_are_nobody),
 	    cmocka_unit_test(test_expiry),
 	    cmocka_unit_test(test_walk_is_bounded_and_complete),

@@ -213,6 +213,10 @@ static void test_rotate(void **state)
 	char key[KEY_TEXT_MAX];
 
 	identity_derive(seed, next.key, next.secret);
+	key_text(key, n.key);
+	lab_expect(l, "{'node_id':1}",
+	    "{'type':'register','listen_addr':':6','public_key':'%s','signature':'%s'}", key,
+	    lab_sign(&n, "register::6:%s", key));
 	lab_expect(l, "{}",
 	    "{'type':'rotate_key','node_id':1,'signature':'%s','new_public_key':'%s'}",
 	    lab_sign(&n, "rotate:1"), key_text(key, next.key));
@@ -224,6 +228,10 @@ static void test_rotate(void **state)
 	lab_refused(l, "invalid new_public_key: already in use",
 	    "{'type':'rotate_key','node_id':2,'signature':'%s','new_public_key':'%s'}",
 	    lab_sign(&other, "rotate:2"), key);
+	// the new key has not signed a registration yet, the old one is nobody's
+	lab_expect(
+	    l, "{'node_id':1}", "{'type':'register','listen_addr':':6','public_key':'%s'}", key);
+	assert_int_equal(lab_node(l, 1).id, 3);
 }
 
 // Who proves nothing cannot fill the registry from one address.

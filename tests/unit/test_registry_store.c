@@ -98,6 +98,26 @@ static void test_everything_comes_back(void **state)
 	    lab_sign(&b, "poll_handshakes:2"));
 }
 
+static void test_a_rotated_key_comes_back(void **state)
+{
+	struct lab *l = *state;
+	uint8_t seed[IDENTITY_SEED_SIZE];
+	struct lab_node old, new;
+	char key[KEY_TEXT_MAX];
+
+	attach(l);
+	old = lab_node(l, 1);
+	memset(seed, 9, sizeof(seed));
+	identity_derive(seed, new.key, new.secret);
+	lab_expect(l, "{}",
+	    "{'type':'rotate_key','node_id':1,'signature':'%s','new_public_key':'%s'}",
+	    lab_sign(&old, "rotate:1"), key_text(key, new.key));
+	restart(l);
+	assert_int_equal(lab_node(l, 9).id, 1);
+	assert_int_equal(lab_node(l, 1).id, 2);
+	lab_expect(l, "{'rotate_count':1}", "{'type':'get_key_info','node_id':1}");
+}
+
 // An id is not given twice, also when nothing of its node is left.
 static void test_ids_of_forgotten_nodes(void **state)
 {
@@ -330,6 +350,8 @@ int main(void)
 		test_more_nodes_than_may_be, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_ids_of_forgotten_nodes, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(
+		test_a_rotated_key_comes_back, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_audit_of_a_network, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_audit_that_cannot_be_read, make_folder, remove_folder),

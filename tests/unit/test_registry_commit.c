@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What was acknowledged is on the disk: a batch counts as committed only after SQLite has had its
+// log written through, which is held up here.
+#include "controlplane/registry/store.h"
+#include "tests/unit/unit.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool hold;
+static sem_t event, go; // event: the disk is waited for, or a batch counts as committed
+
+static int held(long call, int fd)
+{
+	if (__atomic_load_n(&hold, __ATOMIC_ACQUIRE)) {
+		sem_post(&event);
+		sem_wait(&go);
+	}
+	return (int)syscall(call, fd);
+}
+
+// In the place of libc's, for SQLite too.
+int fsync(int fd)
+{
+	return held(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	return held(SYS_fdatasync, fd);
+}
+
+static void on_commit(void *ctx)
+{
+	(void)ctx;
+	sem_post(&event);
+}
+
+static bool no_row(void *ctx, enum store_op op, const struct store_row *values)
+{
+	(void)ctx;
+	(void)op;
+	(void)values;
+	return true;
+}
+
+static void test_a_ticket_waits_for_the_disk(void **state)
+{
+	char folder[] = "/tmp/fairway-test-XXXXXX", path[64];
+	struct parse_error error = {.text = ""};
+	struct store *s;
+	uint64_t ticket;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/registry.db", folder);
+	s = store_open(path, &error);
+	assert_non_null(s);
+	assert_int_equal(store_load(s, no_row, NULL, &error), 0);
+	assert_int_equal(store_start(s, on_commit, NULL), 0);
+	for (int64_t round = 1; round <= 3; round++) {
+		store_put(s, STORE_PAIR, "iii", round, round + 1, (int64_t)3);
+		ticket = store_ticket(s);
+		assert_true(store_committed(s) < ticket);
+		__atomic_store_n(&hold, true, __ATOMIC_RELEASE);
+		store_flush(s);
+		sem_wait(&event);
+		assert_true(store_committed(s) < ticket);
+		__atomic_store_n(&hold, false, __ATOMIC_RELEASE);
+		sem_post(&go);
+		sem_wait(&event);
+		assert_int_equal(store_committed(s), ticket);
+	}
+	assert_int_equal(store_stats(s).batches, 3);
+	assert_int_equal(store_close(s), 0);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_ticket_waits_for_the_disk)};
+
+	sem_init(&event, 0, 0);
+	sem_init(&go, 0, 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -10,10 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TOKEN_BYTES = 24, BACKUP_POLL_MS = 100 };
+enum { TOKEN_BYTES = 24, BACKUP_POLL_MS = 100, COPY_PART = 1 << 24 };
 
 static int fail_file(const struct command *self, const char *path)
 {
@@ -96,20 +97,22 @@ int registry_token(const struct command *self, const char *path, bool json)
 	return EXIT_OK;
 }
 
-// Into the new file `out`. Returns 0 or a negative errno.
-static int copy_file(const char *from, int out)
+// The file `from` into the new file `to`, which may be on another file system. Returns the exit
+// status.
+static int copy_file(const struct command *self, const char *from, int out, const char *to)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC);
+	int status = EXIT_OK;
 	ssize_t n = 1;
-	int rc;
 
 	if (in < 0)
-		return -errno;
+		return fail_file(self, from);
 	while (n > 0)
-		n = copy_file_range(in, NULL, out, NULL, 1 << 24, 0);
-	rc = n < 0 || fsync(out) ? -errno : 0;
+		n = sendfile(out, in, NULL, COPY_PART);
+	if (n < 0 || fsync(out))
+		status = fail_file(self, to);
 	close(in);
-	return rc;
+	return status;
 }
 
 // Waits for the copy that the relay makes beside its store, where it may write; its path into
@@ -143,16 +146,14 @@ static int await_copy(const struct command *self, char *from, size_t size)
 int registry_backup(const struct command *self, const char *to, bool json)
 {
 	char from[400];
-	int out = create_file(to), status, rc;
+	int out = create_file(to), status;
 
 	if (out < 0)
 		return fail_file(self, to);
 	status = await_copy(self, from, sizeof(from));
 	if (status == EXIT_OK) {
-		rc = copy_file(from, out);
+		status = copy_file(self, from, out, to);
 		unlink(from);
-		errno = -rc;
-		status = rc ? fail_file(self, to) : EXIT_OK;
 	}
 	close(out);
 	if (status != EXIT_OK)

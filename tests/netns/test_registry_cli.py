@@ -109,6 +109,9 @@ def test_more_than_a_page(up, tmp_path):
     assert text(up, "registry", "audit", "--lines", "--since", "455").splitlines() == lines[:5]
     copy = tmp_path / "copy.db"
     assert up.ask("registry", "backup", copy) == {"backup": str(copy)}
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # another file system
+        text(up, "registry", "backup", Path(elsewhere) / "copy.db")
+        assert (Path(elsewhere) / "copy.db").read_bytes() == copy.read_bytes()
     missing = run(up, "registry", "backup", tmp_path / "none" / "copy.db")
     assert missing.returncode == 1 and "No such file" in missing.stderr
     assert not list(up.state.glob("*-backup"))

@@ -43,11 +43,11 @@ int run_config(const struct command *self, int argc, char **argv)
 	    .summary = "Checks a configuration without starting anything and prints every key with "
 		       "its value\nand where it comes from. Exit status 2 if it is wrong.",
 	    .operands = "check [FILE]",
+	    .file_operand = 2,
 	    .options = options,
 	    .keys = true};
 	struct config_line line;
 	struct parse_error error;
-	static struct config_errors errors;
 	int status, rc = read_line(self, &shape, argc, argv, &line, &status);
 
 	if (rc)
@@ -59,20 +59,6 @@ int run_config(const struct command *self, int argc, char **argv)
 		    "config check [FILE]",
 		    line.operand_count ? line.operands[0] : "");
 		complain(self, error.text);
-		return EXIT_USAGE;
-	}
-	if (line.operand_count == 2) {
-		struct config_line again;
-
-		line.file = line.operands[1];
-		config_defaults(&command_config);
-		config_read_file(&command_config, line.file, &errors);
-		config_read_args(&command_config, &shape, argc, argv, &again, &errors);
-		if (!errors.count)
-			config_finish(&command_config, line.file, &errors);
-	}
-	if (errors.count) {
-		complain(self, errors.text);
 		return EXIT_USAGE;
 	}
 	if (json_flag)

@@ -273,12 +273,14 @@ int config_read(struct config *config, const struct config_command *command, int
 	rc = config_read_args(config, command, argc, argv, line, errors);
 	if (rc)
 		return rc;
+	if (command->file_operand && line->operand_count >= command->file_operand)
+		line->file = line->operands[command->file_operand - 1];
 	if (line->file) {
-		const char *file = line->file;
+		struct config_line again;
 
 		config_defaults(config);
-		config_read_file(config, file, errors);
-		config_read_args(config, command, argc, argv, line, errors);
+		config_read_file(config, line->file, errors);
+		config_read_args(config, command, argc, argv, &again, errors);
 	}
 	if (errors->count)
 		return -EINVAL;

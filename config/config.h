@@ -204,6 +204,7 @@ struct config_command {
 	const char *name;     // as it is called: "fairway up"
 	const char *summary;  // one line
 	const char *operands; // for the help, as "ID", or NULL if there are none
+	int file_operand;     // which one names the file as --config does, from 1; 0: none
 	const struct config_option *options;
 	bool keys; // every key is an option and --config is read; otherwise only --state is
 };

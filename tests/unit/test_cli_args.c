@@ -2,6 +2,7 @@
 #include "base/state.h"
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,6 +277,12 @@ static void configurations(void **state)
 	assert_int_equal(run(arguments), EXIT_OK);
 	snprintf(expected, sizeof(expected), "%-27s %-28s # %s:1\n", "ttl", "9", path);
 	assert_non_null(strstr(output, expected));
+	// rules between keys are judged with those of the file, however it is named
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	assert_int_equal(write(fd, "registry: embedded\n", 19), 19);
+	close(fd);
+	snprintf(arguments, sizeof(arguments), "config check %s --admission anchored", path);
+	assert_int_equal(run(arguments), EXIT_OK);
 	snprintf(arguments, sizeof(arguments), "config check --json --ttl 8 --config %s", path);
 	assert_int_equal(run(arguments), EXIT_OK);
 	assert_non_null(strstr(output, "\"ttl\": \"8\""));

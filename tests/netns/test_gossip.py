@@ -112,8 +112,7 @@ def test_reload_loses_nothing(lab, tmp_path):
     answer = relay.request("reload")
     assert not answer["ok"] and ":2:" in answer["error"]
     os.kill(relay.children()["fairway-cp"], signal.SIGHUP)
-    eventually(lambda: relay.request("settings")["ok"])
-    time.sleep(0.5)
+    eventually(lambda: relay.process.output().count("configuration not reloaded") == 2)
     stop.set()
     thread.join()
     assert not lost

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`fairway up` with the embedded registry on loopback, for tests: the fixture `up`."""
+import hashlib
 import json
 import os
+import ssl
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from netlab import BUILD, Process, run
+from registry_client import Client
 from registry_host import free_ports
 
 BASE = free_ports(3)
@@ -34,6 +37,16 @@ class Up:
 
     def ask(self, *command):
         return json.loads(run(BUILD / "fairway", *command, "--json", "--state", self.state).stdout)
+
+
+def tls_client():
+    """To the registry at REGISTRY, and the fingerprint of its certificate."""
+    client = Client(REGISTRY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    client.sock = context.wrap_socket(client.sock)
+    return client, hashlib.sha256(client.sock.getpeercert(True)).hexdigest()
 
 
 @pytest.fixture

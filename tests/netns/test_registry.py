@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The embedded registry of `fairway up`, on loopback: TLS, search, fleets, the relay beside it."""
-import hashlib
 import http.client
 import json
 import os
 import signal
 import socket
-import ssl
 import struct
 import subprocess
 
@@ -14,16 +12,7 @@ import pytest
 
 from netlab import BUILD, PATIENCE, eventually
 from registry_client import Client, Node, Refused
-from registry_up import BEACON, HTTP, REGISTRY
-
-
-def tls_client():
-    client = Client(REGISTRY)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    client.sock = context.wrap_socket(client.sock)
-    return client, hashlib.sha256(client.sock.getpeercert(True)).hexdigest()
+from registry_up import BEACON, HTTP, REGISTRY, tls_client
 
 
 @pytest.mark.parametrize("up", [["--registry-tls", "on"]], indirect=True)

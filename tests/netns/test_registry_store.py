@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The registry's file: of older versions, damaged, on a full disk."""
+import os
 import signal
 import socket
 import sqlite3
 import subprocess
-import time
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from netlab import PATIENCE
 from registry_client import Client, Node
 from registry_fixture import SCHEMAS, check, check_inbox, dump, fill
 from registry_host import Registry
+from registry_up import Up, tls_client
 
 
 @pytest.mark.parametrize("schema", sorted(SCHEMAS.glob("*.sql")), ids=lambda path: path.stem)
@@ -58,12 +61,16 @@ def test_damaged_store_is_refused(registry, at):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "fw-regstore", disk], check=True)
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+def small_disk():
+    # not in pytest's own directories: whoever serves must get through to it
+    with tempfile.TemporaryDirectory(prefix="fairway-disk-") as folder:
+        os.chmod(folder, 0o755)
+        disk = Path(folder) / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "fw-regstore", disk],
+                       check=True)
+        yield disk
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_a_new_store_without_room_is_said(small_disk, tmp_path):
@@ -116,18 +123,32 @@ def test_disk_full(small_disk):
         r.kill()
 
 
+def answers_when_there_is_room(writer, disk):
+    writer.sock.settimeout(2)
+    acknowledged, waiting = register_until_full(writer)
+    assert len(acknowledged) > 10
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    writer.sock.settimeout(PATIENCE)
+    reply = writer.receive()
+    assert reply["public_key"] == waiting.public_key
+    assert reply["node_id"] == len(acknowledged) + 1
+    assert Node(10**6).register(writer)["node_id"] == len(acknowledged) + 2
+
+
 def test_disk_full_for_a_while(small_disk):
     r = Registry(small_disk)
     r.start()
     try:
-        writer = Client(r.address, timeout=2)
-        acknowledged, waiting = register_until_full(writer)
-        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
-        writer.sock.settimeout(PATIENCE)
-        reply = writer.receive()
-        assert reply["public_key"] == waiting.public_key
-        assert reply["node_id"] == len(acknowledged) + 1
-        time.sleep(0.1)
-        assert Node(10**6).register(writer)["node_id"] == len(acknowledged) + 2
+        answers_when_there_is_room(Client(r.address), small_disk)
     finally:
         r.kill()
+
+
+def test_disk_full_for_a_while_under_tls(small_disk):
+    """Answers leave by another way there."""
+    relay = Up(small_disk.parent, "--registry-tls", "on", "--registry-store",
+               small_disk / "registry.db")
+    try:
+        answers_when_there_is_room(tls_client()[0], small_disk)
+    finally:
+        relay.stop()

@@ -234,6 +234,32 @@ static void test_rotate(void **state)
 	assert_int_equal(lab_node(l, 1).id, 3);
 }
 
+// An answer that was written takes away what it told, not what came meanwhile, and no invite.
+static void test_delivery(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node a = lab_node(l, 1), b = lab_node(l, 2);
+	struct inbox_entry invite = {.kind = INBOX_INVITE, .from = a.id, .network = 1};
+	struct dir_node *n;
+
+	lab_node(l, 3);
+	n = directory_find(&l->registry.nodes, 3);
+	assert_int_equal(inbox_add(&n->inbox, invite), 0);
+	lab_expect(l, "{}",
+	    "{'type':'request_handshake','from_node_id':1,'to_node_id':3,'signature':'%s'}",
+	    lab_sign(&a, "handshake:1:3"));
+	lab_expect(l, "{}",
+	    "{'type':'request_handshake','from_node_id':2,'to_node_id':3,'signature':'%s'}",
+	    lab_sign(&b, "handshake:2:3"));
+	assert_int_equal(n->inbox->count, 3);
+	call_delivered(&l->registry, 3, n->inbox->at[1].seq);
+	assert_int_equal(n->inbox->count, 2);
+	assert_int_equal(n->inbox->at[1].from, b.id);
+	call_delivered(&l->registry, 3, UINT64_MAX);
+	assert_int_equal(n->inbox->count, 1);
+	assert_int_equal(n->inbox->at[0].kind, INBOX_INVITE);
+}
+
 // Who proves nothing cannot fill the registry from one address.
 static void test_unproven(void **state)
 {
@@ -380,6 +406,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_profile, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_return, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_rotate, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_delivery, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_unproven, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_fields, lab_open, lab_close),
 	};

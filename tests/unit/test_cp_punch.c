@@ -80,7 +80,10 @@ static void test_repeats_are_paced_and_others_not(void **state)
 	ask(lab, 1, 3, "198.51.100.1:1");
 	ask(lab, 2, 1, "198.51.100.2:2");
 	assert_int_equal(lab->sent_count, 6);
-	lab->now_ns += PUNCH_PACE_NS;
+	lab->now_ns += PUNCH_PACE_NS - 1;
+	ask(lab, 1, 2, "198.51.100.1:1");
+	assert_int_equal(lab->sent_count, 6);
+	lab->now_ns++;
 	ask(lab, 1, 2, "198.51.100.1:1");
 	assert_int_equal(lab->sent_count, 8);
 	// A rebind is learnt from a repeat too.

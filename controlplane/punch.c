@@ -29,24 +29,30 @@ void punch_limit(struct punch *p, uint64_t rate, uint64_t burst)
 	rate_limit_set(&p->told, rate, burst);
 }
 
-// Whether the target's address may be told of one more requester. Addresses may share a limit.
-static bool may_tell(
-    struct punch *p, uint32_t requester, const struct endpoint *target, uint64_t now_ns)
+static enum asker asker_of(const struct node_table *t, uint32_t id, const struct endpoint *from)
 {
-	const struct node_table *t = &p->endpoints->nodes->table;
 	struct node_entry entry;
+	struct endpoint at;
+
+	if (!node_table_find(t, id, &entry) || !node_table_endpoint(t, entry, &at) ||
+	    !endpoint_equal(&at, from))
+		return ASKER_STRANGER;
+	return node_standing(t, node_entry_index(entry)) == STANDING_NEW ? ASKER_NEW
+									 : ASKER_FAMILIAR;
+}
+
+// Whether the target's address may be told of one more. Addresses may share a limit.
+static bool may_tell(
+    struct punch *p, enum asker asker, const struct endpoint *target, uint64_t now_ns)
+{
 	uint64_t half[2];
 	unsigned slot;
-	bool once;
 
 	if (p->told.interval_ns == 0)
 		return true;
 	memcpy(half, target->addr, sizeof(half));
 	slot = (unsigned)((half[0] * 31 + half[1]) * 0x9e3779b97f4a7c15ULL >> 52) % PUNCH_TARGETS;
-	once = !node_table_find(t, requester, &entry) ||
-	       node_standing(t, node_entry_index(entry)) == STANDING_NEW;
-	return bucket_take(
-	    once ? &p->targets[slot].once : &p->targets[slot].familiar, &p->told, now_ns);
+	return bucket_take(&p->targets[slot][asker], &p->told, now_ns);
 }
 
 static void send_command(
@@ -75,10 +81,12 @@ void punch_request(struct punch *p, const struct punt *punt)
 	struct beacon_punch_request request;
 	struct node_entry entry;
 	struct endpoint target;
+	enum asker asker;
 
 	if (beacon_punch_request_parse(punt->data, punt->len, &request) != 0 ||
 	    request.requester == 0 || request.target == 0 || request.requester == request.target)
 		return;
+	asker = asker_of(t, request.requester, &punt->from);
 	if (!endpoints_admit(e, request.requester, punt)) {
 		e->stats->n[CP_PUNCH_REFUSED]++;
 		return;
@@ -97,7 +105,7 @@ void punch_request(struct punch *p, const struct punt *punt)
 		e->stats->n[CP_PUNCH_PACED]++;
 		return;
 	}
-	if (!may_tell(p, request.requester, &target, punt->now_ns)) {
+	if (!may_tell(p, asker, &target, punt->now_ns)) {
 		e->stats->n[CP_PUNCH_CROWDED]++;
 		return;
 	}

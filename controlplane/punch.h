@@ -11,6 +11,13 @@
 #define PUNCH_PACE_NS 200000000ULL
 enum { PUNCH_RECENT = 4096, PUNCH_TARGETS = 4096 };
 
+enum asker {
+	ASKER_STRANGER, // not known at this endpoint
+	ASKER_NEW,	// known, heard once
+	ASKER_FAMILIAR, // came again, or is proven
+	ASKER_COUNT
+};
+
 struct punch {
 	struct endpoints *endpoints;
 	struct {
@@ -18,10 +25,8 @@ struct punch {
 		uint64_t at_ns;
 	} recent[PUNCH_RECENT];
 	struct rate_limit told; // of an address
-	// By the target's address. Requesters that were heard once cannot use up what others need.
-	struct {
-		uint64_t once, familiar;
-	} targets[PUNCH_TARGETS];
+	// By the target's address and the requester's kind: invented ones use up their own only.
+	uint64_t targets[PUNCH_TARGETS][ASKER_COUNT];
 };
 
 void punch_init(struct punch *p, struct endpoints *endpoints);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/stage/stage.h"
+#include "dataplane/table/lookup.h"
 
 static enum drop punt_copy(const struct dgram *d, struct stage_env *env, uint64_t now_ns)
 {
@@ -37,10 +38,27 @@ static bool from_peer(const struct dgram *d, const struct stage_env *env)
 	       peer_find(env->peer_index, env->peers, &any) >= 0;
 }
 
+// While punch requests come faster than they may, what is left is for requesters that are where the
+// table has them: daemons registered before, and senders in a flood are invented.
+static bool punch_is_left_out(const struct dgram *d, const struct stage_env *env, uint64_t now_ns)
+{
+	struct node_lookup found;
+	struct endpoint at;
+
+	if (!police_punt_short(&env->police, PUNT_PUNCH, now_ns))
+		return false;
+	node_lookup_run(env->nodes, &d->sender, 1, &found);
+	return !node_lookup_found(&found, 0) ||
+	       !node_table_endpoint(env->nodes, node_lookup_entry(&found, 0), &at) ||
+	       !endpoint_equal(&at, &d->src);
+}
+
 static enum drop punt_only(struct dgram *d, struct stage_env *env, uint64_t now_ns)
 {
 	switch (d->type) {
 	case BEACON_PUNCH_REQUEST:
+		if (punch_is_left_out(d, env, now_ns))
+			return DROP_POLICE_PUNT;
 		d->punt_class = PUNT_PUNCH;
 		break;
 	case BEACON_SYNC:

@@ -142,14 +142,16 @@ static void test_invented_requesters_flood_nobody(void **state)
 	assert_int_equal(lab->stats.n[CP_PUNCH_CROWDED], 60);
 	ask(lab, 6000, 2, "203.0.113.200:1");
 	assert_int_equal(lab->stats.n[CP_PUNCH_CROWDED], 61);
-	// Neither another address nor those who come again have to suffer for it.
+	// Nobody has to suffer for it: another address, who is known, nor who has come again.
 	ask(lab, 6000, 3, "203.0.113.200:1");
 	assert_int_equal(lab->stats.n[CP_PUNCHES], 41);
+	lab->now_ns += PUNCH_PACE_NS;
+	assert_int_equal(told_of(lab, 5000), 40);
 	for (uint32_t id = 1000; id < 1100; id++)
 		ask(lab, id, 1, "192.0.2.1:7");
-	assert_int_equal(lab->stats.n[CP_PUNCHES], 81);
+	assert_int_equal(lab->stats.n[CP_PUNCHES], 121);
 	lab->now_ns += NS_PER_S;
-	assert_int_equal(told_of(lab, 5100), 20);
+	assert_int_equal(told_of(lab, 5100), 24); // 20 a second
 	punch_limit(&lab->punch, 0, 1);
 	assert_int_equal(told_of(lab, 5200), 100);
 	lab_close(lab);

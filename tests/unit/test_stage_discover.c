@@ -299,6 +299,40 @@ static void punts(void **state)
 	}
 }
 
+// What becomes of a punch request.
+static enum drop punch(const char *from, uint32_t requester)
+{
+	uint8_t bytes[BEACON_PUNCH_REQUEST_SIZE] = {
+	    BEACON_PUNCH_REQUEST, 0, 0, 0, requester, 0, 0, 0, NODE_EX};
+	struct punt_record punt;
+	struct dgram *d;
+
+	lab_begin(&lab, LAB_SOCK);
+	d = lab_payload(&lab, from, LAB_V4, bytes, sizeof(bytes));
+	lab_run(&lab, 400 * NS_PER_S);
+	lab_punt(&lab, &punt, bytes, sizeof(bytes));
+	return d->verdict == VERDICT_DROP ? d->drop : DROP_NONE;
+}
+
+// Invented requesters leave room to those who are where they said.
+static void punch_flood(void **state)
+{
+	unsigned strangers = 0;
+
+	(void)state;
+	lab.env.set.punt_rate[PUNT_PUNCH] = 1000; // 100 at once
+	while (punch(AT_OTHER, NODE_NOBODY) == DROP_NONE)
+		assert_true(++strangers < 100);
+	assert_in_range(strangers, 40, 60);
+	assert_int_equal(punch(AT_B, NODE_NOBODY), DROP_POLICE_PUNT);
+	assert_int_equal(punch(AT_OTHER, NODE_B), DROP_POLICE_PUNT);
+	for (unsigned i = strangers; i < 100; i++)
+		assert_int_equal(punch(AT_B, NODE_B), DROP_NONE);
+	assert_int_equal(punch(AT_B, NODE_B), DROP_POLICE_PUNT);
+	lab.env.set.punt_rate[PUNT_PUNCH] = 0;
+	assert_int_equal(punch(AT_OTHER, NODE_NOBODY), DROP_NONE);
+}
+
 // What becomes of a stranger's datagram.
 static enum drop stranger_sends(const uint8_t *bytes, size_t len)
 {
@@ -350,6 +384,7 @@ int main(void)
 	    cmocka_unit_test(few_are_mistaken),
 	    cmocka_unit_test(signs_of_life),
 	    cmocka_unit_test(punts),
+	    cmocka_unit_test(punch_flood),
 	    cmocka_unit_test(ring_full),
 	};
 

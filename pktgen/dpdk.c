@@ -25,11 +25,11 @@ struct station {
 	struct arp_station own;
 	struct dgram lent[BURST_MAX]; // what the last receive handed out
 	unsigned lent_count;
-	// What the next send sends in place: some of those received, which need not be given back
-	// first, or new ones.
-	struct dgram *blank[BATCH], fresh[BATCH];
-	bool has_blanks;
-	uint32_t room; // bytes of a frame that one of them holds
+	// What the next send sends in place: the last of those received, which need not be given
+	// back first, or new ones. NULL: none.
+	struct dgram *blanks;
+	struct dgram fresh[BATCH];
+	uint32_t room; // bytes of a frame that a new one holds
 };
 
 static void dpdk_close(struct backend *b)
@@ -95,18 +95,18 @@ static unsigned frames_send(struct station *s, struct dgram **d, unsigned n)
 static unsigned blanks_send(struct station *s, const struct message *m, unsigned n)
 {
 	const struct link_ops *ops = s->link.ops;
+	struct dgram *list[BATCH], *d = s->blanks;
 	unsigned sent;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct dgram *d = s->blank[i];
-
+	for (unsigned i = 0; i < n; i++, d++) {
 		d->l2 = m[i].data - PATH_HEADERS;
 		d->len = PATH_HEADERS + m[i].len;
 		path_headers_build(&s->path, d->l2, m[i].place, m[i].len);
+		list[i] = d;
 	}
-	sent = ops->tx(s->link.queues[0], s->blank, n);
+	sent = ops->tx(s->link.queues[0], list, n);
 	ops->flush(s->link.queues[0]);
-	s->has_blanks = false;
+	s->blanks = NULL;
 	return sent;
 }
 
@@ -133,6 +133,16 @@ static unsigned frames_receive(struct station *s)
 	give_back(s);
 	s->lent_count = s->link.ops->rx(s->link.queues[0], s->lent, BURST_MAX);
 	return s->lent_count;
+}
+
+static unsigned frames_await(struct station *s, int timeout_ms)
+{
+	uint64_t end = timeout_ms ? clock_mono_ns() + (uint64_t)timeout_ms * NS_PER_MS : 0;
+	unsigned n;
+
+	while ((n = frames_receive(s)) == 0 && timeout_ms && clock_mono_ns() < end)
+		__builtin_ia32_pause();
+	return n;
 }
 
 // Answers those who look for us, and learns the relay's MAC.
@@ -218,34 +228,31 @@ static int dpdk_open(struct backend *b, const struct options *o, char *error)
 	return failed;
 }
 
-// The last of what was received, where frames of that size may be written over them.
-static bool lent_reuse(struct station *s, unsigned n, uint32_t size)
+// Whether messages of that size with their headers may be written there.
+static bool messages_place(struct message *m, struct dgram *d, unsigned n, uint32_t size)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (i == s->lent_count || size > s->lent[s->lent_count - 1 - i].len + TAILROOM)
+		if (size > d[i].len + TAILROOM)
 			return false;
-		s->blank[i] = &s->lent[s->lent_count - 1 - i];
+		m[i].data = d[i].l2 + PATH_HEADERS;
 	}
-	s->lent_count -= n;
 	return true;
-}
-
-static bool fresh_lend(struct station *s, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		s->blank[i] = &s->fresh[i];
-	return s->link.ops->lend(s->link.queues[0], s->fresh, n) == n;
 }
 
 static bool dpdk_lend(struct backend *b, struct message *m, unsigned n, uint32_t size)
 {
 	struct station *s = b->priv;
+	struct dgram *last = &s->lent[s->lent_count];
 
 	size += PATH_HEADERS;
-	s->has_blanks = size <= s->room && (lent_reuse(s, n, size) || fresh_lend(s, n));
-	for (unsigned i = 0; s->has_blanks && i < n; i++)
-		m[i].data = s->blank[i]->l2 + PATH_HEADERS;
-	return s->has_blanks;
+	if (n <= s->lent_count && messages_place(m, last - n, n, size)) {
+		s->blanks = last - n;
+		s->lent_count -= n;
+	} else if (size <= s->room && s->link.ops->lend(s->link.queues[0], s->fresh, n) == n) {
+		s->blanks = s->fresh;
+		messages_place(m, s->fresh, n, size);
+	}
+	return s->blanks;
 }
 
 static unsigned dpdk_send(struct backend *b, const struct message *m, unsigned n)
@@ -253,7 +260,7 @@ static unsigned dpdk_send(struct backend *b, const struct message *m, unsigned n
 	struct station *s = b->priv;
 	struct dgram d[BATCH], *list[BATCH];
 
-	if (s->has_blanks)
+	if (s->blanks)
 		return blanks_send(s, m, n);
 	for (unsigned i = 0; i < n; i++) {
 		d[i].l2 = m[i].data - PATH_HEADERS;
@@ -267,11 +274,8 @@ static unsigned dpdk_send(struct backend *b, const struct message *m, unsigned n
 static unsigned dpdk_receive(struct backend *b, struct message *m, unsigned max, int timeout_ms)
 {
 	struct station *s = b->priv;
-	uint64_t end = timeout_ms ? clock_mono_ns() + (uint64_t)timeout_ms * NS_PER_MS : 0;
-	unsigned kept = 0, n;
+	unsigned kept = 0, n = frames_await(s, timeout_ms);
 
-	while ((n = frames_receive(s)) == 0 && timeout_ms && clock_mono_ns() < end)
-		__builtin_ia32_pause();
 	for (unsigned i = 0; i < n && kept < max; i++)
 		if (path_message_find(&s->path, s->lent[i].l2, s->lent[i].len, &m[kept]))
 			kept++;

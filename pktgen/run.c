@@ -40,7 +40,7 @@ static size_t slot_size(const struct options *o)
 
 static void arrivals_count(struct trial *t, uint64_t sent_at, uint64_t now, unsigned n)
 {
-	if (!n)
+	if (!sent_at)
 		return;
 	histogram_add(&t->latency, now > sent_at ? now - sent_at : 0, n);
 	windows_arrived(&t->windows, sent_at, now, n);
@@ -49,25 +49,17 @@ static void arrivals_count(struct trial *t, uint64_t sent_at, uint64_t now, unsi
 static void receive_batch(struct session *s, const struct message *m, unsigned n, uint64_t now)
 {
 	struct trial *t = s->trial;
-	uint64_t since = 0; // frames that follow each other were mostly sent together
-	unsigned together = 0;
+	uint64_t sent_at[RECEIVE_MAX];
+	unsigned first = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		traffic_prefetch(s->traffic, m[i].data, m[i].len);
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t sent_at =
-		    flow_check(s->traffic, &t->check, m[i].place, m[i].data, m[i].len);
-
-		if (!sent_at)
+	messages_check(s->traffic, &t->check, m, n, sent_at);
+	// frames that follow each other were mostly sent together
+	for (unsigned i = 1; i <= n; i++) {
+		if (i < n && sent_at[i] == sent_at[first])
 			continue;
-		if (sent_at != since) {
-			arrivals_count(t, since, now, together);
-			since = sent_at;
-			together = 0;
-		}
-		together++;
+		arrivals_count(t, sent_at[first], now, i - first);
+		first = i;
 	}
-	arrivals_count(t, since, now, together);
 }
 
 // Nothing more is expected: all frames are there, or none came for a while. Who bounds what is on
@@ -114,23 +106,6 @@ static void *receiver(void *arg)
 	return NULL;
 }
 
-// The flows of a batch: trains, of senders at one place if the backend wants that.
-static unsigned choose_flows(struct session *s, uint32_t place, unsigned want, struct flow **list)
-{
-	struct traffic *t = s->traffic;
-	unsigned n = 0;
-
-	while (n < want) {
-		struct flow *f = s->backend->mixed ? traffic_pick_any(t) : traffic_pick(t, place);
-
-		if (!f)
-			break;
-		for (uint32_t i = 0; i < t->o->train && n < want; i++)
-			list[n++] = f;
-	}
-	return n;
-}
-
 static void fill_batch(
     struct session *s, struct flow **flows, unsigned n, uint64_t now, struct message *m)
 {
@@ -141,10 +116,7 @@ static void fill_batch(
 	    !s->backend->ops->lend(s->backend, m, n, BEACON_RELAY_SIZE + t->o->size))
 		for (unsigned i = 0; i < n; i++)
 			m[i].data = s->buffers + i * slot + MESSAGE_HEADROOM;
-	for (unsigned i = 0; i < n; i++) {
-		m[i].len = (uint32_t)flow_build(t, flows[i], now, m[i].data);
-		m[i].place = traffic_place(t, flows[i]->sender);
-	}
+	messages_build(t, flows, n, now, m);
 }
 
 static void send_batch(struct session *s, uint32_t place, unsigned want, uint64_t now)
@@ -152,7 +124,9 @@ static void send_batch(struct session *s, uint32_t place, unsigned want, uint64_
 	struct trial *t = s->trial;
 	struct message m[BATCH];
 	struct flow *flows[BATCH];
-	unsigned n = choose_flows(s, place, want, flows), sent = 0;
+	unsigned n =
+	    flows_pick(s->traffic, s->backend->mixed ? FLOWS_ANYWHERE : place, flows, want);
+	unsigned sent = 0;
 
 	fill_batch(s, flows, n, now, m);
 	if (n)

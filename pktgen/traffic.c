@@ -135,14 +135,15 @@ void traffic_restart(struct traffic *t)
 	}
 }
 
-struct flow *traffic_pick(struct traffic *t, uint32_t socket)
+static struct flow *pick_on(struct traffic *t, uint32_t socket)
 {
 	uint32_t first = t->socket_start[socket], count = t->socket_start[socket + 1] - first;
 
 	return count ? &t->flows[t->by_socket[first + random_below(&t->random, count)]] : NULL;
 }
 
-struct flow *traffic_pick_any(struct traffic *t)
+// Its memory is fetched, as it is used a little later.
+static inline struct flow *pick_any(struct traffic *t)
 {
 	struct flow *f = &t->flows[random_below(&t->random, t->o->flows)];
 
@@ -150,17 +151,26 @@ struct flow *traffic_pick_any(struct traffic *t)
 	return f;
 }
 
-void traffic_prefetch(const struct traffic *t, const uint8_t *data, size_t len)
+unsigned flows_pick(struct traffic *t, uint32_t socket, struct flow **list, unsigned want)
 {
-	size_t at = len && data[0] == BEACON_RELAY_DELIVER ? (size_t)BEACON_RELAY_DELIVER_SIZE
-							   : (size_t)BEACON_RELAY_SIZE;
-	uint32_t number = len < at + FRAME_MIN ? 0 : load_be32(data + at);
+	const uint32_t train = t->o->train;
+	struct flow *f = NULL;
 
-	if (number < t->o->flows)
-		__builtin_prefetch(&t->flows[number], 1);
+	for (uint32_t i = 0, left = 0; i < want; i++, left--) {
+		if (left == 0) {
+			f = socket == FLOWS_ANYWHERE ? pick_any(t) : pick_on(t, socket);
+			left = train;
+		}
+		if (!f)
+			return 0;
+		list[i] = f;
+	}
+	return want;
 }
 
-static void pattern_fill(uint8_t *p, size_t len, uint32_t flow, uint32_t sequence)
+// Apart from their callers, because the shortest frames have no pattern.
+static __attribute__((noinline)) void pattern_fill(
+    uint8_t *p, size_t len, uint32_t flow, uint32_t sequence)
 {
 	uint32_t i = 0;
 
@@ -170,7 +180,8 @@ static void pattern_fill(uint8_t *p, size_t len, uint32_t flow, uint32_t sequenc
 		*p++ = (uint8_t)last;
 }
 
-static bool pattern_holds(const uint8_t *p, size_t len, uint32_t flow, uint32_t sequence)
+static __attribute__((noinline)) bool pattern_holds(
+    const uint8_t *p, size_t len, uint32_t flow, uint32_t sequence)
 {
 	uint32_t i = 0;
 
@@ -183,18 +194,27 @@ static bool pattern_holds(const uint8_t *p, size_t len, uint32_t flow, uint32_t 
 	return true;
 }
 
-size_t flow_build(struct traffic *t, struct flow *f, uint64_t now_ns, uint8_t *buf)
+void messages_build(
+    struct traffic *t, struct flow *const *list, unsigned n, uint64_t now_ns, struct message *m)
 {
-	uint32_t number = (uint32_t)(f - t->flows), sequence = f->sent++;
-	uint8_t *frame = buf + BEACON_RELAY_SIZE;
+	const uint32_t first_id = t->o->first_id, size = t->o->size;
+	const struct flow *flows = t->flows;
 
-	beacon_relay_build_header(
-	    buf, BEACON_RELAY_SIZE, t->o->first_id + f->sender, t->o->first_id + f->dest);
-	store_be32(frame, number);
-	store_be32(frame + 4, sequence);
-	store_be64(frame + 8, now_ns);
-	pattern_fill(frame + FRAME_MIN, t->o->size - FRAME_MIN, number, sequence);
-	return BEACON_RELAY_SIZE + t->o->size;
+	for (unsigned i = 0; i < n; i++) {
+		struct flow *f = list[i];
+		uint32_t number = (uint32_t)(f - flows), sequence = f->sent++;
+		uint8_t *frame = m[i].data + BEACON_RELAY_SIZE;
+
+		m[i].len = BEACON_RELAY_SIZE + size;
+		m[i].place = traffic_place(t, f->sender);
+		beacon_relay_build_header(
+		    m[i].data, BEACON_RELAY_SIZE, first_id + f->sender, first_id + f->dest);
+		store_be32(frame, number);
+		store_be32(frame + 4, sequence);
+		store_be64(frame + 8, now_ns);
+		if (size > FRAME_MIN)
+			pattern_fill(frame + FRAME_MIN, size - FRAME_MIN, number, sequence);
+	}
 }
 
 static void flow_count(struct flow *f, struct check *c, uint32_t sequence)
@@ -217,15 +237,25 @@ static void flow_count(struct flow *f, struct check *c, uint32_t sequence)
 	c->received++;
 }
 
-uint64_t flow_check(
-    struct traffic *t, struct check *c, uint32_t socket, const uint8_t *data, size_t len)
+// Fetches what flow_check() will look at.
+static inline void flow_prefetch(const struct traffic *t, const struct message *m)
 {
-	bool reflected = t->o->reflected;
+	size_t at = t->o->reflected ? BEACON_RELAY_SIZE : BEACON_RELAY_DELIVER_SIZE;
+	uint32_t number = m->len < at + FRAME_MIN ? 0 : load_be32(m->data + at);
+
+	if (number < t->o->flows)
+		__builtin_prefetch(&t->flows[number], 1);
+}
+
+static inline uint64_t flow_check(struct traffic *t, struct check *c, const struct message *m)
+{
+	const bool reflected = t->o->reflected;
+	const uint32_t size = t->o->size;
 	struct beacon_relay r;
 	uint32_t number, sequence;
 	struct flow *f;
-	int failed = reflected ? beacon_relay_parse(data, len, &r)
-			       : beacon_relay_deliver_parse(data, len, &r);
+	int failed = reflected ? beacon_relay_parse(m->data, m->len, &r)
+			       : beacon_relay_deliver_parse(m->data, m->len, &r);
 
 	if (failed || r.frame_len < FRAME_MIN) {
 		c->foreign++;
@@ -233,18 +263,28 @@ uint64_t flow_check(
 	}
 	number = load_be32(r.frame);
 	sequence = load_be32(r.frame + 4);
-	if (number >= t->o->flows || r.frame_len != t->o->size ||
-	    !pattern_holds(r.frame + FRAME_MIN, r.frame_len - FRAME_MIN, number, sequence)) {
+	if (number >= t->o->flows || r.frame_len != size ||
+	    (size > FRAME_MIN &&
+		!pattern_holds(r.frame + FRAME_MIN, size - FRAME_MIN, number, sequence))) {
 		c->corrupt++;
 		return 0;
 	}
 	f = &t->flows[number];
 	if (r.sender != t->o->first_id + f->sender ||
-	    traffic_place(t, reflected ? f->sender : f->dest) != socket) {
+	    traffic_place(t, reflected ? f->sender : f->dest) != m->place) {
 		c->misrouted++;
 		return 0;
 	}
 	flow_count(f, c, sequence);
-	c->bytes += r.frame_len;
+	c->bytes += size;
 	return load_be64(r.frame + 8);
+}
+
+void messages_check(
+    struct traffic *t, struct check *c, const struct message *m, unsigned n, uint64_t *sent_ns)
+{
+	for (unsigned i = 0; i < n; i++)
+		flow_prefetch(t, &m[i]);
+	for (unsigned i = 0; i < n; i++)
+		sent_ns[i] = flow_check(t, c, &m[i]);
 }

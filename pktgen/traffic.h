@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "pktgen/backend.h"
 #include "pktgen/options.h"
 
 #include <stddef.h>
 
 // The simulated nodes' flows: who sends to whom, what the frames hold, what came back.
-// One thread sends (the *_send functions), one receives (flow_check); they share no field.
+// One thread sends (flows_pick, messages_build), one receives (messages_check); they share no
+// field.
 
 struct flow {
 	uint32_t sender; // index of a node
@@ -50,18 +52,17 @@ void traffic_free(struct traffic *t);
 // Sequence numbers from 0 again, for the next trial. No thread may be sending or receiving.
 void traffic_restart(struct traffic *t);
 
-// A random flow whose sender is on that socket; NULL when there is none.
-struct flow *traffic_pick(struct traffic *t, uint32_t socket);
+// Chooses `want` flows at random, each as many times in a row as trains are long: with senders on
+// that socket, or FLOWS_ANYWHERE. Returns how many: 0 when the socket has none.
+#define FLOWS_ANYWHERE UINT32_MAX
+unsigned flows_pick(struct traffic *t, uint32_t socket, struct flow **list, unsigned want);
 
-// A random flow of all. Its memory is fetched, for a caller that uses it a little later.
-struct flow *traffic_pick_any(struct traffic *t);
-// Fetches what flow_check() will look at.
-void traffic_prefetch(const struct traffic *t, const uint8_t *data, size_t len);
+// Builds the next relay message (0x05) of each flow in m[].data, which holds 9 + size bytes, and
+// fills in the rest of m.
+void messages_build(
+    struct traffic *t, struct flow *const *list, unsigned n, uint64_t now_ns, struct message *m);
 
-// Builds the next relay message (0x05) of the flow; buf holds 9 + size bytes. Returns its length.
-size_t flow_build(struct traffic *t, struct flow *f, uint64_t now_ns, uint8_t *buf);
-
-// Checks a message that reached a node on `socket`. Returns the time of sending, in ns, or 0 when
-// the frame is none of ours or wrong.
-uint64_t flow_check(
-    struct traffic *t, struct check *c, uint32_t socket, const uint8_t *data, size_t len);
+// Checks messages that have reached nodes. For each the time of sending in ns, or 0 when it is none
+// of ours or wrong.
+void messages_check(
+    struct traffic *t, struct check *c, const struct message *m, unsigned n, uint64_t *sent_ns);

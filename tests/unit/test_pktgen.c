@@ -49,9 +49,32 @@ static size_t deliver(struct fixture *x, size_t len, uint8_t *out)
 	return len - 4;
 }
 
-static void check_again(struct fixture *x, const uint8_t *data, size_t len, uint32_t place)
+// A flow of a sender at that place.
+static struct flow *pick(struct fixture *x, uint32_t place)
 {
-	flow_check(&x->t, &x->c, place, data, len);
+	struct flow *f = NULL;
+
+	assert_int_equal(flows_pick(&x->t, place, &f, 1), 1);
+	return f;
+}
+
+// Its next message, in x->buf; returns the length.
+static size_t build(struct fixture *x, struct flow *f, uint64_t now)
+{
+	struct message m = {.data = x->buf};
+
+	messages_build(&x->t, &f, 1, now, &m);
+	assert_int_equal(m.place, f->sender % 4);
+	return m.len;
+}
+
+static uint64_t check(struct fixture *x, uint8_t *data, size_t len, uint32_t place)
+{
+	const struct message m = {.data = data, .len = (uint32_t)len, .place = place};
+	uint64_t sent_ns;
+
+	messages_check(&x->t, &x->c, &m, 1, &sent_ns);
+	return sent_ns;
 }
 
 static void flows_are_grouped_by_the_senders_place(void **state)
@@ -60,7 +83,7 @@ static void flows_are_grouped_by_the_senders_place(void **state)
 
 	for (uint32_t place = 0; place < 4; place++)
 		for (int i = 0; i < 50; i++) {
-			struct flow *f = traffic_pick(&x->t, place);
+			struct flow *f = pick(x, place);
 
 			assert_int_equal(f->sender % 4, place);
 			assert_int_not_equal(f->sender, f->dest);
@@ -71,13 +94,13 @@ static void flows_are_grouped_by_the_senders_place(void **state)
 static void what_was_sent_is_recognised(void **state)
 {
 	struct fixture *x = *state;
-	struct flow *f = traffic_pick(&x->t, 1);
-	size_t len = flow_build(&x->t, f, 12345, x->buf);
+	struct flow *f = pick(x, 1);
+	size_t len = build(x, f, 12345);
 	uint8_t got[BUFFER];
 
 	assert_int_equal(len, 9 + SIZE);
 	len = deliver(x, len, got);
-	assert_int_equal(flow_check(&x->t, &x->c, f->dest % 4, got, len), 12345);
+	assert_int_equal(check(x, got, len, f->dest % 4), 12345);
 	assert_int_equal(x->c.received, 1);
 	assert_int_equal(x->c.bytes, SIZE);
 }
@@ -85,26 +108,26 @@ static void what_was_sent_is_recognised(void **state)
 static void every_fault_has_its_count(void **state)
 {
 	struct fixture *x = *state;
-	struct flow *f = traffic_pick(&x->t, 1);
+	struct flow *f = pick(x, 1);
 	uint8_t first[BUFFER], second[BUFFER];
-	size_t len = deliver(x, flow_build(&x->t, f, 1, x->buf), first);
+	size_t len = deliver(x, build(x, f, 1), first);
 	uint32_t place = f->dest % 4;
 
-	deliver(x, flow_build(&x->t, f, 2, x->buf), second);
-	check_again(x, second, len, place);
-	check_again(x, first, len, place);
+	deliver(x, build(x, f, 2), second);
+	check(x, second, len, place);
+	check(x, first, len, place);
 	assert_int_equal(x->c.reordered, 1);
-	check_again(x, first, len, place);
-	check_again(x, second, len, place);
+	check(x, first, len, place);
+	check(x, second, len, place);
 	assert_int_equal(x->c.duplicates, 2);
 	assert_int_equal(x->c.received, 2);
-	check_again(x, first, len, (place + 1) % 4);
+	check(x, first, len, (place + 1) % 4);
 	assert_int_equal(x->c.misrouted, 1);
 	first[len - 1] ^= 1;
-	check_again(x, first, len, place);
-	check_again(x, second, len - 1, place);
+	check(x, first, len, place);
+	check(x, second, len - 1, place);
 	assert_int_equal(x->c.corrupt, 2);
-	check_again(x, (const uint8_t *)"\x02junk", 5, place);
+	check(x, (uint8_t[]){2, 'j', 'u', 'n', 'k'}, 5, place);
 	assert_int_equal(x->c.foreign, 1);
 }
 

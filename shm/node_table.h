@@ -239,12 +239,19 @@ static inline bool node_entry_unseen(struct node_entry *entry, uint32_t span)
 	return true;
 }
 
+// Where a node's sign of life is written, within the array whatever the entry says.
+static inline uint32_t *node_table_seen_at(const struct node_table *t, struct node_entry e)
+{
+	uint32_t index = node_entry_index(e);
+
+	return &t->last_seen[index <= t->index_max ? index : 0];
+}
+
 // Worker: a sign of life. Written only when it changes by SEEN_SPAN_S or more, so that the line
 // stays shared among the workers.
 static inline void node_table_seen(const struct node_table *t, struct node_entry e, uint32_t now_s)
 {
-	uint32_t index = node_entry_index(e);
-	uint32_t *at = &t->last_seen[index <= t->index_max ? index : 0];
+	uint32_t *at = node_table_seen_at(t, e);
 
 	if ((int32_t)(now_s - __atomic_load_n(at, __ATOMIC_RELAXED)) >= SEEN_SPAN_S)
 		__atomic_store_n(at, now_s, __ATOMIC_RELAXED);

@@ -51,6 +51,24 @@ static __attribute__((noinline)) enum drop relay_from_elsewhere(
 	return known ? DROP_SENDER_ADDRESS : DROP_SENDER_UNKNOWN;
 }
 
+// Where signs of life are written lies far from all else: the line comes while the burst is sent.
+static inline void sender_is_alive(struct stage_env *env, const struct node_entry *e)
+{
+	struct relay_batch *r = &env->relay;
+
+	__builtin_prefetch(node_table_seen_at(env->nodes, *e), 1);
+	r->alive[r->alive_count++] = *e;
+}
+
+void relay_signs(const struct burst *b, struct stage_env *env)
+{
+	struct relay_batch *r = &env->relay;
+
+	for (unsigned i = 0; i < r->alive_count; i++)
+		node_table_seen(env->nodes, r->alive[i], (uint32_t)(b->now_ns / NS_PER_S));
+	r->alive_count = 0;
+}
+
 // `i`: of the datagram in the batch.
 static inline enum drop relay_sender(
     struct dgram *d, struct stage_env *env, unsigned i, const struct relay_pass *pass)
@@ -65,7 +83,7 @@ static inline enum drop relay_sender(
 	if (!police_sender(&env->police, &pass->senders, node_entry_index(*e)))
 		return DROP_POLICE_SENDER;
 	if (match == MATCH_ENDPOINT && node_entry_unseen(env->relay.nodes.at[2 * i], pass->span))
-		node_table_seen(env->nodes, *e, (uint32_t)(pass->senders.now_ns / NS_PER_S));
+		sender_is_alive(env, e);
 	return DROP_NONE;
 }
 

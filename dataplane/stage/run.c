@@ -17,4 +17,6 @@ void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out)
 	}
 	stage_encap(b, env);
 	stage_egress(b, env, out);
+	if (env->relay.alive_count)
+		relay_signs(b, env);
 }

@@ -33,6 +33,8 @@ struct relay_batch {
 	struct dgram *d[BURST_MAX];
 	uint32_t ids[2 * BURST_MAX];
 	struct node_lookup nodes;
+	unsigned alive_count;
+	struct node_entry alive[BURST_MAX]; // senders whose signs of life are to be written
 };
 
 static_assert(2 * BURST_MAX <= LOOKUP_MAX, "one look-up a burst");
@@ -112,6 +114,9 @@ void stage_police(struct burst *b, struct stage_env *env);
 
 // Relay: sender check, destination, header rewritten in place. Sets to and route.
 void stage_relay(struct burst *b, struct stage_env *env);
+
+// Writes the senders' signs of life, in memory that relay had prefetched: after all other stages.
+void relay_signs(const struct burst *b, struct stage_env *env);
 
 // Takes back the counts of a relay datagram that its link refused.
 void relay_unsent(struct tally *t, const struct dgram *d);

@@ -89,6 +89,14 @@ static void empty_frame(void **state)
 	lab_check_frame(d);
 }
 
+static uint32_t last_seen(uint32_t node)
+{
+	struct node_entry e;
+
+	assert_true(node_table_find(&lab.memory.nodes, node, &e));
+	return lab.memory.nodes.last_seen[node_entry_index(e)];
+}
+
 // A worker keeps a node alive only by what comes from its stored endpoint, and writes seldom: at
 // most every 8 s, at least every 16 s.
 static void signs_of_life(void **state)
@@ -107,16 +115,36 @@ static void signs_of_life(void **state)
 	    {AT_PEER, 200, 112},
 	    {AT_A, 200, 200},
 	};
-	struct node_entry e;
 
 	(void)state;
-	assert_true(node_table_find(&lab.memory.nodes, NODE_A, &e));
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
 		lab_begin(&lab, LAB_RAW);
 		lab_relay(&lab, facts[i].from, NODE_A, NODE_B, "x");
 		lab_run(&lab, facts[i].now_s * NS_PER_S);
-		assert_int_equal(lab.memory.nodes.last_seen[node_entry_index(e)], facts[i].seen_s);
+		assert_int_equal(last_seen(NODE_A), facts[i].seen_s);
 	}
+}
+
+// Those of all senders of a burst are written, and in the next one those of its own.
+static void signs_of_a_burst(void **state)
+{
+	(void)state;
+	lab_begin(&lab, LAB_RAW);
+	for (int i = 0; i < 20; i++) {
+		lab_relay(&lab, AT_A, NODE_A, NODE_B, "x");
+		lab_relay(&lab, AT_B, NODE_B, NODE_A, "x");
+		lab_relay(&lab, AT_EX, NODE_EX, NODE_NOBODY, "x");
+	}
+	lab_run(&lab, 300 * NS_PER_S);
+	assert_int_equal(last_seen(NODE_A), 300);
+	assert_int_equal(last_seen(NODE_B), 300);
+	assert_int_equal(last_seen(NODE_EX), 300);
+	lab_begin(&lab, LAB_RAW);
+	lab_relay(&lab, AT_B, NODE_B, NODE_A, "x");
+	lab_run(&lab, 400 * NS_PER_S);
+	assert_int_equal(last_seen(NODE_A), 300);
+	assert_int_equal(last_seen(NODE_B), 400);
+	assert_int_equal(last_seen(NODE_EX), 300);
 }
 
 static unsigned list_check(unsigned link)
@@ -206,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(peer_that_has_gone),
 	    cmocka_unit_test(empty_frame),
 	    cmocka_unit_test(signs_of_life),
+	    cmocka_unit_test(signs_of_a_burst),
 	    cmocka_unit_test(order),
 	    cmocka_unit_test(counters),
 	};

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { RETRY_MS = 500, SPARE_MAX = 4 << 20, AUDIT_TRIM_EVERY = 10000 };
+enum { RETRY_MS = 500, AUDIT_TRIM_EVERY = 10000 };
 
 // Changes one after the other: op, count, then type and value of each argument.
 struct batch {
@@ -41,6 +41,7 @@ struct store {
 	void (*on_commit)(void *ctx);
 	void *ctx;
 	uint64_t audits; // thread: since the last trim
+	bool lost;	 // thread: a batch was given up
 };
 
 struct store *store_open(const char *path, struct parse_error *error)
@@ -48,8 +49,10 @@ struct store *store_open(const char *path, struct parse_error *error)
 	struct store *s = calloc(1, sizeof(*s));
 	int rc;
 
-	if (!s)
+	if (!s) {
+		parse_error_set(error, "out of memory for the registry's store");
 		return NULL;
+	}
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	rc = store_open_database(path, &s->db, error);
 	if (rc) {
@@ -231,7 +234,7 @@ static int commit_once(struct store *s, const struct batch *b, const char *then)
 	return rc;
 }
 
-// False when the store is to be closed and the disk does not take the batch.
+// False when the store is to be closed and the disk does not take the batch even then.
 static bool commit(struct store *s, const struct batch *b)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
@@ -242,7 +245,7 @@ static bool commit(struct store *s, const struct batch *b)
 		stop = s->stop;
 		pthread_mutex_unlock(&s->lock);
 		if (stop)
-			return false;
+			return commit_once(s, b, "lost") == SQLITE_OK;
 		nanosleep(&pause, NULL);
 	}
 	return true;
@@ -265,6 +268,8 @@ static void *run(void *ctx)
 		pthread_mutex_unlock(&s->lock);
 		if (commit(s, &b))
 			__atomic_store_n(&s->committed, b.seq, __ATOMIC_RELEASE);
+		else
+			s->lost = true;
 		free(b.bytes);
 		pthread_mutex_lock(&s->lock);
 		s->busy = false;
@@ -349,7 +354,8 @@ int store_close(struct store *s)
 		return 0;
 	if (s->started)
 		end_thread(s);
-	if (s->open.len && commit_once(s, &s->open, "lost") != SQLITE_OK)
+	// what came after a lost batch makes no sense without it
+	if (s->lost || (s->open.len && commit_once(s, &s->open, "lost") != SQLITE_OK))
 		rc = -EIO;
 	for (int i = 0; i < STORE_OP_COUNT; i++)
 		sqlite3_finalize(s->stmts[i]);

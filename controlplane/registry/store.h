@@ -54,8 +54,8 @@ bool row_blob(const struct store_row *r, unsigned column, void *out, size_t size
 
 // Starts the thread. `committed` is called on it when a batch has reached the disk.
 int store_start(struct store *s, void (*committed)(void *ctx), void *ctx);
-// Writes what waits, ends the thread, closes. 0, or -EIO when the disk did not take what was put
-// since the last batch, which is logged.
+// Writes what waits, ends the thread, closes. 0, or -EIO when the disk did not take all of it,
+// which is logged.
 int store_close(struct store *s);
 
 // Puts a change into the batch. `types` has a letter an argument: i = int64_t, t = const char *

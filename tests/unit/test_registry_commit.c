@@ -4,16 +4,22 @@
 #include "controlplane/registry/store.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool hold;
+static bool hold, failing;
 static sem_t event, go; // event: the disk is waited for, or a batch counts as committed
 
 static int held(long call, int fd)
 {
+	if (__atomic_load_n(&failing, __ATOMIC_ACQUIRE)) {
+		sem_post(&event);
+		errno = EIO;
+		return -1;
+	}
 	if (__atomic_load_n(&hold, __ATOMIC_ACQUIRE)) {
 		sem_post(&event);
 		sem_wait(&go);
@@ -46,20 +52,32 @@ static bool no_row(void *ctx, enum store_op op, const struct store_row *values)
 	return true;
 }
 
-static void test_a_ticket_waits_for_the_disk(void **state)
+struct place {
+	char folder[32], path[64];
+};
+
+static struct store *store_begin(struct place *p)
 {
-	char folder[] = "/tmp/fairway-test-XXXXXX", path[64];
 	struct parse_error error = {.text = ""};
 	struct store *s;
-	uint64_t ticket;
 
-	(void)state;
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/registry.db", folder);
-	s = store_open(path, &error);
+	snprintf(p->folder, sizeof(p->folder), "/tmp/fairway-test-XXXXXX");
+	assert_non_null(mkdtemp(p->folder));
+	snprintf(p->path, sizeof(p->path), "%s/registry.db", p->folder);
+	s = store_open(p->path, &error);
 	assert_non_null(s);
 	assert_int_equal(store_load(s, no_row, NULL, &error), 0);
 	assert_int_equal(store_start(s, on_commit, NULL), 0);
+	return s;
+}
+
+static void test_a_ticket_waits_for_the_disk(void **state)
+{
+	struct place place;
+	struct store *s = store_begin(&place);
+	uint64_t ticket;
+
+	(void)state;
 	for (int64_t round = 1; round <= 3; round++) {
 		store_put(s, STORE_PAIR, "iii", round, round + 1, (int64_t)3);
 		ticket = store_ticket(s);
@@ -75,13 +93,35 @@ static void test_a_ticket_waits_for_the_disk(void **state)
 	}
 	assert_int_equal(store_stats(s).batches, 3);
 	assert_int_equal(store_close(s), 0);
-	unlink(path);
-	assert_int_equal(rmdir(folder), 0);
+	unlink(place.path);
+	assert_int_equal(rmdir(place.folder), 0);
+}
+
+static void test_close_says_that_a_batch_was_lost(void **state)
+{
+	struct place place;
+	struct store *s = store_begin(&place);
+	char path[80];
+
+	(void)state;
+	store_put(s, STORE_PAIR, "iii", (int64_t)1, (int64_t)2, (int64_t)3);
+	__atomic_store_n(&failing, true, __ATOMIC_RELEASE);
+	store_flush(s);
+	sem_wait(&event);
+	assert_int_equal(store_close(s), -EIO);
+	__atomic_store_n(&failing, false, __ATOMIC_RELEASE);
+	unlink(place.path);
+	for (const char *const *end = (const char *const[]){"-wal", "-shm", NULL}; *end; end++) {
+		snprintf(path, sizeof(path), "%s%s", place.path, *end);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(place.folder), 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_ticket_waits_for_the_disk)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_ticket_waits_for_the_disk),
+	    cmocka_unit_test(test_close_says_that_a_batch_was_lost)};
 
 	sem_init(&event, 0, 0);
 	sem_init(&go, 0, 0);

@@ -6,12 +6,14 @@
 #include "controlplane/registry/store_schema.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { RETRY_MS = 500, AUDIT_TRIM_EVERY = 10000 };
 
@@ -456,10 +458,18 @@ int store_backup(const char *path, const char *to, struct parse_error *error)
 {
 	sqlite3 *from = NULL, *copy = NULL;
 	sqlite3_backup *backup = NULL;
-	int rc = sqlite3_open_v2(path, &from, SQLITE_OPEN_READONLY, NULL);
+	// SQLite would let everybody read the tokens in it.
+	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), rc;
 
+	if (fd < 0) {
+		rc = -errno;
+		parse_error_set(error, "cannot write %s: %s", to, strerror(-rc));
+		return rc;
+	}
+	close(fd);
+	rc = sqlite3_open_v2(path, &from, SQLITE_OPEN_READONLY, NULL);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+		rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(from, 5000);
 		backup = sqlite3_backup_init(copy, "main", from, "main");

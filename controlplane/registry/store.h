@@ -76,6 +76,7 @@ struct store_stats {
 struct store_stats store_stats(const struct store *s);
 
 // A consistent copy of the file as it is on disk, made by the calling thread beside the writer.
+// `to` is a new file that only its owner reads. 0 or a negative errno with `error`.
 int store_backup(const char *path, const char *to, struct parse_error *error);
 
 // Entries of the audit log older than `before` (0: the newest), newest first.

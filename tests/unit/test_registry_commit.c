@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -118,10 +119,33 @@ static void test_close_says_that_a_batch_was_lost(void **state)
 	assert_int_equal(rmdir(place.folder), 0);
 }
 
+static void test_a_backup_is_its_owner_s(void **state)
+{
+	struct place place;
+	struct store *s = store_begin(&place);
+	struct parse_error error = {.text = ""};
+	char copy[80], expected[128];
+	struct stat st;
+
+	(void)state;
+	snprintf(copy, sizeof(copy), "%s-backup", place.path);
+	assert_int_equal(store_backup(place.path, copy, &error), 0);
+	assert_int_equal(stat(copy, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(store_backup(place.path, copy, &error), -EEXIST);
+	snprintf(expected, sizeof(expected), "cannot write %s: File exists", copy);
+	assert_string_equal(error.text, expected);
+	assert_int_equal(store_close(s), 0);
+	unlink(copy);
+	unlink(place.path);
+	assert_int_equal(rmdir(place.folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_ticket_waits_for_the_disk),
-	    cmocka_unit_test(test_close_says_that_a_batch_was_lost)};
+	    cmocka_unit_test(test_close_says_that_a_batch_was_lost),
+	    cmocka_unit_test(test_a_backup_is_its_owner_s)};
 
 	sem_init(&event, 0, 0);
 	sem_init(&go, 0, 0);

@@ -237,6 +237,11 @@ bool routes_request(struct routes *r, uint64_t now_ns, struct netlink_request *o
 	return true;
 }
 
+void routes_unsent(struct routes *r)
+{
+	r->asked = false;
+}
+
 const struct route *routes_find(const struct routes *r, const uint8_t addr[16])
 {
 	const struct route *found;

@@ -59,6 +59,8 @@ void routes_message(struct routes *r, const struct nlmsghdr *msg, bool dump);
 void routes_lost(struct routes *r);
 // Every 100 ms and after each end of a dump: true when a request is to be sent.
 bool routes_request(struct routes *r, uint64_t now_ns, struct netlink_request *out);
+// That request could not be sent: it is due again.
+void routes_unsent(struct routes *r);
 
 // The way to an address, NULL when only the kernel knows. Valid until the next message.
 const struct route *routes_find(const struct routes *r, const uint8_t addr[16]);

@@ -73,8 +73,10 @@ static void send_request(struct rtnl *n, uint64_t now_ns)
 
 	if (!routes_request(&n->routes, now_ns, &request))
 		return;
-	if (send(n->dumps, &request, request.header.nlmsg_len, 0) < 0)
+	if (send(n->dumps, &request, request.header.nlmsg_len, 0) < 0) {
+		routes_unsent(&n->routes);
 		log_warn("routes cannot be asked for", kv_errno(errno));
+	}
 }
 
 static void take_messages(struct rtnl *n, const uint8_t *data, size_t len, bool dump)

@@ -541,6 +541,20 @@ static void test_stale_neighbours_in_use_are_probed(void **state)
 	lab_close(l);
 }
 
+static void test_a_request_that_was_not_sent_is_due_again(void **state)
+{
+	struct lab *l = lab_open();
+	struct netlink_request request;
+
+	(void)state;
+	assert_true(routes_request(&l->routes, l->now_ns, &request));
+	assert_false(routes_request(&l->routes, l->now_ns, &request));
+	routes_unsent(&l->routes);
+	settle(l);
+	assert_string_equal(via(l, "198.51.100.7"), "10.0.0.254");
+	lab_close(l);
+}
+
 static void test_broken_messages(void **state)
 {
 	struct netlink_event e;
@@ -573,6 +587,7 @@ int main(void)
 	    cmocka_unit_test(test_more_neighbours_than_indexes),
 	    cmocka_unit_test(test_restart_inherits_indexes),
 	    cmocka_unit_test(test_stale_neighbours_in_use_are_probed),
+	    cmocka_unit_test(test_a_request_that_was_not_sent_is_due_again),
 	    cmocka_unit_test(test_broken_messages),
 	};
 

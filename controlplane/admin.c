@@ -61,9 +61,9 @@ static json_t *make_answer(struct admin_client *c, const char *text, size_t len)
 	json_t *request = json_loadb(text, len, 0, &where), *result;
 
 	if (!json_is_object(request)) {
-		json_decref(request);
 		snprintf(err.error, sizeof(err.error), "the message is no JSON object: %s",
 		    request ? "another type" : where.text);
+		json_decref(request);
 		snprintf(err.hint, sizeof(err.hint), "send {\"request\":\"status\"}");
 		return error_answer(&err);
 	}

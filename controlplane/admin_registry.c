@@ -10,7 +10,10 @@
 
 // Requests about the embedded registry (docs/admin.md).
 
-enum { SCAN_MAX = 65536 };
+enum {
+	SCAN_MAX = 65536,
+	NETWORKS_SHOWN = 1000, // of one node: its entry must fit into a page
+};
 
 static bool needs_registry(const struct cp *cp, struct admin_error *err)
 {
@@ -102,7 +105,7 @@ static json_t *node_entry(const struct registry *r, const struct dir_node *n)
 	uint32_t now_s = server_time().now_s, seen = r->nodes.seen[n->slot];
 	json_t *networks = json_array();
 
-	for (unsigned i = 0; i < n->network_count; i++)
+	for (unsigned i = 0; i < n->network_count && i < NETWORKS_SHOWN; i++)
 		json_array_append_new(networks, json_integer(n->networks[i]));
 	return json_pack("{s:I,s:s?,s:o,s:s?,s:b,s:b,s:b,s:o,s:o,s:s?,s:o}", "node",
 	    (json_int_t)n->id, "hostname", n->hostname, "endpoint",

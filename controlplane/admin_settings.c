@@ -4,7 +4,7 @@
 json_t *admin_settings(struct cp *cp)
 {
 	json_t *o = json_object();
-	static char text[8192];
+	static char text[CONFIG_VALUE_MAX];
 
 	for (const struct config_key *k = config_keys; k->name; k++)
 		json_object_set_new(

@@ -152,10 +152,12 @@ int http_open(
 	    .gid = (gid_t)-1,
 	    .uid = (uid_t)-1,
 	};
+	int rc;
 
 	// the library says that a port is taken, and goes on without it
-	if (port_probe(address, PORT_TCP, "--http-listen", error))
-		return -EADDRINUSE;
+	rc = port_probe(address, PORT_TCP, "--http-listen", error);
+	if (rc)
+		return rc;
 	lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
 	interface_name(address, name, sizeof(name));
 	if (address->any.sa_family == AF_INET)

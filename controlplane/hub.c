@@ -43,7 +43,9 @@ static void flush_injects(struct hub *h)
 		ring_commit(&h->injects[w]);
 		if (ring_wake_needed(&h->at->memory.workers[w].sleeping) &&
 		    write(h->at->worker_fds[w], &one, sizeof(one)) < 0 && errno != EAGAIN)
-			h->stats->n[CP_INJECT_FULL]++;
+			log_warn("a worker was not woken: what it is to send waits for its next "
+				 "turn",
+			    kv("worker", w), kv_errno(errno));
 	}
 	h->wake = 0;
 }

@@ -39,6 +39,16 @@ void keep_init(struct keep *k, const char *state)
 	snprintf(k->path, sizeof(k->path), "%s/nodes", state);
 }
 
+// The stream owns `fd`. NULL with errno.
+static FILE *stream(int fd, const char *mode)
+{
+	FILE *file = fd < 0 ? NULL : fdopen(fd, mode);
+
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
+}
+
 static void aside(const struct keep *k, char out[KEEP_PATH_MAX + 4])
 {
 	snprintf(out, KEEP_PATH_MAX + 4, "%s.new", k->path);
@@ -64,15 +74,14 @@ static bool writing_begin(struct keep *k, const struct local *locals, uint64_t n
 {
 	struct kept_header header = {.locals = {{.port = 0}}};
 	char path[KEEP_PATH_MAX + 4];
-	int fd;
 
 	memcpy(header.magic, magic, sizeof(magic));
 	for (int i = 0; i < LOCAL_MAX; i++)
 		if (__atomic_load_n(&locals[i].valid, __ATOMIC_ACQUIRE))
 			header.locals[i] = locals[i].at;
 	aside(k, path);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	k->file = fd < 0 ? NULL : fdopen(fd, "w");
+	k->file =
+	    stream(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), "w");
 	k->cursor = 0;
 	k->next_ns = now_ns + KEEP_S * NS_PER_S;
 	if (k->file && fwrite(&header, sizeof(header), 1, k->file) == 1)
@@ -187,8 +196,8 @@ static bool take(
 uint32_t keep_read(
     const struct keep *k, struct endpoints *e, const struct local *locals, struct keep_time now)
 {
-	int fd = *k->path ? open(k->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	FILE *file =
+	    *k->path ? stream(open(k->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), "r") : NULL;
 	uint8_t key[BEACON_KEY_SIZE], to[LOCAL_MAX];
 	uint32_t taken = 0, left = 0;
 	struct kept_header header;

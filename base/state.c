@@ -14,10 +14,13 @@
 
 // What may be in a state directory. Sockets and locks are removed or reused by who makes them.
 static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock",
-    "notify.sock", "nodes", "nodes.new", "registry.db", "registry.db-wal", "registry.db-shm",
-    "registry.db-backup", "registry.db-lock", "registry.token", "registry.pem", NULL};
+    "notify.sock", "nodes", "nodes.new", "registry.token", "registry.pem", "registry.pem.new",
+    NULL};
 
-static const char *const store_files[] = {"", "-wal", "-shm", "-backup", "-lock", NULL};
+// What may be beside a store, of which "registry.db" is the usual name. SQLite leaves a journal
+// where the first start or a backup was killed.
+static const char *const store_files[] = {
+    "", "-journal", "-wal", "-shm", "-backup", "-backup-journal", "-lock", NULL};
 
 // The store's name in `path`, "" if it is elsewhere.
 static const char *store_name(const char *path, const char *store)
@@ -31,17 +34,22 @@ static const char *store_name(const char *path, const char *store)
 		   : "";
 }
 
-static bool is_ours(const char *file, const char *store)
+static bool is_of_store(const char *file, const char *store)
 {
 	size_t n = strlen(store);
 
-	for (int i = 0; ours[i]; i++)
-		if (!strcmp(ours[i], file))
-			return true;
 	for (int i = 0; n && store_files[i]; i++)
 		if (!strncmp(store, file, n) && !strcmp(store_files[i], file + n))
 			return true;
 	return false;
+}
+
+static bool is_ours(const char *file, const char *store)
+{
+	for (int i = 0; ours[i]; i++)
+		if (!strcmp(ours[i], file))
+			return true;
+	return is_of_store(file, "registry.db") || is_of_store(file, store);
 }
 
 static int make_directories(const char *path)
@@ -60,18 +68,20 @@ static int make_directories(const char *path)
 	return mkdir(part, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-// A name in `path` that is not ours, or "".
-static void find_foreign(const char *path, const char *store, char *name, size_t size)
+// A name in `path` that is not ours, or "". Returns 0 or a negative errno.
+static int find_foreign(const char *path, const char *store, char *name, size_t size)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
 
 	*name = 0;
-	while (dir && !*name && (entry = readdir(dir)))
+	if (!dir)
+		return -errno;
+	while (!*name && (entry = readdir(dir)))
 		if (!is_ours(entry->d_name, store))
 			snprintf(name, size, "%s", entry->d_name);
-	if (dir)
-		closedir(dir);
+	closedir(dir);
+	return 0;
 }
 
 // A file with several names may be somebody's outside, put here by who served before: root would
@@ -104,13 +114,30 @@ static int give_file(const char *file, const struct privilege_user *user, struct
 	return rc;
 }
 
+static int give_store(const char *path, const char *store, const struct privilege_user *user,
+    struct parse_error *error)
+{
+	char file[PATH_MAX];
+	int rc = 0;
+
+	for (int i = 0; *store && store_files[i] && !rc; i++) {
+		snprintf(file, sizeof(file), "%s/%s%s", path, store, store_files[i]);
+		rc = give_file(file, user, error);
+	}
+	return rc;
+}
+
 static int hand_over(const char *path, const char *store, const struct privilege_user *user,
     const char *option, struct parse_error *error)
 {
 	char file[PATH_MAX], name[NAME_MAX + 1];
-	int rc = 0;
+	int rc = find_foreign(path, store, name, sizeof(name));
 
-	find_foreign(path, store, name, sizeof(name));
+	if (rc) {
+		parse_error_set(error, "cannot read directory %s: %s: name another with %s", path,
+		    strerrordesc_np(-rc), option);
+		return rc;
+	}
 	if (*name) {
 		parse_error_set(error,
 		    "directory %s holds other things (%s): name one of its own with %s", path, name,
@@ -123,11 +150,9 @@ static int hand_over(const char *path, const char *store, const struct privilege
 		snprintf(file, sizeof(file), "%s/%s", path, ours[i]);
 		rc = give_file(file, user, error);
 	}
-	for (int i = 0; *store && store_files[i] && !rc; i++) {
-		snprintf(file, sizeof(file), "%s/%s%s", path, store, store_files[i]);
-		rc = give_file(file, user, error);
-	}
-	return rc;
+	if (!rc)
+		rc = give_store(path, "registry.db", user, error);
+	return rc ? rc : give_store(path, store, user, error);
 }
 
 static int fail_foreign(const char *path, const char *option, struct parse_error *error)
@@ -231,9 +256,13 @@ static int lock_file(const char *file, const struct lock *lock, struct parse_err
 		return rc;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		fail_busy(fd, lock, error);
+		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		if (rc == -EBUSY)
+			fail_busy(fd, lock, error);
+		else
+			parse_error_set(error, "cannot lock %s: %s", file, strerrordesc_np(-rc));
 		close(fd);
-		return -EBUSY;
+		return rc;
 	}
 	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 	rc = refuse_second_name(fd, file, error);

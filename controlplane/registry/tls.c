@@ -81,6 +81,8 @@ static int make_file(const char *pem, struct parse_error *error)
 	snprintf(aside, sizeof(aside), "%s.new", pem);
 	fd = cert ? open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
 	file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (fd >= 0 && !file)
+		close(fd);
 	if (file)
 		ok = PEM_write_X509(file, cert) &&
 		     PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) &&
@@ -91,8 +93,11 @@ static int make_file(const char *pem, struct parse_error *error)
 		ok = rename(aside, pem) == 0;
 	X509_free(cert);
 	EVP_PKEY_free(key);
-	if (!ok)
+	if (!ok) {
 		fail(pem, "cannot make a certificate", error);
+		if (fd >= 0)
+			unlink(aside);
+	}
 	return ok ? 0 : -EIO;
 }
 
@@ -111,11 +116,19 @@ struct tls_context *tls_open(const char *pem, struct parse_error *error)
 	struct tls_context *ctx;
 	struct stat info;
 
-	if (stat(pem, &info) && (errno != ENOENT || make_file(pem, error)))
-		return NULL;
+	if (stat(pem, &info)) {
+		if (errno != ENOENT) {
+			fail(pem, "cannot read the certificate", error);
+			return NULL;
+		}
+		if (make_file(pem, error))
+			return NULL;
+	}
 	ctx = calloc(1, sizeof(*ctx));
-	if (!ctx)
+	if (!ctx) {
+		parse_error_set(error, "%s: out of memory", pem);
 		return NULL;
+	}
 	ctx->ssl = SSL_CTX_new(TLS_server_method());
 	if (!ctx->ssl || !SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION) ||
 	    SSL_CTX_use_certificate_chain_file(ctx->ssl, pem) != 1 ||

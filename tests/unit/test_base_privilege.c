@@ -243,7 +243,12 @@ static void state_files(void **state)
 	    {"own.db-lock", "own.db", 0},
 	    {"own.db", "", -ENOTEMPTY},
 	    {"own.db", "other.db", -ENOTEMPTY},
-	    {"own.db-journal", "own.db", -ENOTEMPTY},
+	    {"own.db-journal", "own.db", 0},
+	    {"own.db-backup-journal", "own.db", 0},
+	    {"own.db-other", "own.db", -ENOTEMPTY},
+	    {"registry.db-journal", "", 0},
+	    {"registry.db-backup-journal", "own.db", 0},
+	    {"registry.pem.new", "", 0},
 	    {"own.db", "deeper/own.db", -ENOTEMPTY},
 	};
 	struct privilege_user nobody = {.uid = 65534, .gid = 65534, .name = "nobody"};

@@ -27,6 +27,8 @@ int first_line_read(
 
 	while (file && len + 1 < size && (c = getc(file)) != EOF && c != '\n')
 		line[len++] = (char)c;
+	if (file && len + 1 == size && (c = getc(file)) == '\r')
+		c = getc(file);
 	if (!file || ferror(file)) {
 		rc = -errno;
 		why = errno == EACCES
@@ -35,8 +37,6 @@ int first_line_read(
 	} else if (len > 0 && line[len - 1] == '\r') {
 		len--;
 	}
-	if (file && !rc && len + 1 == size)
-		c = getc(file);
 	line[len] = 0;
 	if (file)
 		fclose(file);

@@ -15,7 +15,7 @@ ssize_t fds_send(int sock, const void *message, size_t len, const int *fds, unsi
 // Receives one message; the descriptors are close-on-exec and belong to the caller. *count is the
 // size of fds on entry and how many came on return; what does not fit is closed. The number of
 // bytes, 0 when the peer closed the connection, or a negative errno (-EMSGSIZE: message longer than
-// size or too many descriptors; those that came were closed).
+// size, -EMFILE: this process can hold no more descriptors; those that came were closed).
 ssize_t fds_receive(int sock, void *message, size_t size, int *fds, unsigned *count);
 // Takes over what one SCM_RIGHTS control message carries: appends to the *count descriptors that
 // `fds` holds, at most `max`, and closes the others. For those who read control messages

@@ -176,7 +176,8 @@ static bool site_allows(struct log_site *site, uint32_t *suppressed)
 	uint64_t start = __atomic_load_n(&site->window_ns, __ATOMIC_RELAXED);
 
 	*suppressed = 0;
-	if (now - start >= LOG_SITE_WINDOW_NS &&
+	// another thread may have begun a window since `now`
+	if (now > start && now - start >= LOG_SITE_WINDOW_NS &&
 	    __atomic_compare_exchange_n(
 		&site->window_ns, &start, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&site->written, 0, __ATOMIC_RELAXED);

@@ -272,7 +272,7 @@ static void test_files_that_are_none(void **state)
 	(void)state;
 	setup(&k);
 	lab_close(start(&k, 0, 0)); // none
-	write_file(&k, "FWNODES0", 8);
+	write_file(&k, "FWNODES1", 8);
 	lab_close(start(&k, 0, 0));
 	memset(noise, 0x5a, sizeof(noise));
 	write_file(&k, noise, sizeof(noise));
@@ -289,6 +289,26 @@ static void test_files_that_are_none(void **state)
 		assert_int_equal(truncate(k.keep.path, size), 0);
 		lab_close(start(&k, 0, size >= info.st_size - 32 ? 2 : 1));
 	}
+	teardown(&k);
+}
+
+// The magic ends with the version of what follows.
+static void test_another_version(void **state)
+{
+	struct kept k;
+	FILE *file;
+
+	(void)state;
+	setup(&k);
+	lab_discover(k.before, NODE, HOME);
+	write_all(&k);
+	lab_close(start(&k, 0, 1));
+	file = fopen(k.keep.path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 7, SEEK_SET), 0);
+	assert_int_equal(fputc('2', file), '2');
+	fclose(file);
+	lab_close(start(&k, 0, 0));
 	teardown(&k);
 }
 
@@ -335,6 +355,7 @@ int main(void)
 	    cmocka_unit_test(test_addresses_of_ours_are_found_by_what_they_are),
 	    cmocka_unit_test(test_it_is_written_from_time_to_time),
 	    cmocka_unit_test(test_files_that_are_none),
+	    cmocka_unit_test(test_another_version),
 	    cmocka_unit_test(test_many_are_not_written_at_once),
 	    cmocka_unit_test(test_a_directory_that_cannot_be_written),
 	};

@@ -282,6 +282,10 @@ static void test_quiescent(void **state)
 	assert_false(quiescent_passed(&m, &s));
 	quiescent_sleep(&m.workers[1]);
 	assert_true(quiescent_passed(&m, &s));
+	// Asleep all the time: nothing is held.
+	quiescent_take(&m, &s);
+	quiescent_pass(&m.workers[0]);
+	assert_true(quiescent_passed(&m, &s));
 	// Asleep at the snapshot, awake since: what it reads now is newer.
 	quiescent_take(&m, &s);
 	quiescent_wake(&m.workers[1]);

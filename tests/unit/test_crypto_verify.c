@@ -270,6 +270,41 @@ static void test_zeros_in_an_empty_cache(void **state)
 	key_cache_free(empty);
 }
 
+static unsigned known(struct key_cache *cache, const struct signed_text all[CASES])
+{
+	struct key_powers powers;
+	unsigned found = 0;
+
+	for (int i = 0; i < CASES; i++)
+		found += key_cache_find(cache, all[i].key, &powers);
+	return found;
+}
+
+// Nobody fills the cache, or puts into it what is no point, with signatures that are wrong.
+static void test_wrong_signatures_make_no_key_known(void **state)
+{
+	struct key_cache *cache = key_cache_new(256);
+	struct signed_text all[CASES];
+	bool expected[CASES] = {false};
+
+	(void)state;
+	assert_non_null(cache);
+	for (int i = 0; i < CASES; i++) {
+		all[i] = make();
+		all[i].sig[40] ^= 1;
+	}
+	verify_in_batches(cache, BATCH_MAX - 1, all, expected);
+	assert_int_equal(known(cache, all), 0);
+	for (int i = 0; i < CASES; i++) {
+		all[i].sig[40] ^= 1;
+		expected[i] = true;
+	}
+	verify_in_batches(cache, BATCH_MAX - 1, all, expected);
+	if (known(cache, all)) // where eight are verified at once
+		assert_int_equal(known(cache, all), CASES);
+	key_cache_free(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +314,7 @@ int main(void)
 	    cmocka_unit_test(test_mixed_order),
 	    cmocka_unit_test(test_small_order),
 	    cmocka_unit_test(test_zeros_in_an_empty_cache),
+	    cmocka_unit_test(test_wrong_signatures_make_no_key_known),
 	};
 
 	int failed;

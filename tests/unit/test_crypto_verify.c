@@ -223,6 +223,27 @@ static void test_mixed_order(void **state)
 	assert_in_range(passed, 1, CASES * ROUNDS / 2);
 }
 
+// The equation holds for -R, which has another sign and the same y.
+static void test_other_sign(void **state)
+{
+	struct signed_text all[CASES];
+
+	(void)state;
+	for (int i = 0; i < CASES; i++) {
+		struct signed_text *s = &all[i];
+		uint8_t r[32], a[32];
+
+		*s = make();
+		crypto_core_ed25519_scalar_random(a);
+		crypto_core_ed25519_scalar_random(r);
+		assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(s->key, a), 0);
+		assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(s->sig, r), 0);
+		s->sig[31] ^= 0x80;
+		solve(s, r, a);
+	}
+	assert_int_equal(compare(all), 0);
+}
+
 // The equation holds, but with a key or an R of small order: anybody can make these.
 static void test_small_order(void **state)
 {
@@ -283,7 +304,7 @@ static unsigned known(struct key_cache *cache, const struct signed_text all[CASE
 // Nobody fills the cache, or puts into it what is no point, with signatures that are wrong.
 static void test_wrong_signatures_make_no_key_known(void **state)
 {
-	struct key_cache *cache = key_cache_new(256);
+	struct key_cache *cache = key_cache_new(4096);
 	struct signed_text all[CASES];
 	bool expected[CASES] = {false};
 
@@ -312,6 +333,7 @@ int main(void)
 	    cmocka_unit_test(test_malleable),
 	    cmocka_unit_test(test_odd_points),
 	    cmocka_unit_test(test_mixed_order),
+	    cmocka_unit_test(test_other_sign),
 	    cmocka_unit_test(test_small_order),
 	    cmocka_unit_test(test_zeros_in_an_empty_cache),
 	    cmocka_unit_test(test_wrong_signatures_make_no_key_known),

@@ -19,8 +19,9 @@ static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.
 
 // What may be beside a store, of which "registry.db" is the usual name. SQLite leaves a journal
 // where the first start or a backup was killed.
-static const char *const store_files[] = {
-    "", "-journal", "-wal", "-shm", "-backup", "-backup-journal", "-lock", NULL};
+static const char *const store_files[] = {"", "-journal", "-wal", "-shm", "-backup",
+    "-backup-journal", "-lock", "-before", "-before-wal", "-before-journal", "-restore",
+    "-restore-wal", "-restore-shm", NULL};
 
 // The store's name in `path`, "" if it is elsewhere.
 static const char *store_name(const char *path, const char *store)

@@ -28,7 +28,7 @@ static const struct config_option options[] = {LIST_OPTIONS,
     {"lines", NULL, "audit: the whole log as JSON lines, newest first", &lines_flag},
     {"since", "ID", "audit --lines: only what came after this entry", &since_text},
     {"node", "ID", "trust: only of this node", &node_text},
-    {"store", "FILE", "import: the new store, if not the default one", &store_text}, {0}};
+    {"store", "FILE", "import, restore: the store, if not the default one", &store_text}, {0}};
 
 static const struct column node_columns[] = {{"node", "node", CELL_TEXT},
     {"hostname", "hostname", CELL_TEXT}, {"endpoint", "endpoint", CELL_TEXT},
@@ -279,8 +279,13 @@ int run_registry_list(const struct command *self, int argc, char **argv)
 int run_registry(const struct command *self, int argc, char **argv)
 {
 	const struct config_command shape = {.name = "fairway registry",
-	    .summary = self->summary,
-	    .operands = "status|nodes|networks|trust|audit|backup FILE|token FILE|import FILE",
+	    .summary = "The embedded registry of a running relay: its state (status), what it "
+		       "holds (nodes, networks,\ntrust), its log of changes (audit), a copy of "
+		       "its store (backup). Without a relay: restore puts\nsuch a copy in the "
+		       "store's place, import makes a store of a Go registry's snapshot. token\n"
+		       "makes a file for --registry-admin-token-file.",
+	    .operands = "status|nodes|networks|trust|audit|backup FILE|restore FILE|import FILE|"
+			"token FILE",
 	    .options = options};
 	struct config_line line;
 	struct parse_error error;
@@ -298,7 +303,9 @@ int run_registry(const struct command *self, int argc, char **argv)
 	if (line.operand_count == 2 && !strcmp(what, "token"))
 		return registry_token(self, line.operands[1], json_flag);
 	if (line.operand_count == 2 && !strcmp(what, "import"))
-		return registry_import(self, line.operands[1], store_text);
+		return registry_fill(self, "--registry-import", line.operands[1], store_text);
+	if (line.operand_count == 2 && !strcmp(what, "restore"))
+		return registry_fill(self, "--registry-restore", line.operands[1], store_text);
 	if (line.operand_count <= 1 && !strcmp(what, "status"))
 		return show_status(self);
 	if (line.operand_count == 1 && lines_flag && !strcmp(what, "audit"))
@@ -307,7 +314,7 @@ int run_registry(const struct command *self, int argc, char **argv)
 		return show_list(self, find_list(what), &line, 1, limit);
 	parse_error_set(&error,
 	    "\"%s\" is not known, or not with so many words: write fairway registry status, nodes, "
-	    "networks, trust, audit, backup FILE, token FILE or import FILE",
+	    "networks, trust, audit, backup FILE, restore FILE, import FILE or token FILE",
 	    what);
 	complain(self, error.text);
 	return EXIT_USAGE;

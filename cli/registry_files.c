@@ -161,19 +161,19 @@ int registry_backup(const struct command *self, const char *to, bool json)
 	else if (json)
 		print_json(json_pack("{s:s}", "backup", to));
 	else
-		printf("%s is a copy of the registry: to restore it, stop the relay and put it in "
-		       "the store's place\n",
-		    to);
+		printf("%s is a copy of the registry: to restore it, stop the relay and run "
+		       "fairway registry restore %s\n",
+		    to, to);
 	return status;
 }
 
-int registry_import(const struct command *self, const char *file, const char *to)
+int registry_fill(const struct command *self, const char *option, const char *file, const char *to)
 {
 	struct parse_error error;
 	const char *store = to ? to : command_config.registry_store;
 	char path[PATH_MAX];
 	int fd = program_open("fairway-cp", path, sizeof(path), &error);
-	char *const argv[] = {path, (char *)"--registry-import", (char *)file, (char *)"--state",
+	char *const argv[] = {path, (char *)option, (char *)file, (char *)"--state",
 	    command_config.state, (char *)"--registry-store", (char *)store, NULL};
 
 	if (fd < 0) {

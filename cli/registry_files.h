@@ -12,7 +12,8 @@
 int registry_token(const struct command *self, const char *path, bool json);
 // Copies the store of the running relay into the new file `to`.
 int registry_backup(const struct command *self, const char *to, bool json);
-// Reads a Go registry's snapshot `file` into the new store `to` (NULL: the configured one), while
-// no relay runs there. The control plane's program takes this one's place, so it returns only on
+// Reads `file` into the store `to` (NULL: the configured one), while no relay runs there: a Go
+// registry's snapshot into a new one (--registry-import), or a backup in its place
+// (--registry-restore). The control plane's program takes this one's place, so it returns only on
 // failure.
-int registry_import(const struct command *self, const char *file, const char *to);
+int registry_fill(const struct command *self, const char *option, const char *file, const char *to);

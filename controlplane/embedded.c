@@ -8,18 +8,35 @@
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/import.h"
 #include "controlplane/registry/place.h"
+#include "controlplane/registry/store_restore.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-// What names the store: `fairway registry import` calls it by another name.
+// Are we there for the file of a store, and not to serve?
+static bool is_for_file(const struct embedded *e)
+{
+	return e->import_path || e->restore_path;
+}
+
+// What names the store: `fairway registry import` and `restore` call it by another name.
 static const char *store_option(const struct embedded *e)
 {
-	return e->import_path ? "--store" : "--registry-store";
+	return is_for_file(e) ? "--store" : "--registry-store";
+}
+
+static int open_backup(struct embedded *e, struct parse_error *error)
+{
+	e->restore = open(e->restore_path, O_RDONLY | O_CLOEXEC);
+	if (e->restore >= 0)
+		return 0;
+	parse_error_set(error, "cannot read %s: %s", e->restore_path, strerror(errno));
+	return -EIO;
 }
 
 // The whole file, to be freed; NULL with the error.
@@ -109,7 +126,7 @@ int embedded_open(struct embedded *e, const struct config *config,
 		if (status)
 			return status;
 	}
-	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED && !e->import_path)
+	if (config->registry.mode != CONFIG_REGISTRY_EMBEDDED && !is_for_file(e))
 		return 0;
 	e->config = config;
 	if (*config->registry_admin_token_file)
@@ -118,6 +135,8 @@ int embedded_open(struct embedded *e, const struct config *config,
 			rc.admin_token, sizeof(rc.admin_token), error);
 	if (!status)
 		status = state_open_store(config->registry_store, store_option(e), user, error);
+	if (!status && e->restore_path)
+		return open_backup(e, error);
 	if (!status && registry_init(&e->registry, &rc)) {
 		parse_error_set(error, "out of memory for the registry");
 		status = -ENOMEM;
@@ -313,5 +332,22 @@ int embedded_import(struct embedded *e, struct parse_error *error)
 		    kv("members", report.members), kv("inbox", report.inbox),
 		    kv("left_out", report.refused));
 	registry_free(&e->registry);
+	return rc;
+}
+
+int embedded_restore(struct embedded *e, struct parse_error *error)
+{
+	const char *store = e->config->registry_store;
+	struct parse_error why;
+	int rc;
+
+	e->lock = state_lock_store(store, store_option(e), error);
+	if (e->lock < 0)
+		return e->lock;
+	rc = store_restore(e->restore, store, &why);
+	if (rc)
+		parse_error_set(error, "%s: %s", e->restore_path, why.text);
+	else
+		log_info("restored", kv("store", store), kv("from", e->restore_path));
 	return rc;
 }

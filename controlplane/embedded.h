@@ -30,6 +30,8 @@ struct embedded {
 	const char *import_path; // set before embedded_open(): import this and end
 	char *import;		 // what is in it
 	size_t import_len;
+	const char *restore_path; // likewise: restore this
+	int restore;
 	int lock; // of the store
 	struct registry registry;
 	struct server server;
@@ -58,5 +60,7 @@ enum admission_identity embedded_identity(struct embedded *e, uint32_t node, con
 void embedded_tick(struct embedded *e, uint64_t now_ns);
 // Instead of embedded_start(): takes over the snapshot and closes the store.
 int embedded_import(struct embedded *e, struct parse_error *error);
+// Likewise: puts the backup in the store's place.
+int embedded_restore(struct embedded *e, struct parse_error *error);
 // Starts a copy of the store to STORE-backup, in the place of the one before. 0 or -EBUSY.
 int embedded_backup(struct embedded *e);

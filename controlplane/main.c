@@ -18,12 +18,15 @@
 
 enum { TICK_MS = 100 };
 
-static const char *import_path;
+static const char *import_path, *restore_path;
 
 static const struct config_option options[] = {
     {"registry-import", "FILE",
 	"take over the JSON snapshot of a Go registry into a new registry-store, and end",
 	&import_path},
+    {"registry-restore", "FILE",
+	"put a backup in the place of registry-store, which stays as STORE-before, and end",
+	&restore_path},
     {0}};
 
 static const struct config_command command = {
@@ -169,6 +172,7 @@ static int open_state(struct cp *cp, struct parse_error *error)
 		return rc;
 	}
 	cp->embedded.import_path = import_path;
+	cp->embedded.restore_path = restore_path;
 	cp->embedded.client.changed = on_beacons_changed;
 	cp->embedded.client.ctx = cp;
 	rc = embedded_open(&cp->embedded, &cp->config, who, error);
@@ -210,10 +214,11 @@ static int run(struct cp *cp)
 	rc = open_state(cp, &error);
 	if (rc)
 		return cannot("cannot start", rc, &error);
-	if (import_path) {
-		rc = embedded_import(&cp->embedded, &error);
+	if (import_path || restore_path) {
+		rc = import_path ? embedded_import(&cp->embedded, &error)
+				 : embedded_restore(&cp->embedded, &error);
 		if (rc)
-			cannot("cannot import", rc, &error);
+			cannot(import_path ? "cannot import" : "cannot restore", rc, &error);
 		return rc ? EXIT_FAILED : EXIT_OK;
 	}
 	loop_prepare(cp);

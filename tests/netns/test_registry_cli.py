@@ -3,13 +3,14 @@
 import base64
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from netlab import BUILD, PATIENCE
+from netlab import BUILD, PATIENCE, running
 from registry_client import Client, Node
 from registry_up import HTTP, REGISTRY
 
@@ -177,13 +178,20 @@ def test_backup_and_import(up, tmp_path):
     text(up, "registry", "backup", copy)
     assert run(up, "registry", "backup", copy).returncode == 1
     node.own(client, "set_hostname", hostname="lost")
-    up.stop()
-    store = next(up.state.glob("registry.db"))
-    for old in up.state.glob("registry.db*"):
-        old.unlink()
-    store.write_bytes(copy.read_bytes())
+    done = run(up, "registry", "restore", copy)
+    assert done.returncode == 1 and "is in use by process" in done.stderr
+    for pid in [up.process.pid, *running(str(up.state)).values()]:
+        os.kill(pid, signal.SIGKILL)  # the machine fails: "lost" is in SQLite's log
+    up.process.process.wait(PATIENCE)
+    store = up.state / "registry.db"
+    assert store.with_name("registry.db-wal").stat().st_size > 0
+    text(up, "registry", "restore", copy, "--store", store)
     up.start()
     assert Client(REGISTRY).ask("lookup", node_id=1)["hostname"] == "kept"
+    up.stop()
+    text(up, "registry", "restore", f"{store}-before", "--store", store)
+    up.start()
+    assert Client(REGISTRY).ask("lookup", node_id=1)["hostname"] == "lost"
     up.stop()
     snapshot = tmp_path / "go.json"
     snapshot.write_text(json.dumps({
@@ -200,6 +208,27 @@ def test_backup_and_import(up, tmp_path):
     up.start()
     moved = Client(REGISTRY).ask("lookup", node_id=7)
     assert moved["hostname"] == "moved" and moved["networks"] == [0, 1]
+
+
+@pytest.mark.parametrize("content, said", [(b"", "it is empty"), (b"no database" * 500, "is damaged")])
+def test_what_is_no_backup_is_not_restored(up, tmp_path, content, said):
+    """Over a good store; a damaged one gives way, and its log with it."""
+    node = Node(1)
+    node.register(Client(REGISTRY))
+    copy, bad, store = tmp_path / "copy.db", tmp_path / "bad.db", up.state / "registry.db"
+    text(up, "registry", "backup", copy)
+    up.stop()
+    bad.write_bytes(content)
+    before = store.read_bytes()
+    done = run(up, "registry", "restore", bad, "--store", store)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert store.read_bytes() == before
+    store.write_bytes(b"no database" * 500)
+    store.with_name("registry.db-wal").write_bytes(b"of the damaged one")
+    text(up, "registry", "restore", copy, "--store", store)
+    assert store.with_name("registry.db-before-wal").read_bytes() == b"of the damaged one"
+    up.start()
+    assert Client(REGISTRY).ask("lookup", node_id=1)["public_key"] == node.public_key
 
 
 def test_one_process_a_store(up, tmp_path):

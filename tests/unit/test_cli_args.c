@@ -89,8 +89,8 @@ static void wrong_lines(void **state)
 		"config check [FILE]\n"},
 	    {"registry backup", EXIT_USAGE,
 		"fairway registry: \"backup\" is not known, or not with so many words: write "
-		"fairway registry status, nodes, networks, trust, audit, backup FILE, token FILE "
-		"or import FILE\n"},
+		"fairway registry status, nodes, networks, trust, audit, backup FILE, restore "
+		"FILE, import FILE or token FILE\n"},
 	    {"config check /no/such", EXIT_USAGE,
 		"fairway config: /no/such: cannot open the configuration: No such file or "
 		"directory: name another with --config\n"},

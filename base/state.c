@@ -204,7 +204,13 @@ int state_open_store(const char *store, const char *option, const struct privile
     struct parse_error *error)
 {
 	char path[PATH_MAX], *slash;
+	struct stat info;
 
+	if (stat(store, &info) == 0 && S_ISDIR(info.st_mode)) {
+		parse_error_set(error, "%s is a directory: name a file in one of its own with %s",
+		    store, option);
+		return -EISDIR;
+	}
 	snprintf(path, sizeof(path), "%s", store);
 	slash = strrchr(path, '/');
 	if (!slash || slash == path)

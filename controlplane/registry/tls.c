@@ -133,7 +133,10 @@ struct tls_context *tls_open(const char *pem, struct parse_error *error)
 	if (!ctx->ssl || !SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION) ||
 	    SSL_CTX_use_certificate_chain_file(ctx->ssl, pem) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(ctx->ssl, pem, SSL_FILETYPE_PEM) != 1) {
-		fail(pem, "no certificate and key in PEM", error);
+		fail(pem,
+		    "no certificate with its key in PEM; move it away to get new ones, of which "
+		    "daemons need the fingerprint",
+		    error);
 		tls_close(ctx);
 		return NULL;
 	}

@@ -111,6 +111,11 @@ static void wrong_lines(void **state)
 		EXIT_FAILED,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --registry-store\n"},
+	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
+	     "/proc",
+		EXIT_FAILED,
+		"fairway up: /proc is a directory: name a file in one of its own with "
+		"--registry-store\n"},
 	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-listen "
 	     "127.0.0.1:$PORT --registry-fleets /no/such",
 		EXIT_FAILED, "fairway up: registry-fleets /no/such: No such file or directory\n"},

@@ -114,7 +114,7 @@ int embedded_open(struct embedded *e, const struct config *config,
     const struct privilege_user *user, struct parse_error *error)
 {
 	struct registry_config rc = {.capacity = (uint32_t)config->nodes_capacity,
-	    .unproven_max = (uint32_t)config->registry_source_nodes};
+	    .source_nodes = (uint32_t)config->registry_source_nodes};
 	int status = 0;
 
 	if (config->registry.mode == CONFIG_REGISTRY_CLIENT) {

@@ -97,6 +97,7 @@ static enum call_step finish(struct registry *r, struct call *c)
 		c->ticket = store_ticket(r->store);
 	if (c->row && c->row->flags & CALL_COSTLY)
 		c->cost += CALL_COST;
+	c->cost += (uint32_t)(c->out.len / CALL_COST_BYTES);
 	r->count[REGISTRY_REQUESTS]++;
 	return CALL_DONE;
 }

@@ -21,8 +21,9 @@ enum {
 	CALL_ADDR_MAX = 64, // longest listen_addr
 };
 
-// What a costly request counts as; for each so many nodes that it went through one more.
-enum { CALL_COST = 20, CALL_COST_NODES = 5000 };
+// What a costly request counts as; one more for each so many nodes that it went through, and bytes
+// of the answer.
+enum { CALL_COST = 20, CALL_COST_NODES = 5000, CALL_COST_BYTES = 4096 };
 
 // Bytes of a list: what daemons accept, less the largest entry (a network with its rules).
 enum { CALL_LIST_MAX = 3 << 20 };

@@ -105,6 +105,16 @@ static struct beacon *beacon_place(struct registry *r, uint32_t id, uint32_t now
 	return place;
 }
 
+static unsigned beacons_from(const struct registry *r, const struct endpoint *from, uint32_t now_s)
+{
+	unsigned count = 0;
+
+	for (int i = 0; i < BEACON_MAX; i++)
+		count += r->beacons[i].id && now_s - r->beacons[i].seen_s <= BEACON_TTL_S &&
+			 endpoint_same_addr(&r->beacons[i].from, from);
+	return count;
+}
+
 static void do_beacon_register(struct registry *r, struct call *c)
 {
 	uint32_t id = field_u32(c->in, "beacon_id");
@@ -122,6 +132,10 @@ static void do_beacon_register(struct registry *r, struct call *c)
 	b = beacon_place(r, id, c->t.now_s);
 	if (!b) {
 		call_fail(c, "too many beacons (max %d)", BEACON_MAX);
+		return;
+	}
+	if (b->id != id && beacons_from(r, &c->from, c->t.now_s) >= BEACON_SOURCE_MAX) {
+		call_fail(c, "too many beacons of this address (max %d)", BEACON_SOURCE_MAX);
 		return;
 	}
 	// A live beacon's address is not for others to change.

@@ -71,7 +71,7 @@ static void do_find(struct registry *r, struct call *c)
 	if (!find_read(r, c, &f))
 		return;
 	count = find_page(r, &f, hits);
-	c->cost = f.looked / CALL_COST_NODES;
+	c->cost += f.looked / CALL_COST_NODES;
 	out_open(&c->out, "nodes", '[');
 	for (unsigned i = 0; i < count; i++)
 		out_hit(r, c, &hits[i]);

@@ -105,14 +105,14 @@ static struct dir_node *new_node(struct registry *r, struct call *c)
 		call_fail(c, "node ID space exhausted");
 		return NULL;
 	}
-	if (!sources_take(&r->unproven, &c->from, r->config.unproven_max)) {
-		call_fail(c, "too many new nodes from this address (max %u without proof)",
-		    r->config.unproven_max);
+	if (!registry_admits(r, &c->from, c->t)) {
+		call_fail(c, "too many new nodes from this address (max %u a day or without proof)",
+		    r->config.source_nodes);
 		return NULL;
 	}
 	n = directory_add(d, d->next_id, c->key);
 	if (!n) {
-		sources_give(&r->unproven, &c->from);
+		sources_give(&r->newcomers, &c->from);
 		call_fail(c, "registry full");
 		return NULL;
 	}

@@ -224,7 +224,7 @@ static void do_get_member_tags(struct registry *r, struct call *c)
 		return;
 	}
 	out_open(&c->out, "members", '{');
-	for (uint32_t i = 0; i < net->count; i++) {
+	for (uint32_t i = 0; i < net->count && !c->out.failed; i++) {
 		snprintf(id, sizeof(id), "%u", net->members[i].node);
 		out_list(&c->out, id, net->members[i].tags, ',');
 	}

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/connection.h"
 
-#include "base/clock.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
 	WRITE_BUFS = 16,
-	TICKS_A_SECOND = 10,
 	AHEAD_MAX = 7,
 	// Bytes taken while a signature is verified: to stop and start reading costs two system
 	// calls, and most clients send nothing meanwhile.
@@ -48,53 +45,15 @@ static void wait_enter(struct connection *c)
 	s->waiting_tail = &c->wait_next;
 }
 
-// Waits for the next tick.
-static void pace_enter(struct connection *c)
-{
-	struct server *s = c->server;
-
-	c->paced_next = s->paced;
-	c->paced_link = &s->paced;
-	if (s->paced)
-		s->paced->paced_link = &c->paced_next;
-	s->paced = c;
-	s->registry->count[REGISTRY_PACED]++;
-}
-
-static void pace_leave(struct connection *c)
-{
-	if (!c->paced_link)
-		return;
-	*c->paced_link = c->paced_next;
-	if (c->paced_next)
-		c->paced_next->paced_link = c->paced_link;
-	c->paced_link = NULL;
-}
-
-void connections_unpace(struct server *s)
-{
-	struct connection *list = s->paced;
-
-	// Who has to wait again comes into a new list.
-	s->paced = NULL;
-	if (list)
-		list->paced_link = &list;
-	while (list) {
-		struct connection *c = list;
-
-		pace_leave(c);
-		connection_resume(c);
-	}
-}
-
-void answer_drop(struct connection *c)
+static void answer_drop(struct connection *c)
 {
 	struct answer *a = c->head;
 
 	c->head = a->next;
 	if (!c->head)
 		c->tail = &c->head;
-	c->output -= a->len;
+	if (!c->closing)
+		pace_keep(c, c->rest, c->output - a->len);
 	c->answers--;
 	free(a);
 }
@@ -128,7 +87,7 @@ void connection_close(struct connection *c)
 	if (c->next)
 		c->next->link = c->link;
 	s->count--;
-	s->rest_bytes -= c->rest;
+	pace_keep(c, 0, 0);
 	sources_give(&s->sources, &c->from);
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -139,10 +98,13 @@ static void broken(struct connection *c)
 	connection_close(c);
 }
 
-static void answer_written(struct connection *c, const struct answer *a)
+void answer_written(struct connection *c)
 {
+	const struct answer *a = c->head;
+
 	if (a->polled)
 		call_delivered(c->server->registry, a->polled, a->polled_seq);
+	answer_drop(c);
 }
 
 // Counts what the socket took.
@@ -157,8 +119,7 @@ static void take_written(struct connection *c, size_t n)
 		n -= part;
 		if (a->sent < a->len)
 			return;
-		answer_written(c, a);
-		answer_drop(c);
+		answer_written(c);
 	}
 }
 
@@ -245,7 +206,7 @@ static void answer_queue(struct connection *c, const struct call *call, size_t s
 	memcpy(a->data, call->out.text, call->out.len);
 	*c->tail = a;
 	c->tail = &a->next;
-	c->output += a->len;
+	pace_keep(c, c->rest, c->output + a->len);
 	c->answers++;
 	if (!c->more)
 		connection_flush(c);
@@ -258,7 +219,7 @@ void connection_answer(struct connection *c, struct call *call)
 
 	if (c->closing)
 		return;
-	c->tokens -= (int32_t)call->cost;
+	pace_count(c, call->cost);
 	if (!c->more && !c->tls && !c->head &&
 	    call->ticket <= store_committed(c->server->registry->store)) {
 		buf = uv_buf_init(call->out.text, (unsigned)call->out.len);
@@ -272,29 +233,15 @@ void connection_answer(struct connection *c, struct call *call)
 	answer_queue(c, call, n > 0 ? (size_t)n : 0);
 }
 
-// A bucket of SERVER_BURST, filled with SERVER_RATE a second.
-static bool may_ask(struct connection *c)
-{
-	uint32_t tick = (uint32_t)(clock_mono_ns() / (NS_PER_S / TICKS_A_SECOND));
-	uint64_t fill = (uint64_t)(tick - c->tokens_at) * (SERVER_RATE / TICKS_A_SECOND);
-
-	if (tick != c->tokens_at) {
-		c->tokens =
-		    (int32_t)(c->tokens + fill > SERVER_BURST ? SERVER_BURST : c->tokens + fill);
-		c->tokens_at = tick;
-	}
-	if (c->tokens <= 0)
-		return false;
-	c->tokens--;
-	return true;
-}
-
 // One request. False when the connection has to wait, or is closed.
 static bool ask(struct connection *c, const uint8_t *json, size_t len)
 {
 	struct server *s = c->server;
-	struct call call = {.from = c->from, .t = server_time(), .conn = &c->anchor, .out = s->out};
-
+	struct call call = {.from = c->from,
+	    .t = server_time(),
+	    .conn = &c->anchor,
+	    .cost = pace_cost(len),
+	    .out = s->out};
 	enum call_step step;
 
 	call.in = s->spare ? s->spare : request_new();
@@ -327,7 +274,7 @@ static bool may_go_on(struct connection *c)
 		return false;
 	if (c->paced_link)
 		return false;
-	if (c->server->verifying >= SERVER_VERIFY_MAX || !may_ask(c)) {
+	if (c->server->verifying >= SERVER_VERIFY_MAX || !pace_may_ask(c)) {
 		pace_enter(c);
 		return false;
 	}
@@ -362,7 +309,6 @@ static void set_reading(struct connection *c, bool on)
 // again: nothing else would go on.
 static bool serve(struct connection *c, const uint8_t *data, size_t len)
 {
-	struct server *s = c->server;
 	struct frame_feed feed;
 	const uint8_t *json;
 	bool waits = false;
@@ -386,7 +332,7 @@ static bool serve(struct connection *c, const uint8_t *data, size_t len)
 		ask(c, json, n);
 		if (c->closing)
 			break;
-		if (c->verifying)
+		if (c->verifying && !c->forged)
 			look_ahead(c, feed);
 	}
 	c->more = false;
@@ -396,9 +342,8 @@ static bool serve(struct connection *c, const uint8_t *data, size_t len)
 		rc = frame_end(&feed);
 	if (c->closing)
 		return false;
-	s->rest_bytes += c->in.len - c->rest;
-	c->rest = c->in.len;
-	if (rc || s->rest_bytes > SERVER_REST_MAX) {
+	pace_keep(c, c->in.len, c->output);
+	if (rc || pace_is_full(c)) {
 		broken(c);
 		return false;
 	}
@@ -443,7 +388,6 @@ static void refuse(uv_handle_t *handle)
 {
 	struct connection *c = handle->data;
 
-	tls_free(c->tls);
 	free(c);
 }
 
@@ -467,11 +411,8 @@ void connection_open(struct server *s)
 	c->server = s;
 	c->tcp.data = c;
 	c->tail = &c->head;
-	if (s->tls)
-		c->tls = tls_new(s->tls);
-	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) || (s->tls && !c->tls) ||
-	    peer_of(c, &c->from) || s->count >= s->connection_max ||
-	    !sources_take(&s->sources, &c->from, s->source_max)) {
+	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) ||
+	    peer_of(c, &c->from) || !pace_admits(c)) {
 		s->registry->count[REGISTRY_REFUSED]++;
 		uv_close((uv_handle_t *)&c->tcp, refuse);
 		return;
@@ -485,7 +426,12 @@ void connection_open(struct server *s)
 	s->count++;
 	s->registry->count[REGISTRY_CONNECTIONS]++;
 	c->heard_s = server_time().now_s;
-	c->tokens = SERVER_BURST;
-	c->tokens_at = (uint32_t)(clock_mono_ns() / (NS_PER_S / TICKS_A_SECOND));
+	if (s->tls) {
+		c->tls = tls_new(s->tls);
+		if (!c->tls) {
+			connection_close(c);
+			return;
+		}
+	}
 	set_reading(c, true);
 }

@@ -29,17 +29,19 @@ struct connection {
 	struct anchor anchor;
 	struct tls *tls; // NULL: plain
 	struct frame_input in;
-	size_t rest; // bytes of it that server.rest_bytes counts
+	uint32_t source; // place in server.sources
+	size_t rest;	 // bytes of `in`, counted in its source too
 	struct answer *head, **tail;
-	size_t output; // bytes of its answers
+	size_t output; // bytes of its answers, the same
 	uint32_t answers;
 	uint32_t heard_s, stuck_s; // CLOCK_MONOTONIC; stuck_s 0: not
-	int32_t tokens;		   // requests that it may make before the next tick
-	uint32_t tokens_at;	   // in ticks
+	struct bucket bucket;	   // of requests
 	bool more;	   // further requests were received: their answers are written together
 	uint8_t verifying; // signatures at work
 	bool writing, reading, closing;
-	bool dead; // the handle is closed
+	bool forged; // it has sent a wrong signature: its next ones are verified when it is their
+		     // turn
+	bool dead;   // the handle is closed
 };
 
 struct signature_job {
@@ -55,17 +57,33 @@ void connection_open(struct server *s);
 void connection_close(struct connection *c);
 // Goes on with what it has received.
 void connection_resume(struct connection *c);
-// Goes on with connections that were to wait for this tick.
-void connections_unpace(struct server *s);
 // Writes the answers that may go out.
 void connection_flush(struct connection *c);
 // Sends the answer of a call, or queues it.
 void connection_answer(struct connection *c, struct call *call);
 
+// How fast it may ask (connection_pace.c). A new connection: false when it is one too many.
+bool pace_admits(struct connection *c);
+// The next request may be answered, and counts.
+bool pace_may_ask(struct connection *c);
+// Requests that one of so many bytes takes as long as, beside itself.
+uint32_t pace_cost(size_t len);
+// What took as long as so many requests.
+void pace_count(struct connection *c, uint32_t requests);
+// Bytes that it holds now: of a request that is not complete, and of answers.
+void pace_keep(struct connection *c, size_t rest, size_t output);
+// Incomplete requests are too many, of all or of its address.
+bool pace_is_full(const struct connection *c);
+// Waits for the next tick, or does not any more.
+void pace_enter(struct connection *c);
+void pace_leave(struct connection *c);
+// Goes on with connections that were to wait for this tick.
+void pace_tick(struct server *s);
+
 // Plain bytes of requests.
 void connection_input(struct connection *c, const uint8_t *data, size_t len);
-// The first answer goes.
-void answer_drop(struct connection *c);
+// The first answer goes: it was written.
+void answer_written(struct connection *c);
 // Received bytes under TLS, and the next thing to be sent.
 void connection_read_tls(struct connection *c, const uint8_t *data, size_t len);
 void connection_flush_tls(struct connection *c, uint64_t committed);

@@ -9,8 +9,7 @@
 struct chunk {
 	uv_write_t write;
 	struct connection *conn;
-	uint32_t polled; // see struct answer
-	uint64_t polled_seq;
+	bool answers; // is the first answer, which goes then
 	uint8_t data[];
 };
 
@@ -24,15 +23,15 @@ static void on_sent(uv_write_t *write, int status)
 	if (!c->closing && status)
 		connection_close(c);
 	if (!c->closing) {
-		if (chunk->polled)
-			call_delivered(c->server->registry, chunk->polled, chunk->polled_seq);
+		if (chunk->answers)
+			answer_written(c);
 		connection_flush(c);
 		connection_resume(c);
 	}
 	free(chunk);
 }
 
-static void send_pending(struct connection *c, uint32_t polled, uint64_t polled_seq)
+static void send_pending(struct connection *c, bool answers)
 {
 	size_t size = tls_pending(c->tls);
 	struct chunk *chunk;
@@ -46,8 +45,7 @@ static void send_pending(struct connection *c, uint32_t polled, uint64_t polled_
 		return;
 	}
 	chunk->conn = c;
-	chunk->polled = polled;
-	chunk->polled_seq = polled_seq;
+	chunk->answers = answers;
 	chunk->write.data = chunk;
 	buf = uv_buf_init((char *)chunk->data, (unsigned)tls_take(c->tls, chunk->data, size));
 	c->writing = true;
@@ -61,18 +59,17 @@ static void send_pending(struct connection *c, uint32_t polled, uint64_t polled_
 
 void connection_flush_tls(struct connection *c, uint64_t committed)
 {
-	struct answer *a = c->head;
+	const struct answer *a = c->head;
 
 	if (!a || c->writing || a->ticket > committed) {
-		send_pending(c, 0, 0);
+		send_pending(c, false);
 		return;
 	}
 	if (tls_write(c->tls, a->data, a->len)) {
 		connection_close(c);
 		return;
 	}
-	send_pending(c, a->polled, a->polled_seq);
-	answer_drop(c);
+	send_pending(c, true);
 }
 
 void connection_read_tls(struct connection *c, const uint8_t *data, size_t len)
@@ -86,7 +83,7 @@ void connection_read_tls(struct connection *c, const uint8_t *data, size_t len)
 			connection_input(c, s->plain, (size_t)n);
 	}
 	if (!c->closing)
-		send_pending(c, 0, 0);
+		send_pending(c, false);
 	if (n < 0)
 		connection_close(c);
 }

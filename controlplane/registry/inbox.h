@@ -11,6 +11,7 @@ enum {
 	INBOX_MAX = 100, // of each kind
 	INBOX_DAYS = 30, // entries are forgotten after
 	JUSTIFICATION_MAX = 1024,
+	INBOX_TEXT_MAX = 64 << 20, // bytes of the texts of all nodes
 };
 
 struct inbox_entry {

@@ -14,7 +14,7 @@ const char *const registry_counter_names[REGISTRY_COUNTER_COUNT] = {
 #undef X
 };
 
-enum { SIGNATURES_A_NODE = 4, KEYS_REMEMBERED = 65536 };
+enum { SIGNATURES_A_NODE = 4, KEYS_REMEMBERED = 65536, HOUR_S = 3600 };
 
 int registry_init(struct registry *r, const struct registry_config *config)
 {
@@ -23,7 +23,7 @@ int registry_init(struct registry *r, const struct registry_config *config)
 	*r = (struct registry){.config = *config};
 	directory_init(&r->nodes, config->capacity);
 	pairs_init(&r->pairs);
-	sources_init(&r->unproven);
+	sources_init(&r->newcomers);
 	rc = networks_init(&r->networks);
 	if (!rc)
 		rc = sig_cache_init(&r->sigs, config->capacity * SIGNATURES_A_NODE);
@@ -46,7 +46,7 @@ void registry_free(struct registry *r)
 	fleets_free(&r->fleets);
 	sig_cache_free(&r->sigs);
 	key_cache_free(r->keys);
-	sources_free(&r->unproven);
+	sources_free(&r->newcomers);
 }
 
 static bool is_forgettable(const struct dir_node *n)
@@ -54,19 +54,41 @@ static bool is_forgettable(const struct dir_node *n)
 	return !n->proven && !n->network_count && !n->inbox && !n->consents && !n->external_id;
 }
 
+static uint32_t nodes_an_hour(const struct registry *r)
+{
+	return r->config.source_nodes / 24 + 1;
+}
+
+bool registry_admits(struct registry *r, const struct endpoint *from, struct registry_time t)
+{
+	struct source *e = sources_of(&r->newcomers, from);
+
+	if (!e)
+		return false;
+	bucket_drain(&e->bucket, t.now_s / HOUR_S, nodes_an_hour(r));
+	if (r->config.source_nodes && e->count + (uint32_t)e->bucket.used >= r->config.source_nodes)
+		return false;
+	e->count++;
+	return true;
+}
+
 // The address that an unproven node first registered from stands in `anchor`.
 static void leave_unproven(struct registry *r, const struct dir_node *n)
 {
-	if (!n->proven) {
-		struct endpoint from = endpoint_from_v6(n->anchor, 0);
+	struct endpoint from = endpoint_from_v6(n->anchor, 0);
 
-		sources_give(&r->unproven, &from);
-	}
+	if (!n->proven)
+		sources_give(&r->newcomers, &from);
 }
 
 void registry_prove(struct registry *r, struct dir_node *n)
 {
+	struct endpoint from = endpoint_from_v6(n->anchor, 0);
+	struct source *e = n->proven ? NULL : sources_of(&r->newcomers, &from);
+
 	leave_unproven(r, n);
+	if (e)
+		e->bucket.used++;
 	n->proven = true;
 }
 
@@ -115,6 +137,7 @@ void registry_tick(struct registry *r, struct registry_time t)
 		gone++;
 	}
 	r->count[REGISTRY_EXPIRED] += gone;
+	sources_sweep(&r->newcomers, t.now_s / HOUR_S, nodes_an_hour(r));
 }
 
 bool registry_trusts(const struct registry *r, uint32_t a, uint32_t b)
@@ -186,23 +209,27 @@ static void save_inbox(struct registry *r, uint32_t node, const struct inbox_ent
 
 int registry_deliver(struct registry *r, struct dir_node *to, struct inbox_entry entry)
 {
+	size_t len = entry.text ? strlen(entry.text) : 0;
 	int rc;
 
+	if (r->inbox_bytes + len > INBOX_TEXT_MAX)
+		len = 0;
 	entry.seq = ++r->inbox_seq;
-	if (entry.text) {
-		entry.text = strdup(entry.text);
-		if (!entry.text)
-			return -ENOMEM;
-	}
+	entry.text = len ? strdup(entry.text) : NULL;
+	if (len && !entry.text)
+		return -ENOMEM;
 	rc = inbox_add(&to->inbox, entry);
-	if (!rc)
-		save_inbox(r, to->id, &entry);
-	return rc;
+	if (rc)
+		return rc;
+	r->inbox_bytes += len;
+	save_inbox(r, to->id, &entry);
+	return 0;
 }
 
 void registry_take(struct registry *r, struct dir_node *n, struct inbox_entry *entry)
 {
 	store_put(r->store, STORE_INBOX_FORGET, "i", (int64_t)entry->seq);
+	r->inbox_bytes -= entry->text ? strlen(entry->text) : 0;
 	inbox_remove(&n->inbox, entry);
 }
 

@@ -27,6 +27,7 @@ enum {
 	REAP_SLICE = 2000, // nodes that may go in one turn
 	REAP_SCAN = 65536, // nodes looked at in one turn
 	BEACON_MAX = 256,
+	BEACON_SOURCE_MAX = 32, // of an address
 	BEACON_TTL_S = 60,
 	CONSENT_MAX = 1000, // trust that a node may declare without an answer
 	ADMIN_TOKEN_MAX = 256,
@@ -34,7 +35,8 @@ enum {
 
 struct registry_config {
 	uint32_t capacity;
-	uint32_t unproven_max; // nodes of an address that have not proven their key; 0: no limit
+	uint32_t source_nodes; // of an address: without proof of their keys, or since a day; 0: no
+			       // limit
 	char admin_token[ADMIN_TOKEN_MAX]; // "": administrative requests are refused
 };
 
@@ -77,15 +79,16 @@ struct registry {
 	struct networks networks;
 	struct fleets fleets;
 	struct sig_cache sigs;
-	struct key_cache *keys;	 // for verifying more of the same node
-	struct sources unproven; // nodes by the address that they first registered from
+	struct key_cache *keys;	  // for verifying more of the same node
+	struct sources newcomers; // nodes by the address that they first registered from
 	// Where the relay hears a node; false: not at all. May be NULL.
 	bool (*heard_at)(void *ctx, uint32_t node, struct endpoint *at);
 	void *heard_ctx;
 	struct store *store;
 	struct beacon beacons[BEACON_MAX];
 	uint64_t inbox_seq;
-	int64_t created; // seconds since 1970, of the backbone
+	size_t inbox_bytes; // of texts in inboxes
+	int64_t created;    // seconds since 1970, of the backbone
 	uint32_t reap_cursor;
 	uint64_t count[REGISTRY_COUNTER_COUNT];
 };
@@ -101,7 +104,9 @@ int registry_attach(
 // Every 100 ms: lets silent nodes go, a bounded number of them.
 void registry_tick(struct registry *r, struct registry_time t);
 
-// A node has signed with its key: it does not count as unproven any more.
+// Another node of an address. False: too many, or no memory.
+bool registry_admits(struct registry *r, const struct endpoint *from, struct registry_time t);
+// A node has signed with its key: it counts for a day only.
 void registry_prove(struct registry *r, struct dir_node *n);
 // A node goes: hostname and endpoint are freed, and who never proved its key is forgotten.
 void registry_let_go(struct registry *r, struct dir_node *n);
@@ -113,7 +118,8 @@ bool registry_may_see(const struct registry *r, const struct dir_node *a, const 
 int registry_declare(struct registry *r, struct dir_node *a, struct dir_node *b);
 void registry_revoke(struct registry *r, uint32_t a, uint32_t b);
 
-// An entry for a node's inbox; the text is copied. 0, -ENOSPC or -ENOMEM.
+// An entry for a node's inbox; the text is copied, or left out when those of all nodes are too
+// long. 0, -ENOSPC or -ENOMEM.
 int registry_deliver(struct registry *r, struct dir_node *to, struct inbox_entry entry);
 void registry_take(struct registry *r, struct dir_node *n, struct inbox_entry *entry);
 

@@ -11,7 +11,10 @@
 // are read here without allocating anything; all others by jansson, value by value. One thread at a
 // time.
 
-enum { REQUEST_FIELD_MAX = 64 }; // an object with more is refused
+enum {
+	REQUEST_FIELD_MAX = 64,	   // an object with more is refused
+	REQUEST_VALUE_MAX = 65536, // and one with more commas, brackets and escapes
+};
 
 enum value_kind { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_LIST, VALUE_OTHER };
 

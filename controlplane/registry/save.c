@@ -203,6 +203,7 @@ static bool load_inbox(struct registry *r, const struct store_row *row)
 		return false;
 	if (e.seq > r->inbox_seq)
 		r->inbox_seq = e.seq;
+	r->inbox_bytes += e.text ? strlen(e.text) : 0;
 	return inbox_add(&n->inbox, e) == 0;
 }
 

@@ -99,7 +99,7 @@ static void on_tick(uv_timer_t *timer)
 
 	registry_tick(s->registry, t);
 	sweep(s, t.now_s);
-	connections_unpace(s);
+	pace_tick(s);
 }
 
 static void on_prepare(uv_prepare_t *prepare)

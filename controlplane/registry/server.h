@@ -22,6 +22,11 @@ enum {
 	SERVER_RATE = 500,	     // requests a second and connection
 	SERVER_BURST = 2000,
 	SERVER_REST_MAX = 64 << 20, // bytes of incomplete frames of all connections
+	// of an address
+	SERVER_SOURCE_RATE = 20000,
+	SERVER_SOURCE_BURST = 20000,
+	SERVER_SOURCE_REST_MAX = 16 << 20,
+	SERVER_SOURCE_OUTPUT_MAX = 64 << 20,
 };
 
 struct connection;
@@ -32,7 +37,7 @@ struct server {
 	// Fill in before server_listen().
 	struct registry *registry;
 	uint32_t connection_max;
-	uint32_t source_max;	 // of an address; 0: no limit
+	uint32_t source_max;	 // of an address; 0: no limit, nor of its requests
 	struct tls_context *tls; // NULL: plain
 
 	uv_loop_t *loop;

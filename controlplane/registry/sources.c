@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SWEEP_TURNS = 100 };
+
 void sources_init(struct sources *s)
 {
 	*s = (struct sources){0};
@@ -61,33 +63,42 @@ static struct source *add(struct sources *s, uint64_t net)
 		s->unused = s->at[v - 1].next;
 	else
 		s->used++;
-	s->at[v - 1] = (struct source){.net = net};
+	s->at[v - 1] = (struct source){.net = net, .used = true};
 	return &s->at[v - 1];
 }
 
-bool sources_take(struct sources *s, const struct endpoint *from, uint32_t max)
+struct source *sources_of(struct sources *s, const struct endpoint *from)
 {
 	uint64_t net = net_of(from);
 	struct source *e = find(s, net);
 
-	if (e && max && e->count >= max)
-		return false;
-	if (!e)
-		e = add(s, net);
-	if (!e)
-		return false;
-	e->count++;
-	return true;
+	return e ? e : add(s, net);
 }
 
 void sources_give(struct sources *s, const struct endpoint *from)
 {
-	uint64_t net = net_of(from);
-	struct source *e = find(s, net);
+	struct source *e = find(s, net_of(from));
 
-	if (!e || --e->count)
-		return;
-	index_remove(&s->index, hash_net(s, net), (uint32_t)(e - s->at) + 1);
-	e->next = s->unused;
-	s->unused = (uint32_t)(e - s->at) + 1;
+	if (e && e->count)
+		e->count--;
+}
+
+static void forget(struct sources *s, struct source *e)
+{
+	uint32_t v = (uint32_t)(e - s->at) + 1;
+
+	index_remove(&s->index, hash_net(s, e->net), v);
+	*e = (struct source){.next = s->unused};
+	s->unused = v;
+}
+
+void sources_sweep(struct sources *s, uint32_t now, uint32_t a_tick)
+{
+	for (uint32_t left = s->used / SWEEP_TURNS + 1; left && s->used; left--) {
+		struct source *e = &s->at[s->cursor++ % s->used];
+
+		bucket_drain(&e->bucket, now, a_tick);
+		if (e->used && !e->count && !e->bucket.used)
+			forget(s, e);
+	}
 }

@@ -97,6 +97,7 @@ static void finish(struct server *s, struct signature_job *job)
 
 	s->verifying--;
 	c->verifying--;
+	c->forged = c->forged || !job->valid;
 	if (!c->closing && !job->ahead)
 		finish_call(s, job);
 	call_free(&job->call);

@@ -260,30 +260,6 @@ static void test_delivery(void **state)
 	assert_int_equal(n->inbox->at[0].kind, INBOX_INVITE);
 }
 
-// Who proves nothing cannot fill the registry from one address.
-static void test_unproven(void **state)
-{
-	struct lab *l = *state;
-	struct lab_node a;
-
-	l->registry.config.unproven_max = 2;
-	a = lab_node(l, 1);
-	lab_node(l, 2);
-	lab_refused(l, "too many new nodes from this address (max 2 without proof)",
-	    "{'type':'register','public_key':'" PUB "'}");
-	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
-	    lab_sign(&a, "heartbeat:1"));
-	lab_node(l, 3);
-	lab_refused(l, "too many new nodes from this address (max 2 without proof)",
-	    "{'type':'register','public_key':'" PUB "'}");
-	// the silent ones make room
-	l->t.now_s += STALE_S;
-	registry_tick(&l->registry, l->t);
-	assert_int_equal(l->registry.nodes.count, 1);
-	lab_node(l, 4);
-	lab_node(l, 5);
-}
-
 // Go's way with fields: what is missing or mistyped is zero, numbers are doubles.
 static void test_fields(void **state)
 {
@@ -407,7 +383,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_return, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_rotate, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_delivery, lab_open, lab_close),
-	    cmocka_unit_test_setup_teardown(test_unproven, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_fields, lab_open, lab_close),
 	};
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A client that means harm: what it may not change, and what it may not fill.
+#include "tests/unit/registry_lab.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PUB "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
+
+// One address cannot fill the registry, neither without proof nor with keys of its own making.
+static void test_newcomers(void **state)
+{
+	static const char refusal[] =
+	    "too many new nodes from this address (max 2 a day or without proof)";
+	struct lab *l = *state;
+	struct lab_node a;
+
+	l->t.now_s = 1000 * 3600;
+	l->registry.config.source_nodes = 2;
+	a = lab_node(l, 1);
+	lab_node(l, 2);
+	lab_refused(l, refusal, "{'type':'register','public_key':'" PUB "'}");
+	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+	    lab_sign(&a, "heartbeat:1"));
+	lab_refused(l, refusal, "{'type':'register','public_key':'" PUB "'}");
+	// the silent one without proof makes room
+	l->t.now_s += STALE_S;
+	registry_tick(&l->registry, l->t);
+	assert_int_equal(l->registry.nodes.count, 1);
+	lab_node(l, 3);
+	lab_refused(l, refusal, "{'type':'register','public_key':'" PUB "'}");
+	// and a day, of which an hour is enough for one
+	l->t.now_s += 3600;
+	lab_node(l, 4);
+	// who is known comes again
+	lab_node(l, 1);
+}
+
+// One address does not take all the places of beacons.
+static void test_beacons_of_an_address(void **state)
+{
+	struct lab *l = *state;
+
+	for (unsigned i = 1; i <= BEACON_SOURCE_MAX; i++)
+		lab_expect(l, "{}",
+		    "{'type':'beacon_register','beacon_id':%u,'addr':'192.0.2.1:9001'}", i);
+	lab_refused(l, "too many beacons of this address (max 32)",
+	    "{'type':'beacon_register','beacon_id':1000,'addr':'192.0.2.1:9001'}");
+	lab_expect(l, "{}", "{'type':'beacon_register','beacon_id':1,'addr':'192.0.2.2:9001'}");
+	endpoint_parse("203.0.113.66:1", 0, &l->from);
+	lab_expect(l, "{}", "{'type':'beacon_register','beacon_id':1000,'addr':'192.0.2.3:9001'}");
+	endpoint_parse("198.51.100.7:1", 0, &l->from);
+	l->t.now_s += BEACON_TTL_S + 1;
+	lab_expect(l, "{}", "{'type':'beacon_register','beacon_id':2000,'addr':'192.0.2.1:9001'}");
+}
+
+static void ask_handshake(struct lab *l, const struct lab_node *n, const char *why)
+{
+	lab_expect(l, "{}",
+	    "{'type':'request_handshake','from_node_id':%u,'to_node_id':1,'justification':'%s',"
+	    "'signature':'%s'}",
+	    n->id, why, lab_sign(n, "handshake:%u:1", n->id));
+}
+
+// Requests come through, only not their texts, when those that wait are too long.
+static void test_texts_that_wait(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node to = lab_node(l, 1), a = lab_node(l, 2), b = lab_node(l, 3);
+
+	l->registry.inbox_bytes = INBOX_TEXT_MAX - 5;
+	ask_handshake(l, &a, "hello");
+	ask_handshake(l, &b, "hello");
+	lab_expect(l, "{'responses':[]}", "{'type':'poll_handshakes','node_id':1,'signature':'%s'}",
+	    lab_sign(&to, "poll_handshakes:1"));
+	assert_int_equal(l->registry.inbox_bytes, INBOX_TEXT_MAX - 5);
+	ask_handshake(l, &a, "");
+	ask_handshake(l, &b, "again");
+	assert_int_equal(l->registry.inbox_bytes, INBOX_TEXT_MAX);
+}
+
+// A long request of many values is none: to read it would take longer than all others.
+static void test_values(void **state)
+{
+	static const char *const values[] = {"0,", "[],", "{},", "\\\\", ",", " "};
+	enum { SIZE = 1 << 20 };
+	char *text = malloc(SIZE + 100);
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		bool plain = i + 1 == sizeof(values) / sizeof(values[0]), quoted = i >= 3;
+		size_t len = (size_t)sprintf(text, "{\"x\":%s", quoted ? "\"" : "[");
+		struct request *q;
+
+		while (len < SIZE)
+			len += (size_t)sprintf(text + len, "%s", values[i]);
+		len += (size_t)sprintf(text + len, "%s", quoted ? "\"}" : "0]}");
+		q = request_parse(text, len);
+		assert_int_equal(q != NULL, plain);
+		request_free(q);
+	}
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_newcomers, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_beacons_of_an_address, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_texts_that_wait, lab_open, lab_close),
+	    cmocka_unit_test(test_values),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

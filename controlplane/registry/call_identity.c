@@ -123,12 +123,13 @@ static struct dir_node *new_node(struct registry *r, struct call *c)
 	return n;
 }
 
-// Where the node is. An address that is not the connection's, and another one of a live node, needs
-// proof: at once if the registration is signed, else with the next signed request on this
-// connection.
+// Where the node is. An address that is not the connection's, and another one of a live node (also
+// of one that has chosen to have none), needs proof: at once if the registration is signed, else
+// with the next signed request on this connection.
 static void place_node(struct call *c, struct dir_node *n, const struct place *p)
 {
-	bool free = !n->live || !n->at.port || endpoint_same_addr(&n->at, &p->at);
+	bool nowhere = !n->at.port && !n->proven;
+	bool free = !n->live || nowhere || endpoint_same_addr(&n->at, &p->at);
 	bool plain = free && endpoint_same_addr(&p->at, &c->from);
 
 	if (!c->proven && c->conn && (!plain || p->claim.port || n->claim)) {
@@ -210,7 +211,8 @@ static void do_register(struct registry *r, struct call *c)
 	}
 	if (!live)
 		n->version = NULL; // it may be another program now
-	if (*version)
+	// of a live node not for anybody who knows its key to say
+	if (*version && (!live || c->proven || endpoint_same_addr(&n->at, &c->from)))
 		directory_set_version(&r->nodes, n, version);
 	if (!n->owner && strlen(owner) <= OWNER_LEN_MAX)
 		text_set(&n->owner, owner);

@@ -37,6 +37,37 @@ static void test_newcomers(void **state)
 	lab_node(l, 1);
 }
 
+// Who knows a node's key, as everybody does, says nothing for it.
+static void test_said_for_others(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node n = lab_node(l, 1);
+	char key[KEY_TEXT_MAX];
+
+	key_text(key, n.key);
+	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+	    lab_sign(&n, "heartbeat:1"));
+	lab_expect(l, "{'observed_addr':''}",
+	    "{'type':'register','listen_addr':'','version':'v1','public_key':'%s'}", key);
+	// it has chosen to be nowhere
+	endpoint_parse("203.0.113.66:1", 0, &l->from);
+	l->conn = (struct anchor){0};
+	lab_expect(l, "{'node_id':1}",
+	    "{'type':'register','listen_addr':':66','version':'v66','public_key':'%s'}", key);
+	assert_int_equal(directory_find(&l->registry.nodes, 1)->at.port, 0);
+	lab_expect(l, "{}", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+	    lab_sign(&n, "heartbeat:1"));
+	assert_int_equal(directory_find(&l->registry.nodes, 1)->at.port, 66);
+	endpoint_parse("198.51.100.66:1", 0, &l->from);
+	lab_expect(l, "{'node_id':1}",
+	    "{'type':'register','listen_addr':':67','version':'v67','public_key':'%s'}", key);
+	lab_expect(l, "{'version':'v1'}", "{'type':'lookup','node_id':1}");
+	endpoint_parse("203.0.113.66:1", 0, &l->from);
+	lab_expect(l, "{'node_id':1}",
+	    "{'type':'register','listen_addr':':66','version':'v2','public_key':'%s'}", key);
+	lab_expect(l, "{'version':'v2'}", "{'type':'lookup','node_id':1}");
+}
+
 // One address does not take all the places of beacons.
 static void test_beacons_of_an_address(void **state)
 {
@@ -108,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_newcomers, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_said_for_others, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_beacons_of_an_address, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_texts_that_wait, lab_open, lab_close),
 	    cmocka_unit_test(test_values),

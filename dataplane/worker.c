@@ -235,7 +235,7 @@ static void clock_advance(struct worker *w, uint64_t now)
 }
 
 // Asking the companion is a system call, even when it has nothing: beside raw links, which cost
-// none, it rests a moment then. Its input ends a sleep, and a sleep ends its rest.
+// none, it rests a moment then. Its input ends a sleep, and with that its rest.
 static unsigned links_receive(struct worker *w)
 {
 	unsigned n = 0;
@@ -281,18 +281,41 @@ static void block_count(struct worker *w, enum counter c)
 	__atomic_store_n(at, *at + 1, __ATOMIC_RELAXED);
 }
 
-static unsigned poll_list(struct worker *w, struct pollfd *fds)
+// What ends a sleep: first the event descriptor, then the links'.
+struct poll_list {
+	struct pollfd fds[POLL_MAX];
+	unsigned count;
+	unsigned companion, companion_end; // those of the companion
+};
+
+static void poll_list_make(struct worker *w, struct poll_list *p)
 {
 	int list[POLL_MAX];
 	unsigned n = 0;
 
 	list[n++] = w->cfg.event_fd;
-	for (unsigned i = 0; i < w->cfg.link_count && n < POLL_MAX; i++)
+	for (unsigned i = 0; i < w->cfg.link_count && n < POLL_MAX; i++) {
+		unsigned first = n;
+
 		if (w->queues[i])
 			n += w->cfg.links[i]->ops->poll_fds(w->queues[i], list + n, POLL_MAX - n);
+		if (i == w->cfg.companion) {
+			p->companion = first;
+			p->companion_end = n;
+		}
+	}
 	for (unsigned i = 0; i < n; i++)
-		fds[i] = (struct pollfd){.fd = list[i], .events = POLLIN};
-	return n;
+		p->fds[i] = (struct pollfd){.fd = list[i], .events = POLLIN};
+	p->count = n;
+}
+
+// When the companion is worth a system call after a sleep: at once if its input ended that.
+static uint64_t companion_rest(const struct worker *w, const struct poll_list *p)
+{
+	for (unsigned i = p->companion; i < p->companion_end; i++)
+		if (p->fds[i].revents)
+			return 0;
+	return clock_mono_ns() + w->rest_ns[w->cfg.companion];
 }
 
 // Microseconds that the links let it sleep: the least of all.
@@ -363,17 +386,17 @@ static void worker_wait(struct worker *w)
 // Blocks until a link has input, the control plane injects or the worker is to stop.
 static void worker_sleep(struct worker *w)
 {
-	struct pollfd fds[POLL_MAX];
-	unsigned n = poll_list(w, fds);
 	struct timespec limit = sleep_limit(w);
+	struct poll_list p;
 	uint64_t wakes;
 
+	poll_list_make(w, &p);
 	sleep_begin(w);
 	if (ring_backlog(&w->inject) == 0) {
 		block_count(w, COUNTER_SLEEPS);
-		ppoll(fds, n, &limit, NULL);
-		w->rest_until_ns[w->cfg.companion] = 0;
-		if (fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
+		ppoll(p.fds, p.count, &limit, NULL);
+		w->rest_until_ns[w->cfg.companion] = companion_rest(w, &p);
+		if (p.fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
 			wakes = 0; // somebody else was faster: nothing to clear
 	}
 	sleep_end(w);
@@ -394,7 +417,7 @@ static void *worker_run(void *arg)
 {
 	struct worker *w = arg;
 
-	w->rest_ns[w->cfg.companion] = w->busy_links ? COMPANION_REST_NS : 0;
+	w->rest_ns[w->cfg.companion] = w->queue_count > 1 ? COMPANION_REST_NS : 0;
 	links_tell(w, true);
 	quiescent_online(w->block, (int32_t)syscall(SYS_gettid));
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {

@@ -111,12 +111,19 @@ static __always_inline _Bool bucket_find(struct kernel_bucket *b, uint32_t id, s
 	return 0;
 }
 
-// 0, also for a node that is not there; UP when the entry changes right now.
+static __always_inline uint32_t load_flag(const uint32_t *at)
+{
+	return *(const volatile uint32_t *)at;
+}
+
+// 0, also for a node that is unknown; ABSENT for one that is not here and may be known, UP when the
+// entry changes right now. Whether all nodes are here is asked before and after: it may come true
+// with the one that was just missed, and ceases before the first one goes.
 static __always_inline int node_find(const struct kernel_rules *set, uint32_t id, struct node *out)
 {
 	const uint32_t key[4] = {hash_key[0], hash_key[1], hash_key[2], hash_key[3]};
 	uint32_t at = kernel_bucket_of(node_hash(key, id), bucket_count);
-	uint32_t moves = *(const volatile uint32_t *)&set->moves;
+	uint32_t moves = load_flag(&set->moves), complete = load_flag(&set->complete);
 
 	for (int i = 0; i <= KERNEL_CHAIN_MAX; i++) {
 		struct kernel_bucket *b = bpf_map_lookup_elem(&nodes, &at);
@@ -130,7 +137,9 @@ static __always_inline int node_find(const struct kernel_rules *set, uint32_t id
 			break;
 	}
 	out->w[0] = 0;
-	return *(const volatile uint32_t *)&set->moves == moves ? 0 : UP;
+	if (load_flag(&set->moves) != moves)
+		return UP;
+	return complete && load_flag(&set->complete) ? 0 : ABSENT;
 }
 
 // The address of a node; for an IPv6 one false when the entry changed meanwhile.
@@ -193,11 +202,10 @@ static __always_inline int relay_sender(const struct kernel_rules *set, const st
 	struct node n;
 	uint32_t at[4];
 	_Bool known, same_port;
+	int rc = node_find(set, r->sender, &n);
 
-	if (node_find(set, r->sender, &n))
-		return UP;
-	if (!n.w[0] && !set->complete)
-		return ABSENT;
+	if (rc)
+		return rc;
 	known = n.w[0] && !(node_word_flags(n.w[1]) & NODE_REMOTE);
 	if (!known)
 		return sender_from_elsewhere(set, r, 0);
@@ -244,11 +252,15 @@ static __always_inline int relay_dest(
 	const struct kernel_places *p = only(&places);
 	struct node n;
 	uint8_t flags;
+	int rc;
 
-	if (!p || node_find(set, r->dest, &n))
+	if (!p)
 		return UP;
+	rc = node_find(set, r->dest, &n);
+	if (rc)
+		return rc;
 	if (!n.w[0])
-		return set->complete ? DROP_DEST_UNKNOWN : ABSENT;
+		return DROP_DEST_UNKNOWN;
 	flags = node_word_flags(n.w[1]);
 	if (flags & NODE_REMOTE || !node_address(&n, o->to) || out_route(p, &n, o))
 		return UP;

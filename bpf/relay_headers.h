@@ -83,6 +83,8 @@ static __always_inline int relay_sum(
 	uint64_t header = pseudo + udp->source + udp->dest + udp->len + udp->check;
 
 	if (udp->check == 0) {
+		if (state.generic)
+			return UP;
 		r->no_sum = 1;
 		return r->v4 ? 0 : DROP_UDP_CHECKSUM;
 	}

@@ -11,10 +11,11 @@
 // ended with EXIT_USAGE.
 enum exit_status {
 	EXIT_OK,
-	EXIT_FAILED,   // what failed is in the last line of the log
-	EXIT_USAGE,    // command line or configuration: trying again cannot help
-	EXIT_NO_RELAY, // no relay is running there, or a part does not answer (clients)
-	EXIT_AGAIN,    // all is well, but it takes another start to go on (data plane)
+	EXIT_FAILED,	  // what failed is in the last line of the log
+	EXIT_USAGE,	  // command line or configuration: trying again cannot help
+	EXIT_NO_RELAY,	  // no relay is running there, or a part does not answer (clients)
+	EXIT_AGAIN,	  // all is well, but it takes another start to go on (data plane)
+	EXIT_OTHER_BUILD, // the data plane's memory is of another version (control plane)
 };
 
 // Creates `path` with mode 0700 and its parents if they are missing; nobody but the owner may write

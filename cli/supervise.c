@@ -94,6 +94,17 @@ static void forget_memory(struct child *c)
 	c->memory = -1;
 }
 
+// After an upgrade the programs of before run on; a new control plane may need a new data plane.
+static void renew_data_plane(struct supervisor *s, const struct child *cp)
+{
+	struct child *dp = &s->children[CHILD_DP];
+
+	if (!dp->pid || dp->kill_ns)
+		return;
+	log_warn("the programs are of two versions, starting both anew", kv("child", cp->name));
+	child_stop(dp);
+}
+
 // A run has ended on its own: decides when to start again, or gives up.
 static void plan_restart(struct supervisor *s, struct child *c, int wait_status)
 {
@@ -113,6 +124,8 @@ static void plan_restart(struct supervisor *s, struct child *c, int wait_status)
 		stop(s, usage ? EXIT_USAGE : EXIT_FAILED);
 		return;
 	}
+	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_OTHER_BUILD)
+		renew_data_plane(s, c);
 	if (c->memory >= 0 && c->short_runs > MEMORY_FAILURES_MAX) {
 		log_warn("throwing the kept memory away: the program did not last with it",
 		    kv("child", c->name), kv("runs", c->short_runs));

@@ -81,7 +81,7 @@ static void stop(struct cp *cp, int status)
 static void on_refused(void *ctx, const char *why)
 {
 	log_error("the data plane's memory cannot be used", kv("reason", why));
-	stop(ctx, EXIT_USAGE);
+	stop(ctx, EXIT_OTHER_BUILD);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/notify.h"
+#include "base/state.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -9,9 +10,9 @@
 #include <unistd.h>
 
 // A program that speaks to its supervisor and does nothing else.
-// usage: fake_daemon JOURNAL NAME MODE; MODE: serve, fail, usage, mute (never
-// READY), deaf (ignores SIGTERM), store (keeps a memory, counts its runs in it), poison (crashes
-// as long as it is given a memory).
+// usage: fake_daemon JOURNAL NAME MODE; MODE: serve, fail, usage, other (finds a memory of another
+// version), late (the same, at its first start), mute (never READY), deaf (ignores SIGTERM), store
+// (keeps a memory, counts its runs in it), poison (crashes as long as it is given a memory).
 
 static const char *journal, *self;
 static volatile sig_atomic_t ended;
@@ -53,6 +54,20 @@ static void count_run(void)
 	note(text);
 }
 
+static int starts(void)
+{
+	char line[64], mine[64];
+	FILE *file = fopen(journal, "re");
+	int count = 0;
+
+	snprintf(mine, sizeof(mine), "%s start\n", self);
+	while (file && fgets(line, sizeof(line), file))
+		count += !strcmp(line, mine);
+	if (file)
+		fclose(file);
+	return count;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = on_term};
@@ -76,6 +91,8 @@ int main(int argc, char **argv)
 		return 1;
 	if (!strcmp(mode, "usage"))
 		return 2;
+	if (!strcmp(mode, "other") || (!strcmp(mode, "late") && starts() == 1))
+		return EXIT_OTHER_BUILD;
 	if (!strcmp(mode, "store"))
 		count_run();
 	if (!strcmp(mode, "poison")) {

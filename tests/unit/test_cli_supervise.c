@@ -179,6 +179,7 @@ static void gives_up(void **state)
 	    {"fail", "serve", "dp start", START_FAILURES_MAX, EXIT_FAILED},
 	    {"usage", "serve", "dp start", 1, EXIT_USAGE},
 	    {"serve", "usage", "cp start", 1, EXIT_USAGE},
+	    {"serve", "other", "cp start", START_FAILURES_MAX, EXIT_FAILED},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
@@ -233,6 +234,19 @@ static void an_old_child_is_started_again_once(void **state)
 	assert_int_equal(await_exit(pid), EXIT_OK);
 	assert_int_equal(count("dp start"), 2);
 	assert_int_equal(count("dp short run"), 0);
+}
+
+// The programs were replaced below us: one of before cannot go on with one of after.
+static void both_are_renewed(void **state)
+{
+	pid_t pid = start("serve", "late");
+
+	(void)state;
+	await("up serving", 1);
+	kill(pid, SIGTERM);
+	assert_int_equal(await_exit(pid), EXIT_OK);
+	assert_int_equal(count("dp start"), 2);
+	assert_int_equal(count("cp start"), 2);
 }
 
 static void a_poisoned_memory_is_thrown_away(void **state)
@@ -295,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(gives_up),
 	    cmocka_unit_test(memory_outlives_a_crash),
 	    cmocka_unit_test(an_old_child_is_started_again_once),
+	    cmocka_unit_test(both_are_renewed),
 	    cmocka_unit_test(a_poisoned_memory_is_thrown_away),
 	    cmocka_unit_test(children_end_with_us),
 	    cmocka_unit_test(delays),

@@ -14,15 +14,16 @@ struct relay_pass {
 };
 
 static inline bool sender_is_at6(
-    const struct dgram *d, const struct stage_env *env, const struct node_entry *e)
+    const struct dgram *d, struct stage_env *env, const struct node_entry *e)
 {
 	const uint8_t *at = node_table_v6(env->nodes, *e);
 
+	env->relay.met_v6 = true;
 	return !(node_entry_flags(*e) & NODE_REMOTE) && at && endpoint_same_v6(&d->src, at);
 }
 
 static inline enum match sender_match(
-    const struct dgram *d, const struct stage_env *env, const struct node_entry *e)
+    const struct dgram *d, struct stage_env *env, const struct node_entry *e)
 {
 	bool same;
 
@@ -132,6 +133,7 @@ static inline enum drop relay_dest(
 			return relay_to_peer(d, env, e);
 		if (!at)
 			return DROP_DEST_UNKNOWN;
+		env->relay.met_v6 = true;
 		endpoint_set_v6(&d->to, at, node_entry_port(*e));
 	} else {
 		endpoint_set_v4(&d->to, node_entry_address(*e), node_entry_port(*e));
@@ -159,6 +161,11 @@ void stage_relay(struct burst *b, struct stage_env *env)
 	node_lookup_run(env->nodes, r->ids, 2 * n, &r->nodes);
 	for (unsigned i = 0; i < n && police_watches(&env->police, &pass.senders); i++)
 		police_sender_prefetch(&env->police, node_entry_index(nodes[2 * i]));
+	// They lie in an array of their own: it is looked into ahead if the last burst did.
+	for (unsigned i = 0; i < 2 * n && r->met_v6; i++)
+		if (node_entry_flags(nodes[i]) & NODE_V6)
+			__builtin_prefetch(node_table_v6(env->nodes, nodes[i]));
+	r->met_v6 = false;
 	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = r->d[i];
 		enum drop why = relay_sender(d, env, i, &pass);

@@ -33,6 +33,7 @@ struct relay_batch {
 	struct dgram *d[BURST_MAX];
 	uint32_t ids[2 * BURST_MAX];
 	struct node_lookup nodes;
+	bool met_v6; // nodes with IPv6 addresses were among those of the last burst
 	unsigned alive_count;
 	struct node_entry alive[BURST_MAX]; // senders whose signs of life are to be written
 };

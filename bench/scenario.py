@@ -12,6 +12,7 @@ class Scenario:
     name: str
     about: str
     run: Callable  # (Settings) -> Result
+    by_name: bool  # runs only when it is named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +66,10 @@ def verdict(value, goal):
     return "holds" if compare(value, float(number)) else "missed"
 
 
-def scenario(name, about):
-    """Makes the function below it a scenario of `make bench`."""
+def scenario(name, about, by_name=False):
+    """Makes the function below it a scenario of `make bench`, or of `bench/run NAME` only."""
     def register(function):
-        SCENARIOS[name] = Scenario(name, about, function)
+        SCENARIOS[name] = Scenario(name, about, function, by_name)
         return function
     return register
 

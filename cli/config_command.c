@@ -1,11 +1,63 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/commands.h"
+#include "config/machine.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char *json_flag;
 static char value[CONFIG_VALUE_MAX];
+
+// What the data plane will warn of, or refuse, when it starts on this machine.
+__attribute__((format(printf, 2, 3))) static void warning_add(json_t *list, const char *format, ...)
+{
+	char text[512];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	json_array_append_new(list, json_string(text));
+}
+
+static void warn_of_link(json_t *list, const struct config *c, const struct config_link *l)
+{
+	unsigned workers = machine_queues(c, l);
+	int node = machine_find_device("/sys", l), far;
+	char cores[128];
+
+	if (c->workers && workers > c->workers)
+		workers = (unsigned)c->workers;
+	far = machine_find_far(&c->cpus, workers, node);
+	if (far < 0)
+		return;
+	machine_list_cores("/sys", node, cores, sizeof(cores));
+	warning_add(list,
+	    "link %s is on NUMA node %d, core %u of cpus on another one: slower; near it are cores "
+	    "%s",
+	    *l->device ? l->device : l->ifname, node, c->cpus.at[far], cores);
+}
+
+static json_t *warnings_make(const struct config *c)
+{
+	json_t *list = json_array();
+	int absent = machine_find_absent(&c->cpus);
+
+	if (absent >= 0)
+		warning_add(list,
+		    "no worker can run on core %d of cpus here, it would not start: lscpu lists "
+		    "those there are",
+		    absent);
+	if (c->workers > machine_cores())
+		warning_add(list,
+		    "more workers than cores (%llu, %u here): they would take turns and wait for "
+		    "each other; workers 0 follows queues and cores",
+		    (unsigned long long)c->workers, machine_cores());
+	for (uint32_t i = 0; i < c->links.count; i++)
+		warn_of_link(list, c, &c->links.at[i]);
+	return list;
+}
 
 static void print_text(const struct config_line *line)
 {
@@ -25,14 +77,15 @@ static void print_text(const struct config_line *line)
 	printf("ok: %s\n", line->file ? line->file : "no file named: these are the defaults");
 }
 
-static void print_settings(const struct config_line *line)
+static void print_settings(const struct config_line *line, json_t *warnings)
 {
 	json_t *keys = json_object();
 
 	for (const struct config_key *k = config_keys; k->name; k++)
 		json_object_set_new(keys, k->name,
 		    json_string(config_format(value, sizeof(value), &command_config, k)));
-	print_json(json_pack("{s:b,s:s?,s:o}", "ok", 1, "file", line->file, "settings", keys));
+	print_json(json_pack("{s:b,s:s?,s:O,s:o}", "ok", 1, "file", line->file, "warnings",
+	    warnings, "settings", keys));
 }
 
 int run_config(const struct command *self, int argc, char **argv)
@@ -40,14 +93,18 @@ int run_config(const struct command *self, int argc, char **argv)
 	const struct config_option options[] = {
 	    {"json", NULL, "print the settings as JSON", &json_flag}, {0}};
 	const struct config_command shape = {.name = "fairway config",
-	    .summary = "Checks a configuration without starting anything and prints every key with "
-		       "its value\nand where it comes from. Exit status 2 if it is wrong.",
+	    .summary =
+		"Checks a configuration without starting anything and prints every key with "
+		"its value\nand where it comes from. Exit status 2 if it is wrong. Warns of "
+		"cores that\nthis machine does not have or that are far from a link's device.",
 	    .operands = "check [FILE]",
 	    .file_operand = 2,
 	    .options = options,
 	    .keys = true};
 	struct config_line line;
 	struct parse_error error;
+	json_t *warnings, *warning;
+	size_t i;
 	int status, rc = read_line(self, &shape, argc, argv, &line, &status);
 
 	if (rc)
@@ -61,9 +118,16 @@ int run_config(const struct command *self, int argc, char **argv)
 		complain(self, error.text);
 		return EXIT_USAGE;
 	}
+	warnings = warnings_make(&command_config);
 	if (json_flag)
-		print_settings(&line);
+		print_settings(&line, warnings);
 	else
 		print_text(&line);
+	json_array_foreach(warnings, i, warning)
+	{
+		snprintf(value, sizeof(value), "warning: %s", json_string_value(warning));
+		complain(self, value);
+	}
+	json_decref(warnings);
 	return EXIT_OK;
 }

@@ -2,13 +2,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/privilege.h"
+#include "config/machine.h"
 #include "dataplane/dp.h"
 #include "dataplane/io/locals.h"
 #include "dataplane/io/mem.h"
 #include "dataplane/io/xdp_kernel.h"
 #include "dataplane/place.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,33 +37,14 @@ static const struct link_ops *ops_find(const char *kind)
 	return NULL;
 }
 
-static unsigned interface_queues(const char *ifname)
-{
-	char path[64 + IFNAMSIZ];
-	unsigned n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/queues", ifname);
-	dir = opendir(path);
-	if (!dir)
-		return 1;
-	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
-		n += strncmp(e->d_name, "rx-", 3) == 0;
-	closedir(dir);
-	return n ? n : 1;
-}
-
 unsigned dp_workers_wanted(const struct config *config)
 {
-	unsigned cores = place_cores(), most = 0;
+	unsigned cores = machine_cores(), most = 0;
 
 	if (config->workers)
 		return config->workers < WORKER_MAX ? (unsigned)config->workers : WORKER_MAX;
 	for (uint32_t i = 0; i < config->links.count; i++) {
-		const struct config_link *l = &config->links.at[i];
-		unsigned n = *l->device	 ? (unsigned)config->dpdk.queues
-			     : l->queues ? l->queues
-					 : interface_queues(l->ifname);
+		unsigned n = machine_queues(config, &config->links.at[i]);
 
 		most = n > most ? n : most;
 	}
@@ -158,12 +139,12 @@ void dp_links_reduce(struct dp *dp)
 static void place_tell(const struct dp *dp, int node)
 {
 	const struct link *link = dp->links[dp->link_count - 1];
-	int far = place_find_far(&dp->config.cpus, link->queue_count, node);
+	int far = machine_find_far(&dp->config.cpus, link->queue_count, node);
 	char cores[128], how[192];
 
 	if (far < 0)
 		return;
-	place_list_cores("/sys", node, cores, sizeof(cores));
+	machine_list_cores("/sys", node, cores, sizeof(cores));
 	snprintf(how, sizeof(how), "cpus: cores of the device's node, %s", cores);
 	log_warn("a worker runs on another NUMA node than its device, slower",
 	    kv("link", link->name), kv("device_node", node), kv("worker", far),
@@ -173,7 +154,7 @@ static void place_tell(const struct dp *dp, int node)
 // Its buffers lie on the device's NUMA node.
 static int link_open_near(struct dp *dp, const struct config_link *l, const char *spec)
 {
-	int rc, node = place_device("/sys", l);
+	int rc, node = machine_find_device("/sys", l);
 
 	if (node >= 0)
 		place_prefer(node);

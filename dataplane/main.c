@@ -4,8 +4,8 @@
 #include "base/notify.h"
 #include "base/privilege.h"
 #include "base/state.h"
+#include "config/machine.h"
 #include "dataplane/dp.h"
-#include "dataplane/place.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -310,7 +310,7 @@ static int start(struct dp *dp)
 	rc = directory_open(dp, other ? &user : NULL);
 	if (rc)
 		return rc;
-	rc = place_find_absent(&dp->config.cpus);
+	rc = machine_find_absent(&dp->config.cpus);
 	if (rc >= 0) {
 		log_error("no worker can run on a core of cpus: lscpu lists those there are",
 		    kv("core", rc));
@@ -318,9 +318,9 @@ static int start(struct dp *dp)
 	}
 	dp_links_reduce(dp);
 	dp->worker_count = dp_workers_wanted(&dp->config);
-	if (dp->worker_count > place_cores())
+	if (dp->worker_count > machine_cores())
 		log_warn("more workers than cores: they take turns and wait for each other",
-		    kv("workers", dp->worker_count), kv("cores", place_cores()),
+		    kv("workers", dp->worker_count), kv("cores", machine_cores()),
 		    kv("how", "workers 0 follows queues and cores"));
 	if (dp_memory_open(dp))
 		return DP_EXIT_FAILURE;

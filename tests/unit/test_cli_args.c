@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -294,6 +295,44 @@ static void configurations(void **state)
 	unlink(path);
 }
 
+// What a start would warn of, or refuse; the machine has one core meanwhile.
+static void checks_tell_of_the_machine(void **state)
+{
+	static const struct {
+		const char *arguments, *warning;
+	} facts[] = {
+	    {"--workers 1", NULL},
+	    {"--cpus 1023", "warning: no worker can run on core 1023 of cpus here"},
+	    {"--workers 2", "warning: more workers than cores (2, 1 here)"},
+	};
+	cpu_set_t before, one;
+	char arguments[128];
+	int cpu = 0;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	while (!CPU_ISSET(cpu, &before))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		const char *found;
+
+		snprintf(arguments, sizeof(arguments), "config check %s", facts[i].arguments);
+		assert_int_equal(run(arguments), EXIT_OK);
+		found = strstr(output, "warning: ");
+		assert_int_equal(found != NULL, facts[i].warning != NULL);
+		if (found)
+			assert_memory_equal(found, facts[i].warning, strlen(facts[i].warning));
+	}
+	assert_int_equal(run("config check --json --workers 2"), EXIT_OK);
+	assert_non_null(strstr(output, "\"more workers than cores (2, 1 here)"));
+	assert_int_equal(run("config check --json"), EXIT_OK);
+	assert_non_null(strstr(output, "\"warnings\": []"));
+	sched_setaffinity(0, sizeof(before), &before);
+}
+
 // A port that nobody has now, of those that the kernel gives out.
 static void choose_port(void)
 {
@@ -321,6 +360,7 @@ int main(void)
 	    cmocka_unit_test(versions),
 	    cmocka_unit_test(lost_output_is_a_failure),
 	    cmocka_unit_test(configurations),
+	    cmocka_unit_test(checks_tell_of_the_machine),
 	};
 	int failed;
 

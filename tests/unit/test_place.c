@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "config/machine.h"
 #include "dataplane/place.h"
 #include "dataplane/stage/familiar.h"
 #include "dataplane/worker_room.h"
@@ -83,10 +84,10 @@ static void cores_that_are_not_there(void **state)
 	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		assert_int_equal(place_find_absent(&facts[i].cpus), facts[i].absent);
+		assert_int_equal(machine_find_absent(&facts[i].cpus), facts[i].absent);
 	while (!CPU_ISSET(own.at[0], &before))
 		own.at[0]++;
-	assert_int_equal(place_find_absent(&own), -1);
+	assert_int_equal(machine_find_absent(&own), -1);
 	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
 	assert_true(CPU_EQUAL(&before, &after));
 }
@@ -135,10 +136,10 @@ static void devices_have_nodes(void **state)
 	file_make(root, "devices/system/node/node1/cpulist", "4-7\n");
 	two_nodes = true;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		assert_int_equal(place_device(root, &facts[i].link), facts[i].node);
-	place_list_cores(root, 1, text, sizeof(text));
+		assert_int_equal(machine_find_device(root, &facts[i].link), facts[i].node);
+	machine_list_cores(root, 1, text, sizeof(text));
 	assert_string_equal(text, "4-7");
-	place_list_cores(root, 0, text, sizeof(text));
+	machine_list_cores(root, 0, text, sizeof(text));
 	assert_string_equal(text, "");
 	two_nodes = false;
 	snprintf(command, sizeof(command), "rm -r %s", root);
@@ -164,10 +165,10 @@ static void workers_far_from_the_device(void **state)
 	(void)state;
 	two_nodes = true;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		assert_int_equal(
-		    place_find_far(&facts[i].cpus, facts[i].workers, facts[i].node), facts[i].far);
+		assert_int_equal(machine_find_far(&facts[i].cpus, facts[i].workers, facts[i].node),
+		    facts[i].far);
 	two_nodes = false;
-	assert_int_equal(place_find_far(&facts[1].cpus, 2, 7), -1); // of one node
+	assert_int_equal(machine_find_far(&facts[1].cpus, 2, 7), -1); // of one node
 }
 
 // A worker's memory: zeroed, no two parts overlap, and as large as said.

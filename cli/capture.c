@@ -15,24 +15,35 @@ enum {
 	TIME_TO_LIVE = 64,
 };
 
+// Returns 0 or a negative errno.
+static int write_block(FILE *file, const uint8_t *block, int len)
+{
+	if (len < 0)
+		return len;
+	errno = ENOSPC; // what a short write means
+	return fwrite(block, 1, (size_t)len, file) == (size_t)len ? 0 : -errno;
+}
+
 int capture_open(FILE **file, const char *path)
 {
 	uint8_t block[BLOCK_MAX];
-	int n;
+	int rc;
 
 	*file = fopen(path, "we");
 	if (!*file)
 		return -errno;
-	n = pcapng_section_build(block, sizeof(block), "fairway trace");
-	if (n > 0 && fwrite(block, 1, (size_t)n, *file) == (size_t)n) {
-		n = pcapng_interface_build(
-		    block, sizeof(block), PCAPNG_LINK_RAW, HEADERS_MAX + CAPTURED_MAX, "fairway");
-		if (n > 0 && fwrite(block, 1, (size_t)n, *file) == (size_t)n && !fflush(*file))
-			return 0;
+	rc = write_block(*file, block, pcapng_section_build(block, sizeof(block), "fairway trace"));
+	if (!rc)
+		rc = write_block(*file, block,
+		    pcapng_interface_build(block, sizeof(block), PCAPNG_LINK_RAW,
+			HEADERS_MAX + CAPTURED_MAX, "fairway"));
+	if (!rc && fflush(*file))
+		rc = -errno;
+	if (rc) {
+		fclose(*file);
+		*file = NULL;
 	}
-	fclose(*file);
-	*file = NULL;
-	return -EIO;
+	return rc;
 }
 
 static void to_v6(const union socket_address *at, uint8_t out[16])
@@ -79,11 +90,7 @@ int capture_write(FILE *file, const struct captured *datagram)
 	    .original_len = (uint32_t)(headers + datagram->len),
 	    .comment = datagram->comment,
 	    .direction = PCAPNG_INBOUND};
-	int n;
 
 	memcpy(bytes + headers, datagram->payload, captured);
-	n = pcapng_packet_build(block, sizeof(block), &packet);
-	if (n < 0)
-		return n;
-	return fwrite(block, 1, (size_t)n, file) == (size_t)n ? 0 : -EIO;
+	return write_block(file, block, pcapng_packet_build(block, sizeof(block), &packet));
 }

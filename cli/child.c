@@ -43,7 +43,7 @@ static const char *become_program(const struct child *child, const char *notify_
 {
 	struct parse_error error;
 	sigset_t none;
-	int exec_fd;
+	int exec_fd, rc;
 
 	if (prctl(PR_SET_PDEATHSIG, (unsigned long)SIGTERM, 0L, 0L, 0L))
 		return "prctl(PR_SET_PDEATHSIG)";
@@ -59,10 +59,16 @@ static const char *become_program(const struct child *child, const char *notify_
 	exec_fd = fcntl(child->exec_fd, F_DUPFD_CLOEXEC, FIRST_PASSED_FD + 1);
 	if (exec_fd < 0)
 		return "fcntl";
-	if (pass_memory(child))
+	rc = pass_memory(child);
+	if (rc) {
+		errno = -rc;
 		return "passing the memory";
-	if (privilege_drop(NULL, child->caps, child->caps, &error))
+	}
+	rc = privilege_drop(NULL, child->caps, child->caps, &error);
+	if (rc) {
+		errno = -rc;
 		return "giving up capabilities";
+	}
 	// the path may lie where only root can go
 	execve(child->argv[0], child->argv, environ);
 	if (errno == EACCES)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/client.h"
 
+#include "base/clock.h"
 #include "base/state.h"
 
 #include <errno.h>
@@ -100,6 +101,14 @@ json_t *client_receive(struct client *client, int patience_ms, struct parse_erro
 	return message;
 }
 
+static void fail_silent(const struct client *client, struct parse_error *error)
+{
+	parse_error_set(error,
+	    "the relay with state directory %s does not answer within %d s: fairway-cp is stopped "
+	    "or overloaded",
+	    client->state, ADMIN_PATIENCE_MS / 1000);
+}
+
 static int send_request(const struct client *client, json_t *request, struct parse_error *error)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
@@ -115,24 +124,35 @@ static int send_request(const struct client *client, json_t *request, struct par
 	return rc;
 }
 
+// The answer to what was sent, also when signals arrive in between.
+static json_t *await_answer(struct client *client, struct parse_error *error)
+{
+	uint64_t now = clock_mono_ns(), end = now + ADMIN_PATIENCE_MS * NS_PER_MS;
+	json_t *answer;
+
+	do {
+		answer = client_receive(client, (int)((end - now) / NS_PER_MS), error);
+		now = clock_mono_ns();
+	} while (!answer && !error->text[0] && now < end);
+	if (!answer && !error->text[0]) {
+		fail_silent(client, error);
+		client_close(client); // it may answer yet, to what is not asked any more
+	}
+	return answer;
+}
+
 json_t *client_request(struct client *client, json_t *request, struct parse_error *error)
 {
-	int rc = send_request(client, request, error);
-	json_t *answer, *result = NULL;
+	json_t *answer = NULL, *result = NULL;
 
 	client->away = true;
+	if (client->fd < 0)
+		fail_silent(client, error);
+	else if (send_request(client, request, error) == 0)
+		answer = await_answer(client, error);
 	json_decref(request);
-	if (rc)
+	if (!answer)
 		return NULL;
-	answer = client_receive(client, ADMIN_PATIENCE_MS, error);
-	if (!answer) {
-		if (!error->text[0])
-			parse_error_set(error,
-			    "the relay with state directory %s does not answer within %d s: "
-			    "fairway-cp is stopped or overloaded",
-			    client->state, ADMIN_PATIENCE_MS / 1000);
-		return NULL;
-	}
 	client->away = json_is_true(json_object_get(answer, "again"));
 	if (json_is_true(json_object_get(answer, "ok"))) {
 		result = json_incref(json_object_get(answer, "result"));

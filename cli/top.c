@@ -167,7 +167,8 @@ static void draw(struct screen *s, const struct sample *before, const struct sam
 	draw_summary(s, before, now);
 	json_array_foreach(json_object_get(now->status, "warnings"), i, warning)
 	{
-		screen_line(s, true, "warning: %s", json_string_value(warning));
+		if (json_is_string(warning))
+			screen_line(s, true, "warning: %s", json_string_value(warning));
 	}
 	screen_line(s, false, "%s", "");
 	draw_workers(s, before, now);

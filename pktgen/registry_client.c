@@ -254,7 +254,7 @@ int load_socket(const struct endpoint *target, uint32_t number)
 	struct sockaddr_storage to;
 	socklen_t len = endpoint_to_sockaddr(target, &to);
 	struct sockaddr_in from = {.sin_family = AF_INET};
-	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, rc;
 
 	if (fd < 0)
 		return -errno;
@@ -267,9 +267,9 @@ int load_socket(const struct endpoint *target, uint32_t number)
 	if (connect(fd, (struct sockaddr *)&to, len) == 0)
 		return fd;
 fail:
-	on = -errno;
+	rc = -errno;
 	close(fd);
-	return on;
+	return rc;
 }
 
 int load_open(struct load *c)
@@ -286,7 +286,9 @@ int load_open(struct load *c)
 	c->random = c->crowd.seed;
 	c->link = calloc(c->connections, sizeof(*c->link));
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!c->link || c->epoll < 0)
+	if (c->epoll < 0)
+		return -errno;
+	if (!c->link)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->connections; i++) {
 		struct crowd_link *l = &c->link[i];
@@ -299,8 +301,10 @@ int load_open(struct load *c)
 		l->fd = load_socket(&c->to, i);
 		if (l->fd < 0)
 			return l->fd;
-		if (!l->in || !l->out || epoll_ctl(c->epoll, EPOLL_CTL_ADD, l->fd, &event))
+		if (!l->in || !l->out)
 			return -ENOMEM;
+		if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, l->fd, &event))
+			return -errno;
 	}
 	return 0;
 }

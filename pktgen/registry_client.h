@@ -48,8 +48,7 @@ struct load {
 int load_open(struct load *c);
 void load_close(struct load *c);
 // Phases with a number of requests end when all are answered, others and paced ones after
-// load.seconds. 0 or
-// a negative errno: -ECONNRESET, -ETIMEDOUT (no answer for 30 s), -EBADMSG.
+// load.seconds. 0 or a negative errno: -ECONNRESET, -ETIMEDOUT (no answer for 30 s), -EBADMSG.
 int load_run(struct load *c, enum phase phase, struct phase_result *result);
 
 // A connection of its own, from the address on loopback that the number gives: an address has only

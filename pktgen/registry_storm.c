@@ -125,7 +125,7 @@ static int serve(struct storm *s, uint32_t nodes, uint32_t seconds)
 
 int storm_run(struct load *c, uint32_t seconds, struct storm_result *result)
 {
-	struct storm s = {.c = c, .result = result, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+	struct storm s = {.c = c, .result = result};
 	struct rlimit limit = {.rlim_cur = 1024};
 	int rc;
 
@@ -135,9 +135,12 @@ int storm_run(struct load *c, uint32_t seconds, struct storm_result *result)
 		result->open = (uint32_t)limit.rlim_cur > c->connections + 2 * FILES_BESIDE
 				   ? (uint32_t)limit.rlim_cur - c->connections - FILES_BESIDE
 				   : FILES_BESIDE;
+	s.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (s.epoll < 0)
+		return -errno;
 	s.visitors = calloc(result->open, sizeof(*s.visitors));
-	if (!s.visitors || s.epoll < 0) {
-		free(s.visitors);
+	if (!s.visitors) {
+		close(s.epoll);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < result->open; i++)

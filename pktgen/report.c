@@ -8,19 +8,23 @@
 
 static const double ns_per_us = 1000;
 
+// Takes over `object`. Returns 0 or a negative errno, which it has reported.
 static int write_json(const struct options *o, json_t *object)
 {
-	int failed = 0;
+	bool failed = false;
+	int rc = 0;
 
-	if (o->json && !strcmp(o->json, "-")) {
-		json_dumpf(object, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else if (o->json && json_dump_file(object, o->json, JSON_INDENT(2))) {
-		fprintf(stderr, "fairway-pktgen: --json %s: %s\n", o->json, strerror(errno));
-		failed = -EIO;
+	if (o->json && !strcmp(o->json, "-"))
+		failed = json_dumpf(object, stdout, JSON_INDENT(2)) || putchar('\n') == EOF ||
+			 fflush(stdout);
+	else if (o->json)
+		failed = json_dump_file(object, o->json, JSON_INDENT(2));
+	if (failed) {
+		rc = -errno;
+		fprintf(stderr, "fairway-pktgen: --json %s: %s\n", o->json, strerror(-rc));
 	}
 	json_decref(object);
-	return failed;
+	return rc;
 }
 
 // The table is left out where standard output is the JSON.

@@ -96,8 +96,10 @@ static int open_all(struct backend *b, struct sock *s, const struct options *o, 
 			return s->fds[i];
 		}
 		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->fds[i], &event)) {
-			snprintf(error, BACKEND_ERROR_MAX, "epoll: %s", strerror(errno));
-			return -errno;
+			int rc = -errno;
+
+			snprintf(error, BACKEND_ERROR_MAX, "epoll: %s", strerror(-rc));
+			return rc;
 		}
 	}
 	return 0;

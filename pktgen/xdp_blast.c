@@ -64,9 +64,10 @@ int xdp_live_open(struct xdp *x, char *error)
 	l->attached = bpf_program__attach_xdp(l->capture->progs.capture, (int)x->ifindex);
 	if (!l->attached || bpf_map__update_elem(l->capture->maps.xsks, &queue, sizeof(queue), &fd,
 				sizeof(fd), BPF_ANY)) {
+		failed = -errno;
 		snprintf(error, BACKEND_ERROR_MAX, "capture program on %s: %s", x->o->interface,
-		    strerror(errno));
-		return -errno;
+		    strerror(-failed));
+		return failed;
 	}
 	return 0;
 }

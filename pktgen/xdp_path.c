@@ -47,9 +47,9 @@ int xdp_path_find(struct path *p, unsigned *ifindex, const struct options *o, ch
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	strncpy(request.ifr_name, o->interface, IFNAMSIZ - 1);
 	if (!*ifindex || fd < 0 || ioctl(fd, SIOCGIFHWADDR, &request)) {
-		snprintf(
-		    error, BACKEND_ERROR_MAX, "interface %s: %s", o->interface, strerror(errno));
 		failed = -errno;
+		snprintf(
+		    error, BACKEND_ERROR_MAX, "interface %s: %s", o->interface, strerror(-failed));
 	} else {
 		memcpy(p->own_mac, request.ifr_hwaddr.sa_data, 6);
 		failed = resolve(p, o->interface, fd);

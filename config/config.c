@@ -227,7 +227,9 @@ static void make_absolute(struct config *config, const char *name, struct config
 	    config->origins[key - config_keys].from != CONFIG_FROM_ARGUMENT)
 		return;
 	cwd = getcwd(NULL, 0);
-	if (!cwd || asprintf(&whole, "%s/%s", cwd, path) < 0)
+	if (cwd && asprintf(&whole, "%s/%s", cwd, path) < 0)
+		whole = NULL;
+	if (!whole)
 		config_error_add(errors, "--%s: \"%s\" must be an absolute path here", name, path);
 	else if (strlen(whole) >= key->size)
 		config_error_add(errors, "--%s: \"%s\" is too long: at most %zu characters", name,

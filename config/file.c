@@ -246,8 +246,11 @@ int config_read_file(struct config *config, const char *path, struct config_erro
 		return rc;
 	}
 	text = malloc(FILE_SIZE_MAX + 1);
-	if (!text)
-		abort();
+	if (!text) {
+		fclose(file);
+		config_error_add(errors, "%s: out of memory for the configuration", path);
+		return -ENOMEM;
+	}
 	len = fread(text, 1, FILE_SIZE_MAX + 1, file);
 	rc = ferror(file) ? -EIO : 0;
 	fclose(file);

@@ -229,9 +229,14 @@ static void backup_done(uv_work_t *work, int status)
 {
 	struct embedded *e = work->data;
 
-	e->backup.state = status || *e->backup.error.text ? BACKUP_FAILED : BACKUP_DONE;
-	log_info("backup of the registry ended", kv("path", (const char *)e->backup.path),
-	    kv("error", (const char *)e->backup.error.text));
+	if (status || *e->backup.error.text) {
+		e->backup.state = BACKUP_FAILED;
+		log_warn("backup of the registry failed",
+		    kv("reason", (const char *)e->backup.error.text));
+	} else {
+		e->backup.state = BACKUP_DONE;
+		log_info("backup of the registry made", kv("path", (const char *)e->backup.path));
+	}
 }
 
 int embedded_backup(struct embedded *e)

@@ -6,6 +6,7 @@
 #include "controlplane/registry/object.h"
 #include "wire/bytes.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,15 +98,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	struct frame_feed feed;
 	const uint8_t *json;
 	size_t len;
-	int rc;
+	int rc, next;
 
 	if (n < 0) {
 		end_round(c, uv_strerror((int)n));
 		return;
 	}
 	rc = frame_feed(&feed, &c->in, (const uint8_t *)buf->base, (size_t)n);
-	while (rc == 0 && c->due && frame_next(&feed, &json, &len) == 1) {
-		rc = client_answer(c, json, len) ? 0 : -1;
+	while (rc == 0 && c->due && (next = frame_next(&feed, &json, &len)) != 0) {
+		rc = next < 0 ? next : client_answer(c, json, len) ? 0 : -EPROTO;
 		c->due--;
 	}
 	if (rc == 0)
@@ -117,7 +118,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		c->answered_ns = clock_mono_ns();
 	}
 	if (rc || c->due == 0)
-		end_round(c, NULL);
+		end_round(c, rc && rc != -EPROTO ? strerror(-rc) : NULL);
 }
 
 static size_t add_request(struct registry_client *c, size_t at, const char *json)

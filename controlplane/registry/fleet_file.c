@@ -164,6 +164,10 @@ static bool read_fleet(struct reader *r, const json_t *o)
 	snprintf(fleet->name, sizeof(fleet->name), "%s", name);
 	fleet->public = object_bool(o, "public");
 	fleet->token = *token ? strdup(token) : NULL;
+	if (*token && !fleet->token) {
+		snprintf(r->why, sizeof(r->why), "out of memory");
+		return false;
+	}
 	r->fleets->count++;
 	json_array_foreach(agents, i, v)
 	{

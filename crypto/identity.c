@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
+#include <string.h>
 
 static_assert(IDENTITY_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "public key");
 static_assert(IDENTITY_SECRET_SIZE == crypto_sign_SECRETKEYBYTES, "secret key");
@@ -87,4 +88,11 @@ void keyed_hash(const uint8_t key[KEYED_HASH_KEY_SIZE], const void *data, size_t
 bool bytes_equal_secret(const void *a, const void *b, size_t len)
 {
 	return sodium_memcmp(a, b, len) == 0;
+}
+
+bool text_equal_secret(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+
+	return len == strlen(b) && bytes_equal_secret(a, b, len);
 }

@@ -52,3 +52,5 @@ void keyed_hash(const uint8_t key[KEYED_HASH_KEY_SIZE], const void *data, size_t
 
 // Compares in constant time.
 bool bytes_equal_secret(const void *a, const void *b, size_t len);
+// The same of texts; how long they are is no secret.
+bool text_equal_secret(const char *a, const char *b);

@@ -80,8 +80,8 @@ enum call_flags {
 	CALL_ADMIN = 4,	      // needs the administrator's token
 	CALL_WRITES = 8,      // the answer waits for the disk
 	CALL_OPTIONAL = 16,   // checked if there is a signature, `proven` says so
-	CALL_COSTLY = 64,     // goes through many nodes: counts as CALL_COST requests
 	CALL_KEY_INSIDE = 32, // the key is in the request ("public_key"), not in the directory
+	CALL_COSTLY = 64,     // goes through many nodes: counts as CALL_COST requests
 };
 
 struct call_row {
@@ -116,6 +116,9 @@ const struct dir_node *call_viewer(const struct registry *r, const struct call *
 struct network *call_network(struct registry *r, struct call *c);
 // A list's answer has room for no more entries; the rest comes when "next" is passed as "after".
 bool call_is_full(const struct call *c);
+// "admin_token" is the administrator's or, unless `net` is NULL, that of the network. No error is
+// set.
+bool call_shows_token(const struct registry *r, const struct call *c, const struct network *net);
 // The administrator's token is right; else false with the standard error.
 bool call_is_admin(struct registry *r, struct call *c);
 // Owner, admin (`least`) of a network, by token or signature; false with the standard error.

@@ -37,12 +37,11 @@ static void out_endpoints(struct json_out *o, const char *list)
 // For relays that have the administrator's token: from where datagrams count, of private nodes too.
 static void out_anchors(struct registry *r, struct call *c, const struct dir_node *n)
 {
-	struct call probe = {.in = c->in};
 	struct endpoint at[PLACE_ANCHORS];
 	char text[ENDPOINT_TEXT_MAX];
 	unsigned count;
 
-	if (!*field_text(c->in, "admin_token") || !call_is_admin(r, &probe))
+	if (!call_shows_token(r, c, NULL))
 		return;
 	count = place_anchors(n, at);
 	out_open(&c->out, "anchors", '[');
@@ -241,9 +240,7 @@ static void do_list_nodes(struct registry *r, struct call *c)
 	const struct network *net;
 
 	if (field_u16(c->in, "network_id") == 0) {
-		struct call probe = {.in = c->in};
-
-		if (call_is_admin(r, &probe))
+		if (call_shows_token(r, c, NULL))
 			list_backbone(r, c);
 		else
 			call_fail(c, "listing backbone nodes is not permitted (use lookup with a "

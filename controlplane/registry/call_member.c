@@ -45,10 +45,8 @@ static bool may_invite(struct registry *r, struct call *c, const struct network 
 {
 	uint32_t inviter = field_u32(c->in, "inviter_id");
 	const struct member *m = member_find(net, inviter);
-	struct call probe = {.in = c->in};
 
-	if (c->admin || (*field_text(c->in, "admin_token") && net->admin_token &&
-			    call_has_role(r, &probe, net, ROLE_ADMIN)))
+	if (c->admin || (net->admin_token && call_shows_token(r, c, net)))
 		return true;
 	if (!m)
 		call_fail(c, "inviter %u is not a member of network %u", inviter, net->id);

@@ -100,9 +100,7 @@ static void check_join(struct registry *r, struct call *c)
 
 static bool token_matches(const struct network *net, const char *token)
 {
-	size_t len = net->token ? strlen(net->token) : 0;
-
-	return len && strlen(token) == len && bytes_equal_secret(net->token, token, len);
+	return net->token && *net->token && text_equal_secret(net->token, token);
 }
 
 static void do_join_network(struct registry *r, struct call *c)

@@ -10,6 +10,7 @@
 #include "controlplane/pages.h"
 #include "crypto/identity.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,11 +110,18 @@ static void on_reload(uv_signal_t *signal, int number)
 	json_decref(cp_reload(signal->data, &errors));
 }
 
-static void loop_prepare(struct cp *cp)
+static int loop_prepare(struct cp *cp, struct parse_error *error)
 {
+	int rc;
+
 	// Verification alone runs in the pool; it shall not take the workers' cores.
 	setenv("UV_THREADPOOL_SIZE", "2", 0);
-	uv_loop_init(&cp->loop);
+	rc = uv_loop_init(&cp->loop);
+	if (rc) {
+		parse_error_set(error, "no event loop: %s%s", strerrordesc_np(-rc),
+		    rc == -EMFILE ? ": raise ulimit -n (LimitNOFILE)" : "");
+		return rc;
+	}
 	cp->attach.loop = &cp->loop;
 	cp->attach.attached = on_attached;
 	cp->attach.detached = on_detached;
@@ -136,6 +144,7 @@ static void loop_prepare(struct cp *cp)
 	uv_timer_start(&cp->tick, on_tick, TICK_MS, TICK_MS);
 	uv_signal_start(&cp->on_term, on_signal, SIGTERM);
 	uv_signal_start(&cp->on_int, on_signal, SIGINT);
+	return 0;
 }
 
 // What needs the state directory and, as root, its privileges.
@@ -221,8 +230,9 @@ static int run(struct cp *cp)
 			cannot(import_path ? "cannot import" : "cannot restore", rc, &error);
 		return rc ? EXIT_FAILED : EXIT_OK;
 	}
-	loop_prepare(cp);
-	rc = embedded_start(&cp->embedded, &cp->loop, &error);
+	rc = loop_prepare(cp, &error);
+	if (!rc)
+		rc = embedded_start(&cp->embedded, &cp->loop, &error);
 	if (!rc)
 		rc = open_http(cp, &error);
 	if (rc)

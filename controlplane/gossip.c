@@ -25,16 +25,6 @@ static void take(struct gathering *g, const struct endpoint *at)
 		g->targets[g->target_count++] = *at;
 }
 
-static void take_configured(struct gathering *g, const struct config_peers *list)
-{
-	for (unsigned i = 0; i < list->count; i++) {
-		struct endpoint at = {.port = 0};
-
-		endpoint_from_sockaddr(&list->at[i].any, socket_address_len(&list->at[i]), &at);
-		take(g, &at);
-	}
-}
-
 static bool is_ours(const struct memory *m, const struct endpoint *at)
 {
 	for (int i = 0; i < LOCAL_MAX; i++)
@@ -42,6 +32,19 @@ static bool is_ours(const struct memory *m, const struct endpoint *at)
 		    endpoint_equal(&m->locals[i].at, at))
 			return true;
 	return false;
+}
+
+// Our own address may be among them: relays can share one list.
+static void take_configured(
+    struct gathering *g, const struct config_peers *list, const struct memory *m)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		struct endpoint at = {.port = 0};
+
+		endpoint_from_sockaddr(&list->at[i].any, socket_address_len(&list->at[i]), &at);
+		if (!is_ours(m, &at))
+			take(g, &at);
+	}
 }
 
 // Names are not resolved, as in gossip.peers.
@@ -67,7 +70,7 @@ void gossip_configure(struct cp *cp)
 	if (!cp->attach.up)
 		return;
 	g.count = g.target_count = 0;
-	take_configured(&g, &cp->config.gossip.peers);
+	take_configured(&g, &cp->config.gossip.peers, s->memory);
 	if (cp->config.gossip.discover && cp->embedded.is_client)
 		take_listed(&g, &cp->embedded.client, s->memory);
 	s->announce.beacon_id = (uint32_t)cp->config.gossip.beacon_id;

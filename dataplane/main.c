@@ -322,6 +322,9 @@ static int start(struct dp *dp)
 		log_warn("more workers than cores: they take turns and wait for each other",
 		    kv("workers", dp->worker_count), kv("cores", machine_cores()),
 		    kv("how", "workers 0 follows queues and cores"));
+	if (dp->config.cpus.count && dp->worker_count > dp->config.cpus.count)
+		log_warn("cpus names fewer cores than there are workers: the others are not pinned",
+		    kv("workers", dp->worker_count), kv("cpus", dp->config.cpus.count));
 	if (dp_memory_open(dp))
 		return DP_EXIT_FAILURE;
 	rc = signals_open(dp);

@@ -134,6 +134,14 @@ def test_more_workers_than_cores(lab, workers, warned):
     assert ("more workers than cores" in relay.process.output()) == warned
 
 
+@pytest.mark.parametrize("workers, warned", [("1", False), ("2", True)])
+def test_fewer_cpus_than_workers(lab, workers, warned):
+    nets = Nets(lab)
+    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--registry", "none",
+                  "--workers", workers, "--cpus", str(min(os.sched_getaffinity(0))))
+    assert ("cpus names fewer cores" in relay.process.output()) == warned
+
+
 @pytest.mark.parametrize("through", [["setpriv", "--bounding-set", "-all"], ["unshare", "--user", "--map-root-user"]],
                          ids=["no capabilities", "user namespace"])
 def test_root_of_a_container_serves(lab, through):

@@ -10,7 +10,7 @@ import pytest
 
 from load import Load
 from netlab import PATIENCE, RELAY, SYNC, Node, eventually, run
-from topology import LINKS, RAW_LINKS, Mesh
+from topology import LINKS, RAW_LINKS, Mesh, Nets, start_relay
 
 ONE, TWO = ("10.0.1.1", 9001), ("10.0.2.1", 9001)
 UNLIMITED = ["--police-source-rate", "0", "--police-punt-rate", "0"]
@@ -38,6 +38,18 @@ def test_more_nodes_than_a_sync_holds(lab, link):
     # Both ways through a source port of the gossip, which is not the one that nodes use.
     eventually(lambda: late.reaches(last))
     eventually(lambda: last.reaches(late))
+
+
+def test_a_relay_is_no_peer_of_itself(lab):
+    """So relays can share a list of peers."""
+    nets = Nets(lab)
+    relay = start_relay(nets, "sock", "--gossip-beacon-id", 1, "--gossip-interval", "1s",
+                        "--gossip-peers", "10.0.0.1:9001", "--gossip-peers", "10.0.0.254:9001")
+    other = lab.socket(nets.router, bind=("10.0.0.254", 9001))
+    for _ in range(2):
+        assert other.recv(100)[0] == SYNC
+    assert {peer["address"] for peer in relay.ask("peers")["peers"]} == {"10.0.0.254:9001"}
+    assert relay.ask("stats")["control"]["sync_received"] == 0
 
 
 def test_restarts_of_control_planes_lose_no_remote_node(lab):

@@ -96,7 +96,7 @@ int run_config(const struct command *self, int argc, char **argv)
 	    .summary =
 		"Checks a configuration without starting anything and prints every key with "
 		"its value\nand where it comes from. Exit status 2 if it is wrong. Warns of "
-		"cores that\nthis machine does not have or that are far from a link's device.",
+		"cores that this\nmachine does not have or that are far from a link's device.",
 	    .operands = "check [FILE]",
 	    .file_operand = 2,
 	    .options = options,
@@ -123,6 +123,7 @@ int run_config(const struct command *self, int argc, char **argv)
 		print_settings(&line, warnings);
 	else
 		print_text(&line);
+	fflush(stdout); // they are the last words
 	json_array_foreach(warnings, i, warning)
 	{
 		snprintf(value, sizeof(value), "warning: %s", json_string_value(warning));

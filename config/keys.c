@@ -68,13 +68,13 @@ const struct config_key config_keys[] = {
 	.value = "20000",
 	.help = "most connections of an IPv4 address or IPv6 /64 network; 0: no limit, nor of its "
 		"requests, for registries behind a proxy"},
+    {"registry-source-nodes", AT(registry_source_nodes), COUNT(0, 4000000), .value = "100000",
+	.help = "most new nodes of such an address or network: who has not proven its key yet, "
+		"and who did within about a day; 0: no limit"},
     {"http-listen", .type = CONFIG_TEXT, AT(http_listen), .value = "",
 	.help = "address and TCP port of `/metrics` (Prometheus), `/healthz`, `/readyz` and, with "
 		"an embedded registry, `/v1/find`; empty: none; there is no authentication, so "
 		"keep it on a network of yours"},
-    {"registry-source-nodes", AT(registry_source_nodes), COUNT(0, 4000000), .value = "100000",
-	.help = "most new nodes of such an address or network: who has not proven its key yet, "
-		"and who did within about a day; 0: no limit"},
     {"admission.policy", "admission", AT(admission.policy),
 	CHOICE("open", "anchored", "signed", "auto"), .value = "auto", .reload = true,
 	.help = "who may claim a node id: `open` anybody, but a live node's address is only "

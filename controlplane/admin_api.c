@@ -134,6 +134,18 @@ json_t *admin_endpoint(const struct endpoint *at)
 	return endpoint_format(at, text, sizeof(text)) < 0 ? json_null() : json_string(text);
 }
 
+json_t *admin_hex(const uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[2 * TRACE_CAPTURE_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return json_stringn(text, 2 * n);
+}
+
 json_t *admin_answer(
     void *ctx, struct admin_client *client, const json_t *request, struct admin_error *err)
 {

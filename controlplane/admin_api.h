@@ -51,6 +51,8 @@ json_t *admin_page_close(struct admin_page *page, const char *name, bool more, u
 
 // Text of an endpoint.
 json_t *admin_endpoint(const struct endpoint *at);
+// Text of at most TRACE_CAPTURE_MAX bytes, two lower-case digits each.
+json_t *admin_hex(const uint8_t *bytes, size_t n);
 // Totals over all workers.
 uint64_t admin_counter(const struct memory *m, enum counter c);
 uint64_t admin_drop(const struct memory *m, enum drop d);

@@ -15,15 +15,6 @@ static double ago(uint64_t now_ns, uint32_t then_s)
 	return now > then_s ? (double)(int64_t)((now - then_s) * 1000) / 1000 : 0.0;
 }
 
-static json_t *hex(const uint8_t *bytes, size_t n)
-{
-	char text[2 * 64 + 1];
-
-	for (size_t i = 0; i < n; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-	return json_string(text);
-}
-
 static json_t *remote_entry(const struct session *s, struct node_entry e)
 {
 	const struct peer *p = &s->memory->peers[node_entry_address(e) % PEER_MAX];
@@ -51,7 +42,7 @@ static json_t *node_json(const struct session *s, struct node_entry e, uint64_t 
 	    admin_endpoint(&local->at), "last_seen_s", ago(now_ns, node_alive_at(t, e)),
 	    "first_seen_s", ago(now_ns, info->first_seen), "carry",
 	    (node_entry_flags(e) & NODE_CARRY) != 0, "key",
-	    info->has_key ? hex(info->key, sizeof(info->key)) : json_null(), "verified",
+	    info->has_key ? admin_hex(info->key, sizeof(info->key)) : json_null(), "verified",
 	    info->has_key, "remote", 0, "peer", "resolved",
 	    nexthop && __atomic_load_n(&s->memory->nexthops[nexthop], __ATOMIC_RELAXED) != 0,
 	    "kernel", s->nodes.kernel && kernel_writer_has(s->nodes.kernel, node_entry_id(e)));

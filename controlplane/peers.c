@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controlplane/announce.h"
+#include "shm/rate_limit.h"
 #include "wire/beacon.h"
 
 #include <errno.h>
@@ -19,15 +20,10 @@ static struct peer_config *allowed(const struct peers *p, const struct endpoint 
 }
 
 // A Sync may be 64 KiB: whoever spoofs a peer's address must not keep us busy.
-static bool bucket_take(struct peer_config *c, uint64_t now_ns)
-{
-	uint64_t full_ns = c->full_ns > now_ns ? c->full_ns : now_ns;
-
-	if (full_ns - now_ns > NS_PER_S)
-		return false;
-	c->full_ns = full_ns + NS_PER_S / PEER_SYNC_RATE;
-	return true;
-}
+static const struct rate_limit sync_limit = {.rate = PEER_SYNC_RATE,
+    .burst = PEER_SYNC_RATE + 1,
+    .interval_ns = NS_PER_S / PEER_SYNC_RATE,
+    .slack_ns = NS_PER_S};
 
 static int id_compare(const void *a, const void *b)
 {
@@ -197,7 +193,7 @@ void peers_sync(struct peers *p, const struct punt *punt)
 	int i = -EINVAL;
 
 	endpoint_format(&punt->from, text, sizeof(text));
-	if (c && !bucket_take(c, punt->now_ns))
+	if (c && !bucket_take(&c->full_ns, &sync_limit, punt->now_ns))
 		i = -EBUSY;
 	else if (c && beacon_sync_parse(punt->data, punt->len, &sync) == 0)
 		i = source_of(p, punt, sync.beacon_id);

@@ -30,18 +30,6 @@ static void tell_workers(struct trace *t)
 		t->readers[w] = memory_trace_reader(t->memory, w);
 }
 
-static json_t *hex(const uint8_t *bytes, size_t n)
-{
-	static const char digits[] = "0123456789abcdef";
-	char text[2 * TRACE_CAPTURE_MAX];
-
-	for (size_t i = 0; i < n; i++) {
-		text[2 * i] = digits[bytes[i] >> 4];
-		text[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	return json_stringn(text, 2 * n);
-}
-
 static json_t *event_json(
     const struct trace *t, const struct trace_record *r, const uint8_t *bytes, uint64_t lost)
 {
@@ -54,8 +42,8 @@ static json_t *event_json(
 	    admin_endpoint(&t->memory->locals[r->local % LOCAL_MAX].at), "type", r->type, "sender",
 	    (json_int_t)r->sender, "dest", (json_int_t)r->dest, "len", (json_int_t)r->len,
 	    "verdict", verdicts[r->verdict <= VERDICT_DROP ? r->verdict : 0], "drop",
-	    dropped ? json_string(drop_names[r->drop]) : json_null(), "payload", hex(bytes, n),
-	    "lost", (json_int_t)lost);
+	    dropped ? json_string(drop_names[r->drop]) : json_null(), "payload",
+	    admin_hex(bytes, n), "lost", (json_int_t)lost);
 
 	return json_pack("{s:o}", "event", e);
 }

@@ -129,8 +129,8 @@ static struct dir_node *new_node(struct registry *r, struct call *c)
 static void place_node(struct call *c, struct dir_node *n, const struct place *p)
 {
 	bool nowhere = !n->at.port && !n->proven;
-	bool free = !n->live || nowhere || endpoint_same_addr(&n->at, &p->at);
-	bool plain = free && endpoint_same_addr(&p->at, &c->from);
+	bool unclaimed = !n->live || nowhere || endpoint_same_addr(&n->at, &p->at);
+	bool plain = unclaimed && endpoint_same_addr(&p->at, &c->from);
 
 	if (!c->proven && c->conn && (!plain || p->claim.port || n->claim)) {
 		c->conn->node = n->id;

@@ -90,10 +90,12 @@ static void do_create_network(struct registry *r, struct call *c)
 		out_bool(&c->out, "managed", true);
 }
 
-static void check_join(struct registry *r, struct call *c)
+// The verb is how the request's type begins.
+static void check_not_backbone(struct registry *r, struct call *c)
 {
 	if (field_u16(c->in, "network_id") == 0)
-		call_fail(c, "cannot join the backbone network");
+		call_fail(c, "cannot %.*s the backbone network", (int)strcspn(c->row->type, "_"),
+		    c->row->type);
 	else
 		call_network(r, c);
 }
@@ -135,14 +137,6 @@ static void do_join_network(struct registry *r, struct call *c)
 		out_raw(&c->out, "expr_policy", net->expr_policy);
 }
 
-static void check_leave(struct registry *r, struct call *c)
-{
-	if (field_u16(c->in, "network_id") == 0)
-		call_fail(c, "cannot leave the backbone network");
-	else
-		call_network(r, c);
-}
-
 static void do_leave_network(struct registry *r, struct call *c)
 {
 	uint32_t id = field_u32(c->in, "node_id");
@@ -162,14 +156,6 @@ static void do_leave_network(struct registry *r, struct call *c)
 	registry_leave(r, net, id);
 	call_audit(c, "network.left", id, net->id, "%s", "");
 	out_int(&c->out, "network_id", net->id);
-}
-
-static void check_delete(struct registry *r, struct call *c)
-{
-	if (field_u16(c->in, "network_id") == 0)
-		call_fail(c, "cannot delete the backbone network");
-	else
-		call_network(r, c);
 }
 
 static void do_delete_network(struct registry *r, struct call *c)
@@ -242,11 +228,11 @@ const struct call_row call_network_rows[] = {
     {"list_networks", do_list_networks, 0, NULL, NULL, NULL},
     {"create_network", do_create_network, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},
     {"join_network", do_join_network, CALL_SIGNED | CALL_OR_ADMIN | CALL_WRITES, "node_id",
-	"join_network:{node_id}:{network_id}", check_join},
+	"join_network:{node_id}:{network_id}", check_not_backbone},
     {"leave_network", do_leave_network, CALL_SIGNED | CALL_OR_ADMIN | CALL_WRITES, "node_id",
-	"leave_network:{node_id}:{network_id}", check_leave},
+	"leave_network:{node_id}:{network_id}", check_not_backbone},
     {"delete_network", do_delete_network, CALL_SIGNED | CALL_OPTIONAL | CALL_WRITES, "node_id",
-	"delete_network:{node_id}:{network_id}", check_delete},
+	"delete_network:{node_id}:{network_id}", check_not_backbone},
     {"rename_network", do_rename_network, CALL_SIGNED | CALL_OPTIONAL | CALL_WRITES, "node_id",
 	"rename_network:{node_id}:{network_id}", NULL},
     {"set_network_enterprise", do_set_enterprise, CALL_ADMIN | CALL_WRITES, NULL, NULL, NULL},

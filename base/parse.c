@@ -135,38 +135,44 @@ static int scan_with_unit(const char *text, const struct unit *units, uint64_t *
 	return -EINVAL;
 }
 
-int parse_size(
-    const char *text, uint64_t min, uint64_t max, uint64_t *value, struct parse_error *error)
+struct quantity {
+	const char *what, *hint; // of the error: what it is not, what to write
+	const struct unit *units;
+	struct range range;
+};
+
+static int parse_quantity(
+    const char *text, const struct quantity *q, uint64_t *value, struct parse_error *error)
 {
 	uint64_t v;
-	int rc = scan_with_unit(text, size_units, &v);
+	int rc = scan_with_unit(text, q->units, &v);
 
 	if (rc == -EINVAL) {
-		parse_error_set(
-		    error, "\"%s\" is no size: write bytes, or a number with K, M or G", text);
+		parse_error_set(error, "\"%s\" is no %s: write %s", text, q->what, q->hint);
 		return rc;
 	}
-	rc = check_range(text, rc, v, (struct range){min, max, format_size}, error);
+	rc = check_range(text, rc, v, q->range, error);
 	if (!rc)
 		*value = v;
 	return rc;
 }
 
+int parse_size(
+    const char *text, uint64_t min, uint64_t max, uint64_t *value, struct parse_error *error)
+{
+	const struct quantity size = {
+	    "size", "bytes, or a number with K, M or G", size_units, {min, max, format_size}};
+
+	return parse_quantity(text, &size, value, error);
+}
+
 int parse_duration(
     const char *text, uint64_t min, uint64_t max, uint64_t *value, struct parse_error *error)
 {
-	uint64_t v;
-	int rc = scan_with_unit(text, duration_units, &v);
+	const struct quantity duration = {"duration", "a number with us, ms, s, m, h or d",
+	    duration_units, {min, max, format_duration}};
 
-	if (rc == -EINVAL) {
-		parse_error_set(
-		    error, "\"%s\" is no duration: write a number with us, ms, s, m, h or d", text);
-		return rc;
-	}
-	rc = check_range(text, rc, v, (struct range){min, max, format_duration}, error);
-	if (!rc)
-		*value = v;
-	return rc;
+	return parse_quantity(text, &duration, value, error);
 }
 
 char *format_size(char *out, uint64_t bytes)

@@ -114,7 +114,7 @@ static int loop_prepare(struct cp *cp, struct parse_error *error)
 {
 	int rc;
 
-	// Verification alone runs in the pool; it shall not take the workers' cores.
+	// Only verification and backups run in the pool; it shall not take the workers' cores.
 	setenv("UV_THREADPOOL_SIZE", "2", 0);
 	rc = uv_loop_init(&cp->loop);
 	if (rc) {

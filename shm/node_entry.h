@@ -24,7 +24,7 @@ static_assert(sizeof(struct node_entry) == 16, "one atomic word");
 struct node_info {
 	uint8_t key[32]; // Ed25519 public key, valid when has_key
 	uint32_t first_seen;
-	uint32_t changed_at; // last change of endpoint
+	uint32_t changed_at; // the control plane last learnt or refreshed the endpoint
 	uint32_t last_punch; // last punch request of or for the node, 0 = never
 	uint32_t changes;    // of endpoint
 	uint8_t has_key;

@@ -59,6 +59,12 @@ static void do_check_trust(struct registry *r, struct call *c)
 	    registry_trusts(r, a, b) || (x && y && x != y && directory_share_network(x, y)));
 }
 
+static void fail_deliver(struct call *c, int rc, const struct dir_node *to)
+{
+	call_fail(
+	    c, rc == -ENOSPC ? "handshake inbox full for node %u" : "node %u: no memory", to->id);
+}
+
 static void check_request(struct registry *r, struct call *c)
 {
 	size_t len = strlen(field_text(c->in, "justification"));
@@ -97,9 +103,7 @@ static void do_request_handshake(struct registry *r, struct call *c)
 		.unix_s = c->t.unix_s,
 		.text = (char *)field_text(c->in, "justification")});
 	if (rc) {
-		call_fail(c,
-		    rc == -ENOSPC ? "handshake inbox full for node %u" : "node %u: no memory",
-		    to->id);
+		fail_deliver(c, rc, to);
 		return;
 	}
 	call_audit(c, "handshake.relayed", from->id, 0, "to node %u", to->id);
@@ -162,15 +166,35 @@ static void check_respond(struct registry *r, struct call *c)
 		call_fail(c, "handshake response requires signature");
 }
 
+static bool has_asked(const struct registry *r, uint32_t node, uint32_t peer)
+{
+	return pairs_get(&r->pairs, node, peer) & pair_side(node, peer);
+}
+
+// The answer that makes room for another in a full inbox: one that its owner has not asked for, or
+// the oldest, if the new one was asked for. NULL: the new one is not wanted as much.
+static struct inbox_entry *least_wanted(
+    const struct registry *r, const struct dir_node *n, bool asked)
+{
+	for (uint32_t i = 0; i < n->inbox->count; i++) {
+		struct inbox_entry *e = &n->inbox->at[i];
+
+		if (e->kind == INBOX_RESPONSE && !has_asked(r, n->id, e->from))
+			return e;
+	}
+	return asked ? inbox_find(n->inbox, INBOX_RESPONSE, 0, 0) : NULL;
+}
+
 static void do_respond_handshake(struct registry *r, struct call *c)
 {
 	struct dir_node *n = call_node(r, c, "node_id"), *peer = call_node(r, c, "peer_id");
-	bool accept = field_bool(c->in, "accept");
+	bool accept = field_bool(c->in, "accept"), asked;
 	struct inbox_entry *old;
 	int rc;
 
 	if (!n || !peer)
 		return;
+	asked = n != peer && has_asked(r, peer->id, n->id);
 	if (n == peer) {
 		call_fail(c, "cannot handshake with yourself");
 		return;
@@ -183,14 +207,16 @@ static void do_respond_handshake(struct registry *r, struct call *c)
 		return;
 	old = inbox_find(peer->inbox, INBOX_RESPONSE, n->id, 0);
 	if (!old && inbox_count(peer->inbox, INBOX_RESPONSE) >= INBOX_MAX)
-		old = inbox_find(peer->inbox, INBOX_RESPONSE, 0, 0);
+		old = least_wanted(r, peer, asked);
 	if (old)
 		registry_take(r, peer, old);
 	rc = registry_deliver(r, peer,
 	    (struct inbox_entry){
 		.kind = INBOX_RESPONSE, .from = n->id, .accept = accept, .unix_s = c->t.unix_s});
-	if (rc)
-		call_fail(c, "out of memory");
+	if (rc) {
+		fail_deliver(c, rc, peer);
+		return;
+	}
 	call_audit(c, "handshake.responded", n->id, 0, "to node %u: %s", peer->id,
 	    accept ? "accepted" : "rejected");
 	out_bool(&c->out, "accept", accept);

@@ -111,6 +111,35 @@ static void test_texts_that_wait(void **state)
 	assert_int_equal(l->registry.inbox_bytes, INBOX_TEXT_MAX);
 }
 
+// Answers that nobody asked for do not push out one that was.
+static void test_answers_not_asked_for(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node n = lab_node(l, 1), a = lab_node(l, 2);
+	json_t *answer, *responses;
+
+	lab_expect(l, "{}",
+	    "{'type':'request_handshake','from_node_id':1,'to_node_id':2,'signature':'%s'}",
+	    lab_sign(&n, "handshake:1:2"));
+	lab_expect(l, "{}",
+	    "{'type':'respond_handshake','node_id':2,'peer_id':1,'accept':true,'signature':'%s'}",
+	    lab_sign(&a, "respond:2:1"));
+	for (uint8_t seed = 3; seed < 3 + INBOX_MAX; seed++) {
+		struct lab_node other = lab_node(l, seed);
+
+		lab_expect(l, "{}",
+		    "{'type':'respond_handshake','node_id':%u,'peer_id':1,'accept':true,"
+		    "'signature':'%s'}",
+		    other.id, lab_sign(&other, "respond:%u:1", other.id));
+	}
+	answer = lab_ask(l, "{'type':'poll_handshakes','node_id':1,'signature':'%s'}",
+	    lab_sign(&n, "poll_handshakes:1"));
+	responses = json_object_get(answer, "responses");
+	assert_int_equal(json_array_size(responses), INBOX_MAX);
+	assert_int_equal(object_u32(json_array_get(responses, 0), "from_node_id"), 2);
+	json_decref(answer);
+}
+
 // A long request of many values is none: to read it would take longer than all others.
 static void test_values(void **state)
 {
@@ -142,6 +171,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_said_for_others, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_beacons_of_an_address, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_texts_that_wait, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_answers_not_asked_for, lab_open, lab_close),
 	    cmocka_unit_test(test_values),
 	};
 

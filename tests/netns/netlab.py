@@ -337,7 +337,7 @@ def assert_unprivileged(pid):
     status = process_status(pid)
     for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert int(status[name], 16) == 0, name
-    assert set(status["Uid"].split()).isdisjoint({"0"})
+    assert set(status["Uid"].split()).isdisjoint({"0"}) and not status["Groups"]
     assert status["NoNewPrivs"] == "1"
     assert status["Seccomp"] == ("0" if sanitized() else "2")
 

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -108,10 +109,13 @@ static bool become_nobody(struct privilege_user *user, uint64_t keep)
 
 static int drops_all(void)
 {
+	const gid_t more[] = {4, 20};
 	struct privilege_user user;
 
-	if (!become_nobody(&user, 0))
+	if (setgroups(2, more) || !become_nobody(&user, 0))
 		return 1;
+	if (getgroups(0, NULL) != 0)
+		return 5;
 	if (getuid() != user.uid || geteuid() != user.uid || getgid() != user.gid)
 		return 2;
 	if (privilege_missing(CAP_BIT(CAP_NET_RAW)) != CAP_BIT(CAP_NET_RAW))

@@ -129,6 +129,50 @@ static void test_another_address_begins_anew(void **state)
 	lab_close(lab);
 }
 
+// Of a few that were heard once the one that has been silent for longest: hardly ever one of those
+// that came last.
+static void test_who_goes(void **state)
+{
+	enum { CAPACITY = 1000, A_SECOND = 100, NEWCOMERS = 200, GONE_MAX = 20 };
+	struct cp_lab *lab = lab_open_capacity(CAPACITY);
+	unsigned gone = 0;
+
+	(void)state;
+	lab->endpoints.config.network_share = 0;
+	for (uint32_t id = 1; id <= CAPACITY + NEWCOMERS; id++) {
+		discover(lab, id, address(id << 8), PUNT_DISCOVER_NEW);
+		assert_true(known(lab, id));
+		if (id % A_SECOND == 0)
+			lab->now_ns += NS_PER_S;
+	}
+	assert_int_equal(count(lab, CP_NODES_EVICTED), NEWCOMERS);
+	for (uint32_t id = CAPACITY - A_SECOND + 1; id <= CAPACITY + NEWCOMERS; id++)
+		gone += !known(lab, id);
+	assert_in_range(gone, 0, GONE_MAX);
+	lab_close(lab);
+}
+
+// What peer relays told takes its room from nobody, and gives it to nobody.
+static void test_remote_nodes_stay(void **state)
+{
+	const struct node_route remote = {.flags = NODE_REMOTE, .peer = 3};
+	struct cp_lab *lab = lab_open_capacity(8);
+
+	(void)state;
+	for (uint32_t id = 1; id <= 4; id++) {
+		discover(lab, id, address(id << 8), PUNT_DISCOVER_NEW);
+		assert_int_equal(node_writer_put(&lab->nodes, 100 + id, &remote, 1), 1);
+	}
+	lab->now_ns += 25 * NS_PER_S;
+	for (uint32_t id = 1; id <= 4; id++)
+		lab_seen(lab, id);
+	discover(lab, 9, address(9 << 8), PUNT_DISCOVER_NEW);
+	assert_false(known(lab, 9));
+	assert_int_equal(lab->nodes.remote_count, 4);
+	assert_int_equal(lab->nodes.node_count, 8);
+	lab_close(lab);
+}
+
 // Nodes that were heard once go sooner while the table is more than half full.
 static void test_brief_stay(void **state)
 {
@@ -315,6 +359,8 @@ int main(void)
 	    cmocka_unit_test(test_who_gets_in),
 	    cmocka_unit_test(test_proven_nodes),
 	    cmocka_unit_test(test_another_address_begins_anew),
+	    cmocka_unit_test(test_who_goes),
+	    cmocka_unit_test(test_remote_nodes_stay),
 	    cmocka_unit_test(test_brief_stay),
 	    cmocka_unit_test(test_flood),
 	    cmocka_unit_test(test_the_last_eighth),

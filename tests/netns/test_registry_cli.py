@@ -180,7 +180,8 @@ def test_backup_and_import(up, tmp_path):
     node.own(client, "set_hostname", hostname="lost")
     done = run(up, "registry", "restore", copy)
     assert done.returncode == 1 and "is in use by process" in done.stderr
-    for pid in [up.process.pid, *running(str(up.state)).values()]:
+    # `fairway up` last: the others would be asked to stop when it is gone
+    for pid in [*running(str(up.state)).values(), up.process.pid]:
         os.kill(pid, signal.SIGKILL)  # the machine fails: "lost" is in SQLite's log
     up.process.process.wait(PATIENCE)
     store = up.state / "registry.db"

@@ -7,17 +7,6 @@
 // The state directory: sockets and locks of one relay. Functions return 0 or a negative errno with
 // a text in `error`.
 
-// Exit statuses of our programs, also seen by `fairway up`, which does not start a child again that
-// ended with EXIT_USAGE.
-enum exit_status {
-	EXIT_OK,
-	EXIT_FAILED,	  // what failed is in the last line of the log
-	EXIT_USAGE,	  // command line or configuration: trying again cannot help
-	EXIT_NO_RELAY,	  // no relay is running there, or a part does not answer (clients)
-	EXIT_AGAIN,	  // all is well, but it takes another start to go on (data plane)
-	EXIT_OTHER_BUILD, // the data plane's memory is of another version (control plane)
-};
-
 // Creates `path` with mode 0700 and its parents if they are missing; nobody but the owner may write
 // there afterwards. As root, `user` becomes the owner; a directory that holds other things than
 // ours is refused. `user` NULL: whoever we are, and another's directory is refused. `store`: path

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/exit_status.h"
 #include "cli/client.h"
 #include "config/config.h"
 
 #include <stdbool.h>
 
-// A subcommand. `run` gets argv from its own name on and returns an exit status (base/state.h).
+// A subcommand. `run` gets argv from its own name on and returns an exit status
+// (base/exit_status.h).
 struct command {
 	const char *name;
 	const char *summary;

@@ -2,6 +2,7 @@
 #include "cli/supervise.h"
 
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/state.h"

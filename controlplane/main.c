@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/privilege.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/state.h"
+#include "base/exit_status.h"
 #include "config/config.h"
 #include "dataplane/io/link.h"
 #include "dataplane/serve.h"

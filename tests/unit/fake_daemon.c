@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/exit_status.h"
 #include "base/notify.h"
-#include "base/state.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
-#include "base/state.h"
+#include "base/exit_status.h"
 #include "cli/supervise.h"
 #include "tests/unit/unit.h"
 

@@ -207,8 +207,8 @@ static inline bool usual6_take(struct dgram *d, const struct usual *u, uint32_t 
 	nodes = usual_nodes(end);
 	to = _mm_xor_si128(usual_load(frame + USUAL6_TO), u->to);
 	// NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
-	if (!usual_begins(frame, usual6_mask, u->low, nodes) || !_mm_testz_si128(to, to) ||
-	    !usual_same(end, usual6_mask + USUAL6_HIGH, u->high) || ip[IPV6_OFFSET_HOPS] == 0)
+	if (!usual_begins(frame, usual6_mask, u->low, nodes) || ip[IPV6_OFFSET_HOPS] == 0 ||
+	    !_mm_testz_si128(to, to) || !usual_same(end, usual6_mask + USUAL6_HIGH, u->high))
 		return false;
 	memcpy(&ip_len, ip + IPV6_OFFSET_LENGTH, sizeof(ip_len));
 	memcpy(from, ip + IPV6_OFFSET_SRC, sizeof(from));

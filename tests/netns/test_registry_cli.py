@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab import BUILD, PATIENCE, running
+from netlab import BUILD, PATIENCE, eventually, running
 from registry_client import Client, Node
 from registry_up import HTTP, REGISTRY
 
@@ -180,10 +180,11 @@ def test_backup_and_import(up, tmp_path):
     node.own(client, "set_hostname", hostname="lost")
     done = run(up, "registry", "restore", copy)
     assert done.returncode == 1 and "is in use by process" in done.stderr
-    # `fairway up` last: the others would be asked to stop when it is gone
-    for pid in [*running(str(up.state)).values(), up.process.pid]:
-        os.kill(pid, signal.SIGKILL)  # the machine fails: "lost" is in SQLite's log
-    up.process.process.wait(PATIENCE)
+    # the machine fails: "lost" is in SQLite's log
+    os.kill(up.process.pid, signal.SIGSTOP)  # it would start another, which then ends in order
+    os.kill(running(str(up.state))["fairway-cp"], signal.SIGKILL)
+    up.process.stop(signal.SIGKILL)
+    eventually(lambda: not running(str(up.state)))
     store = up.state / "registry.db"
     assert store.with_name("registry.db-wal").stat().st_size > 0
     text(up, "registry", "restore", copy, "--store", store)

@@ -48,7 +48,7 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 // Reads the file of fleets, "" is none, in the place of what was read before. On an error nothing
 // changes.
 int embedded_fleets(struct embedded *e, const char *path, struct parse_error *error);
-// Writes what waits. The loop must run until it has no more handles.
+// Writes what waits. The loop has to run until it is empty only before `e` is freed.
 void embedded_stop(struct embedded *e);
 // Where a node's registry connection comes from, compared with the source of a datagram.
 enum admission_anchor embedded_anchor(

@@ -41,5 +41,5 @@ struct http {
 // Before the filter of system calls: listens on `address`. 0 or a negative errno with a text.
 int http_open(struct http *h, uv_loop_t *loop, const union socket_address *address,
     struct parse_error *error);
-// The loop must run until it has no more handles.
+// The loop has to run until it is empty only before `h` is freed.
 void http_close(struct http *h);

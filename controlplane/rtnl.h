@@ -22,6 +22,6 @@ void rtnl_start(struct rtnl *n, uv_loop_t *loop);
 void rtnl_stop(struct rtnl *n);
 // Every 100 ms: asks for what is due.
 void rtnl_tick(struct rtnl *n, uint64_t now_ns);
-// For nexthops_probe(): an empty datagram to the discard port (RFC 863) of
-// a neighbour, which goes no further than there.
+// For nexthops_probe(): an empty datagram to the discard port (RFC 863) of a neighbour, which goes
+// no further than there.
 void rtnl_probe(const struct rtnl *n, uint32_t ifindex, const uint8_t addr[16]);

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 // How the generator reaches the relay: UDP sockets, AF_XDP with XDP live frames, or a raw link of
-// the data plane (dpdk). Simulated nodes are spread over `sockets` places; node i is at place i %
-// sockets.
+// the data plane (dpdk). Simulated nodes are spread over `sockets` places; node i is at place
+// i % sockets.
 //
 // Threads: one may send while another receives, unless the backend is polled.
 
@@ -19,8 +19,8 @@ enum {
 };
 
 struct message {
-	uint8_t
-	    *data; // UDP payload. send: the caller's. receive: the backend's, until the next call
+	// UDP payload. send: the caller's. receive: the backend's, until the next call
+	uint8_t *data;
 	uint32_t len;
 	uint32_t place; // it leaves from, or has reached
 };

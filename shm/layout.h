@@ -86,9 +86,9 @@ struct relay_settings {
 	uint64_t sender_rate;  // relay datagrams per second and sending node; 0 = no limit
 	uint64_t sender_burst; // datagrams
 	uint64_t punt_rate[8]; // punts per second, worker and class (enum punt_class)
-	uint64_t
-	    busy_rate;	   // datagrams per second and worker above which it polls; 0 = always polls
-	uint64_t trace_on; // 0 or 1
+	// datagrams per second and worker above which it polls; 0 = always polls
+	uint64_t busy_rate;
+	uint64_t trace_on;	   // 0 or 1
 	uint64_t trace_node;	   // trace only datagrams from or to this node; 0 = all
 	uint64_t trace_sample;	   // trace every n-th matching datagram; >= 1
 	uint64_t trace_drops_only; // 0 or 1
@@ -98,8 +98,8 @@ struct relay_settings {
 // A local address and port that we serve. Writer: dp. Entries are only added while the process
 // runs; `valid` is stored last (release). Index 0 is the first --listen address.
 struct local {
-	struct endpoint
-	    at; // the unspecified address: sock link on a wildcard, kernel picks the source
+	// the unspecified address: sock link on a wildcard, kernel picks the source
+	struct endpoint at;
 	uint16_t valid;
 	uint16_t extra; // 1: a further source port for gossip, see docs/architecture.md
 	uint8_t pad[10];
@@ -164,12 +164,12 @@ struct worker_block {
 	alignas(CACHE_LINE) uint64_t counters[COUNTER_COUNT];
 	uint64_t drops[DROP_COUNT];
 	uint64_t punt_class[PUNT_CLASS_COUNT]; // punts by class
-	alignas(CACHE_LINE)
-	    uint64_t quiescent; // loop count, odd while asleep: an odd value is quiescent
-	uint64_t now_ns;	// CLOCK_MONOTONIC of the last loop
-	uint64_t busy_ns;	// time spent on bursts that held something
-	uint32_t sleeping;	// 1: write to the worker's eventfd after injecting
-	int32_t cpu;		// pinned core, -1 = none
+	// loop count, odd while asleep: an odd value is quiescent
+	alignas(CACHE_LINE) uint64_t quiescent;
+	uint64_t now_ns;   // CLOCK_MONOTONIC of the last loop
+	uint64_t busy_ns;  // time spent on bursts that held something
+	uint32_t sleeping; // 1: write to the worker's eventfd after injecting
+	int32_t cpu;	   // pinned core, -1 = none
 	int32_t tid;
 	uint32_t mode; // 0 blocking, 1 polling
 	// ring positions, each on a line of its own: bytes ever written / read

@@ -59,9 +59,8 @@ enum lookup_state lookups_find(
 bool lookup_is_from(const struct lookup *e, const struct endpoint *from);
 
 // Somebody shows another key than the one that is known, or comes from elsewhere: the node may have
-// changed it. True while a
-// newer answer is to come, of which at most one in LOOKUP_DOUBT_S is asked for; the known one
-// stays.
+// changed it. True while a newer answer is to come, of which at most one in LOOKUP_DOUBT_S is asked
+// for; the known one stays.
 bool lookups_doubt(struct lookups *l, uint32_t node, uint32_t now_s);
 
 // The node to ask for next, 0: none.

@@ -70,5 +70,6 @@ struct server {
 int server_listen(struct server *s, const union socket_address *at, struct parse_error *error);
 // A registry with a store: starts its thread too.
 int server_start(struct server *s, uv_loop_t *loop);
-// Closes everything. Run the loop until it is empty, then free the registry.
+// Closes everything, when the store has what waited. The loop has to run until it is empty only
+// before the server and its registry are freed.
 void server_stop(struct server *s);

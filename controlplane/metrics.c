@@ -19,6 +19,16 @@ static void gauge(FILE *out, const char *name, const char *help, double value)
 	fprintf(out, "fairway_%s %.17g\n", name, value);
 }
 
+static void total(
+    FILE *out, const char *part, const char *counter, const char *help, uint64_t value)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_%s_total", part, counter);
+	head(out, name, "counter", help);
+	fprintf(out, "fairway_%s %llu\n", name, (unsigned long long)value);
+}
+
 static void counters(FILE *out, const struct memory *m)
 {
 	char name[64];
@@ -83,16 +93,40 @@ static void links(FILE *out, const struct shm_header *h)
 
 static void own(FILE *out, const struct cp_stats *s)
 {
-	char name[64];
+	for (int c = 0; c < CP_COUNTER_COUNT; c++)
+		if (c == CP_SYNC_UNANNOUNCED)
+			gauge(
+			    out, "control_sync_unannounced", cp_counter_helps[c], (double)s->n[c]);
+		else
+			total(out, "control", cp_counter_names[c], cp_counter_helps[c], s->n[c]);
+}
 
-	for (int c = 0; c < CP_COUNTER_COUNT; c++) {
-		bool is_gauge = c == CP_SYNC_UNANNOUNCED;
+static void registry(FILE *out, const struct embedded *e)
+{
+	const struct registry *r = &e->registry;
+	struct store_stats store = store_stats(r->store);
 
-		snprintf(name, sizeof(name), "control_%s%s", cp_counter_names[c],
-		    is_gauge ? "" : "_total");
-		head(out, name, is_gauge ? "gauge" : "counter", cp_counter_helps[c]);
-		fprintf(out, "fairway_%s %llu\n", name, (unsigned long long)s->n[c]);
-	}
+	gauge(out, "registry_nodes", "nodes that are online", r->nodes.live);
+	gauge(out, "registry_nodes_known", "nodes that are stored", r->nodes.count);
+	gauge(out, "registry_networks", "networks", r->networks.count);
+	gauge(out, "registry_trust", "pairs of nodes that trust each other", r->pairs.count);
+	gauge(out, "registry_trust_one_sided", "pairs of which one node trusts the other",
+	    r->pairs.one_sided);
+	gauge(out, "registry_open_connections", "connections", e->server.count);
+	gauge(out, "registry_verifying", "signatures that wait", e->server.verifying);
+	for (int c = 0; c < REGISTRY_COUNTER_COUNT; c++)
+		total(out, "registry", registry_counter_names[c], registry_counter_helps[c],
+		    r->count[c]);
+	total(out, "registry", "store_commits", "batches of changes that reached the disk",
+	    store.batches);
+	total(out, "registry", "store_changes", "changes that reached the disk", store.changes);
+	total(out, "registry", "store_failures", "attempts to write a batch that failed",
+	    store.failures);
+	head(out, "registry_store_commit_seconds_total", "counter", "time that commits took");
+	fprintf(out, "fairway_registry_store_commit_seconds_total %.9f\n",
+	    (double)store.commit_ns_sum / 1e9);
+	gauge(out, "registry_store_commit_seconds_max", "the longest commit",
+	    (double)store.commit_ns_max / 1e9);
 }
 
 char *metrics_text(const struct cp *cp, size_t *len)
@@ -105,6 +139,8 @@ char *metrics_text(const struct cp *cp, size_t *len)
 		return NULL;
 	gauge(out, "data_plane_up", "1: a data plane is attached", cp->attach.up);
 	own(out, &cp->stats);
+	if (cp->embedded.on)
+		registry(out, &cp->embedded);
 	if (cp->attach.up) {
 		gauge(out, "nodes", "nodes registered here",
 		    s->nodes.node_count - s->nodes.remote_count);

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const registry_counter_names[REGISTRY_COUNTER_COUNT] = {
-#define X(NAME, name, help) [REGISTRY_##NAME] = #name,
-    REGISTRY_COUNTER_LIST(X)
-#undef X
-};
+#define NAME(N, name, help) #name,
+#define HELP(N, name, help) help,
+
+const char *const registry_counter_names[REGISTRY_COUNTER_COUNT] = {REGISTRY_COUNTER_LIST(NAME)};
+const char *const registry_counter_helps[REGISTRY_COUNTER_COUNT] = {REGISTRY_COUNTER_LIST(HELP)};
 
 enum { SIGNATURES_A_NODE = 4, KEYS_REMEMBERED = 65536, HOUR_S = 3600 };
 

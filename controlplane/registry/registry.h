@@ -71,6 +71,7 @@ enum registry_counter {
 	    REGISTRY_COUNTER_COUNT,
 };
 extern const char *const registry_counter_names[REGISTRY_COUNTER_COUNT];
+extern const char *const registry_counter_helps[REGISTRY_COUNTER_COUNT];
 
 struct registry {
 	struct registry_config config;

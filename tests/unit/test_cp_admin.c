@@ -358,6 +358,58 @@ static void test_metrics_hold_every_counter(void **state)
 	cp_free(cp);
 }
 
+static void want_value(const char *text, const char *name, const char *suffix, json_t *value)
+{
+	char want[96];
+
+	snprintf(want, sizeof(want), "\nfairway_registry_%s%s %lld\n", name, suffix,
+	    (long long)json_integer_value(value));
+	if (!strstr(text, want))
+		fail_msg("/metrics lacks%s", want);
+}
+
+static void test_metrics_hold_the_registry(void **state)
+{
+	static const char *const same[] = {
+	    "nodes", "networks", "trust", "trust_one_sided", "verifying"};
+	const struct registry_config config = {.capacity = 100};
+	char path[] = "/tmp/fairway-test-XXXXXX", *text;
+	struct cp *cp = cp_make(false);
+	struct registry *r = &cp->embedded.registry;
+	struct parse_error error;
+	json_t *status, *value;
+	const char *name;
+	size_t len;
+
+	(void)state;
+	close(mkstemp(path));
+	assert_int_equal(registry_init(r, &config), 0);
+	r->store = store_open(path, &error);
+	assert_non_null(r->store);
+	cp->embedded.on = true;
+	cp->embedded.server.count = 5;
+	cp->embedded.server.verifying = 6;
+	r->nodes.live = 3;
+	for (int i = 0; i < REGISTRY_COUNTER_COUNT; i++)
+		r->count[i] = 1000 + (uint64_t)i;
+	status = ask(cp, "{\"request\":\"registry-status\"}");
+	text = metrics_text(cp, &len);
+	json_object_foreach(json_object_get(status, "counters"), name, value)
+	    want_value(text, name, "_total", value);
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		want_value(text, same[i], "", json_object_get(status, same[i]));
+	want_value(text, "open_connections", "", json_object_get(status, "connections"));
+	want_value(text, "nodes_known", "", json_object_get(status, "known"));
+	value = json_object_get(status, "commits");
+	want_value(text, "store_commits", "_total", json_object_get(value, "batches"));
+	want_value(text, "store_failures", "_total", json_object_get(value, "failures"));
+	json_decref(status);
+	free(text);
+	registry_free(r);
+	unlink(path);
+	cp_free(cp);
+}
+
 static void test_reload(void **state)
 {
 	static const struct config_command command = {.name = "test", .summary = "", .keys = true};
@@ -403,6 +455,7 @@ int main(void)
 	    cmocka_unit_test(test_pages_hold_every_node_once),
 	    cmocka_unit_test(test_trace_streams_to_one_client),
 	    cmocka_unit_test(test_metrics_hold_every_counter),
+	    cmocka_unit_test(test_metrics_hold_the_registry),
 	    cmocka_unit_test(test_reload),
 	};
 

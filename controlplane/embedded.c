@@ -56,8 +56,10 @@ static char *read_file(const char *path, size_t *len, struct parse_error *error)
 		*len = text ? fread(text, 1, (size_t)size, file) : 0;
 	}
 	if (size <= 0 || *len != (size_t)size) {
-		parse_error_set(
-		    error, "cannot read %s: %s", path, size == 0 ? "it is empty" : strerror(errno));
+		parse_error_set(error, "cannot read %s: %s", path,
+		    size == 0		 ? "it is empty"
+		    : file && feof(file) ? "it is shorter than its size says: does it change?"
+					 : strerror(errno));
 		free(text);
 		text = NULL;
 	}

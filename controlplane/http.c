@@ -169,9 +169,15 @@ int http_open(
 	h->context = lws_create_context(&info);
 	if (h->context)
 		return 0;
-	parse_error_set(error, "http-listen: cannot serve on %s: is the port taken?",
+	// somebody may have come in between
+	rc = port_probe(address, PORT_TCP, "--http-listen", error);
+	if (rc)
+		return rc;
+	parse_error_set(error,
+	    "--http-listen: cannot serve on %s, though it is free: see what libwebsockets logged "
+	    "before this, as out of memory or of file descriptors",
 	    format_address(text, address));
-	return -EADDRINUSE;
+	return -EIO;
 }
 
 void http_close(struct http *h)

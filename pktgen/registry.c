@@ -4,6 +4,7 @@
 #include "pktgen/exit_status.h"
 #include "pktgen/registry_client.h"
 #include "pktgen/registry_storm.h"
+#include "pktgen/report.h"
 #include "pktgen/settings.h"
 
 #include <errno.h>
@@ -202,10 +203,8 @@ static int measure(struct run *run)
 		    (registered - connected) * 1024 / (long)run->load.crowd.nodes);
 	if (!status && run->storm_s)
 		status = run_storm(run, rows);
-	if (rows && (!status || status == EXIT_WRONG)) {
-		json_dumpf(rows, stdout, JSON_INDENT(2));
-		putchar('\n');
-	}
+	if (rows && (!status || status == EXIT_WRONG) && report_json("-", json_incref(rows)))
+		status = EXIT_FAILED;
 	json_decref(rows);
 	load_close(&run->load);
 	return status;

@@ -2,26 +2,24 @@
 #include "pktgen/report.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 static const double ns_per_us = 1000;
 
-// Takes over `object`. Returns 0 or a negative errno, which it has reported.
-static int write_json(const struct options *o, json_t *object)
+int report_json(const char *path, json_t *object)
 {
 	bool failed = false;
 	int rc = 0;
 
-	if (o->json && !strcmp(o->json, "-"))
+	if (path && !strcmp(path, "-"))
 		failed = json_dumpf(object, stdout, JSON_INDENT(2)) || putchar('\n') == EOF ||
 			 fflush(stdout);
-	else if (o->json)
-		failed = json_dump_file(object, o->json, JSON_INDENT(2));
+	else if (path)
+		failed = json_dump_file(object, path, JSON_INDENT(2));
 	if (failed) {
 		rc = -errno;
-		fprintf(stderr, "fairway-pktgen: --json %s: %s\n", o->json, strerror(-rc));
+		fprintf(stderr, "fairway-pktgen: --json %s: %s\n", path, strerror(-rc));
 	}
 	json_decref(object);
 	return rc;
@@ -94,7 +92,7 @@ int report_trial(const struct options *o, const struct trial *t)
 {
 	if (wants_table(o))
 		trial_table(t);
-	return write_json(o, trial_json(o, t));
+	return report_json(o->json, trial_json(o, t));
 }
 
 int report_ndr(const struct options *o, const struct trial *best, unsigned trials)
@@ -110,7 +108,7 @@ int report_ndr(const struct options *o, const struct trial *best, unsigned trial
 		    "highest rate with at most %.4f %% loss, %u trials\n", 100 * o->loss, trials);
 		trial_table(best);
 	}
-	return write_json(o, object);
+	return report_json(o->json, object);
 }
 
 int report_registration(const struct options *o, const struct registration *r)
@@ -119,9 +117,10 @@ int report_registration(const struct options *o, const struct registration *r)
 		printf("nodes %u  Discovers sent %llu  answered %llu  seconds %.3f  %.0f /s\n",
 		    o->nodes, (unsigned long long)r->sent, (unsigned long long)r->answered,
 		    r->seconds, (double)r->answered / r->seconds);
-	return write_json(o, json_pack("{s:s,s:I,s:I,s:I,s:f}", "mode", "register", "nodes",
-				 (json_int_t)o->nodes, "sent", (json_int_t)r->sent, "answered",
-				 (json_int_t)r->answered, "seconds", r->seconds));
+	return report_json(
+	    o->json, json_pack("{s:s,s:I,s:I,s:I,s:f}", "mode", "register", "nodes",
+			 (json_int_t)o->nodes, "sent", (json_int_t)r->sent, "answered",
+			 (json_int_t)r->answered, "seconds", r->seconds));
 }
 
 int report_flood(const struct options *o, const struct flood *f)
@@ -130,7 +129,7 @@ int report_flood(const struct options *o, const struct flood *f)
 		printf("sent %llu  refused by the kernel %llu  seconds %.3f  %.0f /s\n",
 		    (unsigned long long)f->sent, (unsigned long long)f->refused, f->seconds,
 		    (double)f->sent / f->seconds);
-	return write_json(
-	    o, json_pack("{s:s,s:I,s:I,s:f}", "mode", "garbage", "sent", (json_int_t)f->sent,
-		   "refused", (json_int_t)f->refused, "seconds", f->seconds));
+	return report_json(
+	    o->json, json_pack("{s:s,s:I,s:I,s:f}", "mode", "garbage", "sent", (json_int_t)f->sent,
+			 "refused", (json_int_t)f->refused, "seconds", f->seconds));
 }

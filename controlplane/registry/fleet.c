@@ -20,27 +20,27 @@ const char *fleet_owner(const char *owner)
 	return owner;
 }
 
-static bool has_token(const struct fleet *fleet, const char *token, size_t len)
+static bool has_token(const struct fleet *fleet, const char *token)
 {
-	return fleet->token && len && strlen(fleet->token) == len &&
-	       bytes_equal_secret(fleet->token, token, len);
+	return fleet->token && *token && text_equal_secret(fleet->token, token);
 }
 
 static const struct fleet *fleet_by_ticket(const struct fleets *f, const struct fleet_ticket *t)
 {
 	const char *at = fleet_owner(t->owner);
-	size_t name_len = 0, token_len = strlen(t->identity_token);
+	char token[NETWORK_TOKEN_MAX + 2]; // cut off, it is still longer than any fleet's
+	size_t name_len = 0;
 
+	snprintf(token, sizeof(token), "%.*s", (int)(at - t->owner), t->owner);
 	if (at != t->owner)
 		name_len = strlen(at + 1) - (sizeof(suffix) - 1);
 	for (uint32_t i = 0; i < f->count; i++) {
 		const struct fleet *fleet = &f->fleet[i];
 
-		if (has_token(fleet, t->identity_token, token_len))
+		if (has_token(fleet, t->identity_token))
 			return fleet;
 		if (name_len && strlen(fleet->name) == name_len &&
-		    !memcmp(fleet->name, at + 1, name_len) &&
-		    has_token(fleet, t->owner, (size_t)(at - t->owner)))
+		    !memcmp(fleet->name, at + 1, name_len) && has_token(fleet, token))
 			return fleet;
 	}
 	return NULL;

@@ -8,12 +8,16 @@ from netlab import BUILD, PATIENCE
 NODES, PEERS = 300, 3
 
 
-def load(registry, *arguments):
-    process = subprocess.run(
+def run(registry, *arguments, stdout=subprocess.PIPE):
+    return subprocess.run(
         [BUILD / "fairway-pktgen", "registry", "--to", "%s:%d" % registry.address, "--nodes",
          str(NODES), "--connections", "20", "--peers", str(PEERS), "--seconds", "1",
          "--pid", str(registry.process.pid), "--json", *arguments],
-        capture_output=True, text=True, timeout=2 * PATIENCE)
+        stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=2 * PATIENCE)
+
+
+def load(registry, *arguments):
+    process = run(registry, *arguments)
     assert process.returncode == 0, process.stderr
     return {row["phase"]: row for row in json.loads(process.stdout)}
 
@@ -33,3 +37,9 @@ def test_chosen_phases(registry):
     assert list(rows) == ["register", "first", "resolve"]
     # nobody is public
     assert rows["resolve"]["refused"] > 0
+
+
+def test_lost_report_is_a_failure(registry):
+    with open("/dev/full", "w") as full:
+        process = run(registry, "--phases", "register", stdout=full)
+    assert process.returncode == 1 and "--json" in process.stderr

@@ -21,7 +21,7 @@ static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.
 // where the first start or a backup was killed.
 static const char *const store_files[] = {"", "-journal", "-wal", "-shm", "-backup",
     "-backup-journal", "-lock", "-before", "-before-wal", "-before-journal", "-restore",
-    "-restore-wal", "-restore-shm", NULL};
+    "-restore-wal", "-restore-shm", "-new", "-new-journal", NULL};
 
 // The store's name in `path`, "" if it is elsewhere.
 static const char *store_name(const char *path, const char *store)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/registry/store_create.h"
 #include "controlplane/registry/store_schema.h"
 
 #include <errno.h>
@@ -56,7 +57,9 @@ struct store *store_open(const char *path, struct parse_error *error)
 		return NULL;
 	}
 	snprintf(s->path, sizeof(s->path), "%s", path);
-	rc = store_open_database(path, &s->db, error);
+	rc = store_create(path, error);
+	if (!rc)
+		rc = store_open_database(path, &s->db, error);
 	if (rc) {
 		free(s);
 		errno = -rc;

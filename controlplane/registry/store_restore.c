@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/store_restore.h"
 
+#include "controlplane/registry/store_create.h"
 #include "controlplane/registry/store_schema.h"
 
 #include <errno.h>
@@ -62,22 +63,6 @@ static void name(char *out, const char *path, const char *suffix)
 	snprintf(out, PATH_MAX, "%s%s", path, suffix);
 }
 
-// What SQLite has beside a damaged file would be played into the one in its place.
-static void part_from_logs(const char *path)
-{
-	static const char *const logs[][2] = {
-	    {"-wal", "-before-wal"}, {"-journal", "-before-journal"}};
-	char from[PATH_MAX], to[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
-		name(from, path, logs[i][0]);
-		name(to, path, logs[i][1]);
-		rename(from, to);
-	}
-	name(from, path, "-shm");
-	unlink(from);
-}
-
 // There is a store at `path` at any time.
 static int replace(const char *path, const char *aside, const char *before)
 {
@@ -98,8 +83,8 @@ int store_restore(int from, const char *path, struct parse_error *error)
 	rc = copy(from, aside, error);
 	if (!rc)
 		rc = settle(aside, error);
-	if (!rc && access(path, F_OK) == 0 && settle(path, &ignored))
-		part_from_logs(path);
+	if (!rc && (access(path, F_OK) || settle(path, &ignored)))
+		store_part_from_logs(path);
 	if (!rc) {
 		rc = replace(path, aside, before);
 		errno = -rc;

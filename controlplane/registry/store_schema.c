@@ -2,10 +2,8 @@
 #include "controlplane/registry/store_schema.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 // "FAIR": tells our files from those of other programs (PRAGMA application_id).
 #define APPLICATION_ID 0x46414952
@@ -106,6 +104,22 @@ bool store_has_no_room(sqlite3 *db, const char *path, struct parse_error *error)
 	return true;
 }
 
+static int open_file(const char *path, sqlite3 **out, struct parse_error *error)
+{
+	int rc;
+
+	// counting its memory would take a lock an allocation; refused once SQLite is in use
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	rc = sqlite3_open_v2(path, out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc != SQLITE_OK) {
+		parse_error_set(error, "cannot open %s: %s", path, sqlite3_errmsg(*out));
+		sqlite3_close(*out);
+		return -EIO;
+	}
+	sqlite3_extended_result_codes(*out, 1);
+	return 0;
+}
+
 // Has the machine failed, and not the file?
 static bool is_passing(int code)
 {
@@ -154,16 +168,21 @@ static int check_integrity(sqlite3 *db, const char *path, struct parse_error *er
 	return rc;
 }
 
-static int create_schema(sqlite3 *db, const char *path, struct parse_error *error)
+int store_create_schema(const char *path, struct parse_error *error)
 {
 	char sql[sizeof(schema) + 160];
+	sqlite3 *db;
+	int rc = open_file(path, &db, error);
 
+	if (rc)
+		return rc;
 	snprintf(sql, sizeof(sql),
 	    "BEGIN IMMEDIATE;%sPRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT", schema,
 	    APPLICATION_ID, STORE_SCHEMA);
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK
-		   ? 0
-		   : damaged(db, NULL, path, error);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		rc = damaged(db, NULL, path, error);
+	sqlite3_close(db);
+	return rc;
 }
 
 // All steps in one transaction: the file is of one version or the other.
@@ -194,7 +213,7 @@ static int check_schema(sqlite3 *db, const char *path, struct parse_error *error
 	    pragma_int(db, "user_version", &version))
 		return damaged(db, NULL, path, error);
 	if (tables == 0 && application == 0)
-		return create_schema(db, path, error);
+		return damaged(db, "it is empty", path, error);
 	if (application != APPLICATION_ID) {
 		parse_error_set(error,
 		    "%s is an SQLite file of another program: name another file as the store",
@@ -219,23 +238,11 @@ int store_open_database(const char *path, sqlite3 **out, struct parse_error *err
 	static const char setup[] =
 	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=5000;"
 	    "PRAGMA wal_autocheckpoint=4000;PRAGMA journal_size_limit=67108864";
-	sqlite3 *db = NULL;
-	// counting its memory would take a lock an allocation; refused once SQLite is in use
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	// tokens are in it: SQLite gives its other files the mode of this one
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), why = errno;
-	int rc = sqlite3_open_v2(
-	    path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	sqlite3 *db;
+	int rc = open_file(path, &db, error);
 
-	if (fd >= 0)
-		close(fd);
-	if (fd < 0 || rc != SQLITE_OK) {
-		parse_error_set(
-		    error, "cannot open %s: %s", path, fd < 0 ? strerror(why) : sqlite3_errmsg(db));
-		sqlite3_close(db);
-		return -EIO;
-	}
-	sqlite3_extended_result_codes(db, 1);
+	if (rc)
+		return rc;
 	// a file that is refused stays as it is
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	rc = check_schema(db, path, error);

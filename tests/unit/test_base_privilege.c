@@ -255,6 +255,8 @@ static void state_files(void **state)
 	    {"registry.pem.new", "", 0},
 	    {"own.db-before-wal", "own.db", 0},
 	    {"registry.db-restore", "own.db", 0},
+	    {"own.db-new", "own.db", 0},
+	    {"registry.db-new-journal", "", 0},
 	    {"own.db", "deeper/own.db", -ENOTEMPTY},
 	};
 	struct privilege_user nobody = {.uid = 65534, .gid = 65534, .name = "nobody"};

@@ -22,7 +22,8 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-	static const char *const names[] = {"registry.db", "registry.db-wal", "registry.db-shm"};
+	static const char *const names[] = {"registry.db", "registry.db-wal", "registry.db-shm",
+	    "registry.db-before-wal", "registry.db-new"};
 	char file[128];
 
 	lab_close(state);
@@ -177,6 +178,45 @@ static void test_others_are_refused(void **state)
 	unlink(path);
 	write_database("CREATE TABLE t(a);PRAGMA application_id=1178683730;PRAGMA user_version=99");
 	expect_refusal(l, "newer Fairway");
+	// cut short by a full disk or a copy that failed: ids would be granted again
+	write_file("");
+	expect_refusal(l, "it is empty");
+}
+
+// What SQLite leaves beside a file that somebody removes after a kill.
+static void lose_all_but_the_log(void)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "CREATE TABLE t(a);DROP TABLE t", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void test_a_lost_store_leaves_nothing_in_the_next(void **state)
+{
+	struct lab *l = *state;
+	char file[96];
+
+	snprintf(file, sizeof(file), "%s-new", path);
+	assert_int_equal(symlink("/dev/null", file), 0); // what a killed start left
+	attach(l);
+	lab_node(l, 1);
+	close_registry(l);
+	lose_all_but_the_log();
+	attach(l);
+	assert_int_equal(l->registry.nodes.count, 0);
+	snprintf(file, sizeof(file), "%s-before-wal", path);
+	assert_int_equal(access(file, F_OK), 0);
+	snprintf(file, sizeof(file), "%s-new", path);
+	assert_int_equal(access(file, F_OK), -1);
+	lab_node(l, 2);
+	restart(l);
+	assert_int_equal(l->registry.nodes.count, 1);
 }
 
 // Whoever is told that the file is damaged moves it away: descriptors that are short are no damage.
@@ -346,6 +386,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_what_passes_is_no_damage, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_others_are_refused, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(
+		test_a_lost_store_leaves_nothing_in_the_next, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_more_nodes_than_may_be, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void name(char *out, const char *path, const char *suffix)
+void store_name_file(char out[PATH_MAX], const char *path, const char *suffix)
 {
 	snprintf(out, PATH_MAX, "%s%s", path, suffix);
 }
@@ -22,11 +22,11 @@ void store_part_from_logs(const char *path)
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
-		name(from, path, logs[i][0]);
-		name(to, path, logs[i][1]);
+		store_name_file(from, path, logs[i][0]);
+		store_name_file(to, path, logs[i][1]);
 		rename(from, to);
 	}
-	name(from, path, "-shm");
+	store_name_file(from, path, "-shm");
 	unlink(from);
 }
 
@@ -43,7 +43,7 @@ static int folder_sync(const char *path)
 	char *slash;
 	int fd, rc;
 
-	name(folder, path, "");
+	snprintf(folder, sizeof(folder), "%s", path);
 	slash = strrchr(folder, '/');
 	if (!slash)
 		strcpy(folder, ".");
@@ -76,8 +76,8 @@ int store_create(const char *path, struct parse_error *error)
 		return 0;
 	if (errno != ENOENT)
 		return fail(errno, path, error);
-	name(aside, path, "-new");
-	name(journal, path, "-new-journal");
+	store_name_file(aside, path, "-new");
+	store_name_file(journal, path, "-new-journal");
 	unlink(aside);
 	unlink(journal);
 	// tokens will be in it: SQLite gives its other files the mode of this one

@@ -3,6 +3,8 @@
 
 #include "base/parse.h"
 
+#include <limits.h>
+
 // Makes an empty store at `path` if there is no file. It is there whole or not at all, whenever we
 // are killed: a file that is there and empty has lost what was in it. 0 or a negative errno with
 // `error`.
@@ -10,3 +12,5 @@ int store_create(const char *path, struct parse_error *error);
 // SQLite would play what it has logged for a store that is gone or damaged into the file in its
 // place. The logs of `path` become PATH-before-wal and PATH-before-journal.
 void store_part_from_logs(const char *path);
+// What a file beside the store is called: PATH and its suffix.
+void store_name_file(char out[PATH_MAX], const char *path, const char *suffix);

@@ -58,11 +58,6 @@ static int settle(const char *path, struct parse_error *error)
 	return rc;
 }
 
-static void name(char *out, const char *path, const char *suffix)
-{
-	snprintf(out, PATH_MAX, "%s%s", path, suffix);
-}
-
 // There is a store at `path` at any time.
 static int replace(const char *path, const char *aside, const char *before)
 {
@@ -78,8 +73,8 @@ int store_restore(int from, const char *path, struct parse_error *error)
 	struct parse_error ignored;
 	int rc;
 
-	name(aside, path, "-restore");
-	name(before, path, "-before");
+	store_name_file(aside, path, "-restore");
+	store_name_file(before, path, "-before");
 	rc = copy(from, aside, error);
 	if (!rc)
 		rc = settle(aside, error);

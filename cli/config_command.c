@@ -23,13 +23,11 @@ __attribute__((format(printf, 2, 3))) static void warning_add(json_t *list, cons
 
 static void warn_of_link(json_t *list, const struct config *c, const struct config_link *l)
 {
-	unsigned workers = machine_queues(c, l);
+	unsigned queues = machine_queues(c, l), workers = machine_workers(c);
 	int node = machine_find_device("/sys", l), far;
 	char cores[128];
 
-	if (c->workers && workers > c->workers)
-		workers = (unsigned)c->workers;
-	far = machine_find_far(&c->cpus, workers, node);
+	far = machine_find_far(&c->cpus, queues < workers ? queues : workers, node);
 	if (far < 0)
 		return;
 	machine_list_cores("/sys", node, cores, sizeof(cores));
@@ -42,6 +40,7 @@ static void warn_of_link(json_t *list, const struct config *c, const struct conf
 static json_t *warnings_make(const struct config *c)
 {
 	json_t *list = json_array();
+	unsigned workers = machine_workers(c);
 	int absent = machine_find_absent(&c->cpus);
 
 	if (absent >= 0)
@@ -49,11 +48,16 @@ static json_t *warnings_make(const struct config *c)
 		    "no worker can run on core %d of cpus here, it would not start: lscpu lists "
 		    "those there are",
 		    absent);
-	if (c->workers > machine_cores())
+	if (workers > machine_cores())
 		warning_add(list,
-		    "more workers than cores (%llu, %u here): they would take turns and wait for "
+		    "more workers than cores (%u, %u here): they would take turns and wait for "
 		    "each other; workers 0 follows queues and cores",
-		    (unsigned long long)c->workers, machine_cores());
+		    workers, machine_cores());
+	if (c->cpus.count && workers > c->cpus.count)
+		warning_add(list,
+		    "cpus names fewer cores than there are workers (%u, %u workers here): the "
+		    "others would not be pinned",
+		    c->cpus.count, workers);
 	for (uint32_t i = 0; i < c->links.count; i++)
 		warn_of_link(list, c, &c->links.at[i]);
 	return list;
@@ -96,7 +100,8 @@ int run_config(const struct command *self, int argc, char **argv)
 	    .summary =
 		"Checks a configuration without starting anything and prints every key with "
 		"its value\nand where it comes from. Exit status 2 if it is wrong. Warns of "
-		"cores that this\nmachine does not have or that are far from a link's device.",
+		"cores that this\nmachine does not have, workers without one, and cores far from a "
+		"link's device.",
 	    .operands = "check [FILE]",
 	    .file_operand = 2,
 	    .options = options,

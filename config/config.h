@@ -16,7 +16,8 @@
 enum {
 	CONFIG_LISTEN_MAX = 16,
 	CONFIG_LINK_MAX = 15, // the companion sock link takes the last place of LINK_MAX
-	CONFIG_CPU_MAX = 64,
+	CONFIG_WORKER_MAX = 64,
+	CONFIG_CPU_MAX = CONFIG_WORKER_MAX,
 	CONFIG_PEER_MAX = 1024,
 	CONFIG_PATH_MAX = 96, // leaves room for the names of sockets in it (sockaddr_un)
 	CONFIG_KEY_MAX = 48,

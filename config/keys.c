@@ -28,7 +28,7 @@ const struct config_key config_keys[] = {
 	    "(AF_XDP; all queues if none are said; `mode=kernel`: the XDP program itself relays "
 	    "what is common, and no core polls) or `dpdk:DEVICE[,ARGUMENTS]` (PCI address or "
 	    "virtual device); repeat it for several. The sock link (`sock`) is always there"},
-    {"workers", AT(workers), COUNT(0, 64), .value = "0",
+    {"workers", AT(workers), COUNT(0, CONFIG_WORKER_MAX), .value = "0",
 	.help = "workers of the data plane, one core each; 0: as many as the links have queues, at "
 		"most the cores; with sock alone up to 4"},
     {"cpus", .type = CONFIG_CPUS, AT(cpus), .value = "",

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SOCK_WORKERS_MAX = 4 };
+
 int machine_node(int cpu)
 {
 	if (cpu < 0 || numa_available() < 0 || numa_max_node() == 0)
@@ -60,6 +62,23 @@ unsigned machine_queues(const struct config *config, const struct config_link *l
 	if (*l->device)
 		return (unsigned)config->dpdk.queues;
 	return l->queues ? l->queues : interface_queues(l->ifname);
+}
+
+unsigned machine_workers(const struct config *config)
+{
+	unsigned cores = machine_cores(), most = 0;
+
+	if (config->workers)
+		return (unsigned)config->workers;
+	for (uint32_t i = 0; i < config->links.count; i++) {
+		unsigned n = machine_queues(config, &config->links.at[i]);
+
+		most = n > most ? n : most;
+	}
+	if (most == 0)
+		most = SOCK_WORKERS_MAX;
+	most = most < cores ? most : cores;
+	return most < CONFIG_WORKER_MAX ? most : CONFIG_WORKER_MAX;
 }
 
 static bool line_read(const char *path, char *text, size_t size)

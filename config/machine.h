@@ -14,6 +14,8 @@ unsigned machine_cores(void);
 int machine_find_absent(const struct config_cpus *cpus);
 // Queues that a link will have if its device can and there are as many workers.
 unsigned machine_queues(const struct config *config, const struct config_link *l);
+// How many workers a configuration means here: `workers`, or what its help says of 0.
+unsigned machine_workers(const struct config *config);
 
 // The NUMA node of a core. -1: the machine has one node, or knows none of this core.
 int machine_node(int cpu);

@@ -60,8 +60,6 @@ void dp_memory_follow(struct dp *dp);
 // dp_links.c. With fall_back and without the privileges for them, the links other than sock are
 // taken off the configuration, which the number of workers follows.
 void dp_links_reduce(struct dp *dp);
-// How many workers the configuration asks for.
-unsigned dp_workers_wanted(const struct config *config);
 // Opens sock, then the others. Logs errors. 0 or enum dp_exit.
 int dp_links_open(struct dp *dp);
 // Follows addresses and interfaces. The name of a link that could be opened now, since its

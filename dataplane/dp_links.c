@@ -17,8 +17,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCK_WORKERS_MAX = 4 };
-
 static const struct link_ops *ops_find(const char *kind)
 {
 	static const struct link_ops *const all[] = {
@@ -35,23 +33,6 @@ static const struct link_ops *ops_find(const char *kind)
 		if (strcmp(all[i]->kind, kind) == 0)
 			return all[i];
 	return NULL;
-}
-
-unsigned dp_workers_wanted(const struct config *config)
-{
-	unsigned cores = machine_cores(), most = 0;
-
-	if (config->workers)
-		return config->workers < WORKER_MAX ? (unsigned)config->workers : WORKER_MAX;
-	for (uint32_t i = 0; i < config->links.count; i++) {
-		unsigned n = machine_queues(config, &config->links.at[i]);
-
-		most = n > most ? n : most;
-	}
-	if (most == 0)
-		most = SOCK_WORKERS_MAX;
-	most = most < cores ? most : cores;
-	return most < WORKER_MAX ? most : WORKER_MAX;
 }
 
 static int kernel_open(struct dp *dp, struct link_error *err)

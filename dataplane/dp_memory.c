@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static_assert((int)CONFIG_LOCAL_MAX == (int)LOCAL_MAX, "what the configuration allows has places");
+static_assert((int)CONFIG_LOCAL_MAX == (int)LOCAL_MAX && (int)CONFIG_WORKER_MAX == (int)WORKER_MAX,
+    "what the configuration allows has places");
 
 enum { RING_SIZE = 1 << 20 };
 

@@ -317,7 +317,7 @@ static int start(struct dp *dp)
 		return DP_EXIT_USAGE;
 	}
 	dp_links_reduce(dp);
-	dp->worker_count = dp_workers_wanted(&dp->config);
+	dp->worker_count = machine_workers(&dp->config);
 	if (dp->worker_count > machine_cores())
 		log_warn("more workers than cores: they take turns and wait for each other",
 		    kv("workers", dp->worker_count), kv("cores", machine_cores()),

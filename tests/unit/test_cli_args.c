@@ -300,14 +300,18 @@ static void configurations(void **state)
 static void checks_tell_of_the_machine(void **state)
 {
 	static const struct {
-		const char *arguments, *warning;
+		const char *arguments, *first, *last;
 	} facts[] = {
-	    {"--workers 1", NULL},
-	    {"--cpus 1023", "warning: no worker can run on core 1023 of cpus here"},
-	    {"--workers 2", "warning: more workers than cores (2, 1 here)"},
+	    {"--workers 1", NULL, NULL},
+	    {"--cpus 1023", "warning: no worker can run on core 1023 of cpus here", NULL},
+	    {"--workers 2", "warning: more workers than cores (2, 1 here)", NULL},
+	    {"--workers 1 --cpus $CPU", NULL, NULL},
+	    {"--workers 0 --cpus $CPU", NULL, NULL},
+	    {"--workers 2 --cpus $CPU", "warning: more workers than cores",
+		"warning: cpus names fewer cores than there are workers (1, 2 workers here)"},
 	};
 	cpu_set_t before, one;
-	char arguments[128];
+	char arguments[128], number[8];
 	int cpu = 0;
 
 	(void)state;
@@ -317,17 +321,23 @@ static void checks_tell_of_the_machine(void **state)
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	snprintf(number, sizeof(number), "%d", cpu);
+	setenv("CPU", number, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
-		const char *found;
+		const char *found, *next;
 
 		snprintf(arguments, sizeof(arguments), "config check %s", facts[i].arguments);
 		assert_int_equal(run(arguments), EXIT_OK);
 		found = strstr(output, "warning: ");
-		assert_int_equal(found != NULL, facts[i].warning != NULL);
+		assert_int_equal(found != NULL, facts[i].first != NULL);
 		if (!found)
 			continue;
-		assert_memory_equal(found, facts[i].warning, strlen(facts[i].warning));
 		assert_true(found > strstr(output, "ok: ")); // the last words
+		assert_memory_equal(found, facts[i].first, strlen(facts[i].first));
+		next = strstr(found + 1, "warning: ");
+		assert_int_equal(next != NULL, facts[i].last != NULL);
+		if (next)
+			assert_memory_equal(next, facts[i].last, strlen(facts[i].last));
 	}
 	assert_int_equal(run("config check --json --workers 2"), EXIT_OK);
 	assert_non_null(strstr(output, "\"more workers than cores (2, 1 here)"));

@@ -195,11 +195,11 @@ static void workers_wanted(void **state)
 
 	(void)state;
 	config_make(&dp, "workers: 3\n");
-	assert_int_equal(dp_workers_wanted(&dp.config), 3);
+	assert_int_equal(machine_workers(&dp.config), 3);
 	config_make(&dp, "workers: 0\nlink: ['xdp:nowhere:1']\n");
-	assert_int_equal(dp_workers_wanted(&dp.config), 1);
+	assert_int_equal(machine_workers(&dp.config), 1);
 	config_make(&dp, "workers: 0\n");
-	assert_in_range(dp_workers_wanted(&dp.config), 1, 4);
+	assert_in_range(machine_workers(&dp.config), 1, 4);
 }
 
 int main(void)

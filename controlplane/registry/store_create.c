@@ -36,7 +36,6 @@ static int fail(int why, const char *path, struct parse_error *error)
 	return -why;
 }
 
-// The file's name is as durable afterwards as its bytes.
 static int folder_sync(const char *path)
 {
 	char folder[PATH_MAX];
@@ -57,14 +56,9 @@ static int folder_sync(const char *path)
 	return rc;
 }
 
-static int put_in_place(const char *aside, const char *path, struct parse_error *error)
+int store_put_in_place(const char *aside, const char *path)
 {
-	int rc;
-
-	if (rename(aside, path))
-		return fail(errno, path, error);
-	rc = folder_sync(path);
-	return rc ? fail(-rc, path, error) : 0;
+	return rename(aside, path) ? -errno : folder_sync(path);
 }
 
 int store_create(const char *path, struct parse_error *error)
@@ -88,7 +82,9 @@ int store_create(const char *path, struct parse_error *error)
 	rc = store_create_schema(aside, error);
 	if (!rc) {
 		store_part_from_logs(path);
-		rc = put_in_place(aside, path, error);
+		rc = store_put_in_place(aside, path);
+		if (rc)
+			fail(-rc, path, error);
 	}
 	if (rc) {
 		unlink(aside);

@@ -12,5 +12,8 @@ int store_create(const char *path, struct parse_error *error);
 // SQLite would play what it has logged for a store that is gone or damaged into the file in its
 // place. The logs of `path` become PATH-before-wal and PATH-before-journal.
 void store_part_from_logs(const char *path);
+// The file `aside`, whose bytes are on the disk, becomes `path` in the same folder; its name is as
+// durable afterwards as they are. 0 or a negative errno.
+int store_put_in_place(const char *aside, const char *path);
 // What a file beside the store is called: PATH and its suffix.
 void store_name_file(char out[PATH_MAX], const char *path, const char *suffix);

@@ -64,7 +64,7 @@ static int replace(const char *path, const char *aside, const char *before)
 	unlink(before);
 	if (link(path, before) && errno != ENOENT)
 		return -errno;
-	return rename(aside, path) ? -errno : 0;
+	return store_put_in_place(aside, path);
 }
 
 int store_restore(int from, const char *path, struct parse_error *error)

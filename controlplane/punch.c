@@ -32,10 +32,8 @@ void punch_limit(struct punch *p, uint64_t rate, uint64_t burst)
 static enum asker asker_of(const struct node_table *t, uint32_t id, const struct endpoint *from)
 {
 	struct node_entry entry;
-	struct endpoint at;
 
-	if (!node_table_find(t, id, &entry) || !node_table_endpoint(t, entry, &at) ||
-	    !endpoint_equal(&at, from))
+	if (!node_table_find(t, id, &entry) || !node_table_is_at(t, entry, from))
 		return ASKER_STRANGER;
 	return node_standing(t, node_entry_index(entry)) == STANDING_NEW ? ASKER_NEW
 									 : ASKER_FAMILIAR;

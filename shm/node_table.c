@@ -119,6 +119,13 @@ bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct
 	return true;
 }
 
+bool node_table_is_at(const struct node_table *t, struct node_entry e, const struct endpoint *at)
+{
+	struct endpoint known;
+
+	return node_entry_id(e) && node_table_endpoint(t, e, &known) && endpoint_equal(&known, at);
+}
+
 uint64_t node_array_place(const struct node_table *t, enum node_array array, uint8_t **at)
 {
 	switch (array) {

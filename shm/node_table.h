@@ -127,6 +127,8 @@ static inline const uint8_t *node_table_v6(const struct node_table *t, struct no
 
 // Where the node is reached. False: REMOTE, or the entry points outside the table.
 bool node_table_endpoint(const struct node_table *t, struct node_entry e, struct endpoint *out);
+// Whether it is reached there, at that address and port. False for an empty entry, too.
+bool node_table_is_at(const struct node_table *t, struct node_entry e, const struct endpoint *at);
 
 // More than half full: room may become scarce. For everybody.
 static inline bool node_table_crowded(const struct node_table *t)

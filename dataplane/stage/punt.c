@@ -43,14 +43,11 @@ static bool from_peer(const struct dgram *d, const struct stage_env *env)
 static bool punch_is_left_out(const struct dgram *d, const struct stage_env *env, uint64_t now_ns)
 {
 	struct node_lookup found;
-	struct endpoint at;
 
 	if (!police_punt_short(&env->police, PUNT_PUNCH, now_ns))
 		return false;
 	node_lookup_run(env->nodes, &d->sender, 1, &found);
-	return !node_lookup_found(&found, 0) ||
-	       !node_table_endpoint(env->nodes, node_lookup_entry(&found, 0), &at) ||
-	       !endpoint_equal(&at, &d->src);
+	return !node_table_is_at(env->nodes, node_lookup_entry(&found, 0), &d->src);
 }
 
 static enum drop punt_only(struct dgram *d, struct stage_env *env, uint64_t now_ns)

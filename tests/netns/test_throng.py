@@ -28,11 +28,13 @@ class Throng:
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
+    def source(self):
+        return bytes([11]) + os.urandom(3)
+
     def datagram(self):
-        source = bytes([11]) + os.urandom(3)
         udp = struct.pack(">HHHHBI", 1024 + os.urandom(1)[0], self.to[1], 13, 0, 1,
                           0x40000000 | int.from_bytes(os.urandom(3), "big"))
-        return struct.pack(">BBHHHBBH4s4s", 0x45, 0, 33, 0, 0, 64, 17, 0, source,
+        return struct.pack(">BBHHHBBH4s4s", 0x45, 0, 33, 0, 0, 64, 17, 0, self.source(),
                            socket.inet_aton(self.to[0])) + udp
 
     def run(self):
@@ -47,6 +49,19 @@ class Throng:
         self.stopped = True
         self.thread.join()
         self.raw.close()
+
+
+class Namesake(Throng):
+    """The same in the name of one address, without gaps that would give others a turn."""
+
+    BURST, PAUSE = 5, 0.001
+
+    def __init__(self, host, beacon, address):
+        self.address = socket.inet_aton(address)
+        super().__init__(host, beacon)
+
+    def source(self):
+        return self.address
 
 
 def stay(ring, seconds=5):
@@ -85,3 +100,26 @@ def test_new_nodes_find_a_place(lab, link):
     finally:
         throng.stop()
     assert relay.ask("status")["nodes"] <= CAPACITY
+
+
+@pytest.mark.parametrize("link", ["sock", "xdp", "kernel"])
+def test_whose_address_is_used_up_is_heard(lab, link):
+    """Who is known keeps being answered while others send in the name of its address."""
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b = nets.pair(relay)
+    flood = Namesake(nets.router, BEACON, a.seen[0])
+    try:
+        eventually(lambda: relay.drops().get("police_source", 0) > 1000)
+        answered = 0
+        for _ in range(30):
+            a.send(struct.pack(">BI", 1, a.node))
+            with contextlib.suppress(TimeoutError):
+                a.expect(2, 1)
+                answered += 1
+        eventually(lambda: a.reaches(b) and b.reaches(a))
+        before = relay.drops()["police_source"]
+        eventually(lambda: relay.drops()["police_source"] > before)
+    finally:
+        flood.stop()
+    assert answered > 20

@@ -294,6 +294,106 @@ static void who_is_one_source(void **state)
 	lab.env.set.source_rate = 0;
 }
 
+// A message in the burst, whose first bytes are a type and a node id.
+static const struct dgram *message_put(const char *from, uint8_t type, uint32_t node)
+{
+	uint8_t message[BEACON_PUNCH_REQUEST_SIZE] = {type};
+	size_t len = type == BEACON_SYNC	    ? BEACON_SYNC_SIZE
+		     : type == BEACON_PUNCH_REQUEST ? BEACON_PUNCH_REQUEST_SIZE
+						    : BEACON_DISCOVER_SIZE;
+
+	store_be32(message + 1, node);
+	if (type == BEACON_PUNCH_REQUEST)
+		store_be32(message + 5, NODE_B);
+	return lab_payload(&lab, from, LAB_V4, message, len);
+}
+
+// Somebody sends whatever he likes in the name of an address; who is known there, at that very
+// port, is heard all the same, and has the source's rate for itself.
+static void own_name(void **state)
+{
+	static const struct {
+		const char *flood, *known;
+		uint8_t flood_type, type;
+		uint32_t flood_node, node;
+		bool heard;
+	} facts[] = {
+	    {"198.51.100.1:9", AT_A, BEACON_DISCOVER, BEACON_DISCOVER, 0, NODE_A, true},
+	    {AT_A, AT_A, BEACON_DISCOVER, BEACON_DISCOVER, NODE_NOBODY, NODE_A, true},
+	    {"198.51.100.1:9", AT_A, BEACON_DISCOVER, BEACON_DISCOVER_EX, NODE_A, NODE_A, true},
+	    {"198.51.100.1:9", AT_A, BEACON_PUNCH_REQUEST, BEACON_PUNCH_REQUEST, NODE_A, NODE_A,
+		true},
+	    {"203.0.113.1:9", AT_PEER, BEACON_SYNC, BEACON_SYNC, 1, 1, true},
+	    {"[2001:db8:1::77]:9", AT_SIX, BEACON_DISCOVER, BEACON_DISCOVER, 0, NODE_SIX, true},
+	    // the port is another one, the node is at another address, remote, unknown or none
+	    {AT_A, "198.51.100.1:9", BEACON_DISCOVER, BEACON_DISCOVER, 0, NODE_A, false},
+	    {AT_A, AT_A, BEACON_DISCOVER, BEACON_DISCOVER, 0, NODE_B, false},
+	    {AT_PEER, AT_PEER, BEACON_DISCOVER, BEACON_DISCOVER, 0, NODE_FAR, false},
+	    {AT_A, AT_A, BEACON_DISCOVER, BEACON_DISCOVER, 0, NODE_NOBODY, false},
+	    {AT_A, AT_A, BEACON_DISCOVER, BEACON_DISCOVER, NODE_NOBODY, 0, false},
+	    {AT_A, AT_A, BEACON_DISCOVER, BEACON_SYNC, NODE_NOBODY, 1, false},
+	};
+
+	struct punt_record r;
+	uint8_t copy[32];
+
+	(void)state;
+	lab.env.set.source_rate = 10;
+	lab.env.set.source_burst = 10;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		uint64_t now = (7000 + 100 * i) * NS_PER_S;
+		unsigned passed = 0, heard = 0;
+
+		for (unsigned n = 0; n < 200; n++, now += NS_PER_S / 10) {
+			const struct dgram *d[BURST_MAX];
+			unsigned count = 0;
+
+			lab_begin(&lab, LAB_SOCK);
+			while (count < 30)
+				d[count++] = message_put(
+				    facts[i].flood, facts[i].flood_type, facts[i].flood_node);
+			if (n >= 100)
+				d[count++] =
+				    message_put(facts[i].known, facts[i].type, facts[i].node);
+			lab_run(&lab, now);
+			for (unsigned k = 0; k < 30; k++)
+				passed += d[k]->drop != DROP_POLICE_SOURCE;
+			heard += n >= 100 && d[30]->drop != DROP_POLICE_SOURCE;
+		}
+		assert_in_range(passed, 200, 220);
+		assert_int_equal(heard, facts[i].heard ? 100 : 0);
+	}
+	lab.env.set.source_rate = 0;
+	while (lab_punt(&lab, &r, copy, sizeof(copy)))
+		;
+}
+
+// Who knows a node's endpoint too gets that node's rate, and nobody else's.
+static void name_and_port(void **state)
+{
+	uint64_t now = 9500 * NS_PER_S;
+	unsigned passed = 0;
+
+	(void)state;
+	lab_node(&lab, 40, "198.51.100.1:4040", LAB_NEXTHOP, 0);
+	lab.env.set.source_rate = 10;
+	lab.env.set.source_burst = 10;
+	for (unsigned n = 0; n < 200; n++, now += NS_PER_S / 10) {
+		const struct dgram *d[31];
+
+		lab_begin(&lab, LAB_SOCK);
+		for (unsigned k = 0; k < 30; k++)
+			d[k] = message_put(AT_A, BEACON_DISCOVER, NODE_A);
+		d[30] = message_put("198.51.100.1:4040", BEACON_DISCOVER, 40);
+		lab_run(&lab, now);
+		for (unsigned k = 0; k < 30; k++)
+			passed += d[k]->verdict == VERDICT_SEND;
+		assert_int_equal(d[30]->verdict, VERDICT_SEND);
+	}
+	assert_in_range(passed, 400, 420);
+	lab.env.set.source_rate = 0;
+}
+
 static unsigned relays(const char *from, uint32_t sender, unsigned count, uint64_t now_ns)
 {
 	unsigned passed = 0;
@@ -371,6 +471,8 @@ int main(void)
 	    cmocka_unit_test(groups_of_senders),
 	    cmocka_unit_test(flood),
 	    cmocka_unit_test(who_is_one_source),
+	    cmocka_unit_test(own_name),
+	    cmocka_unit_test(name_and_port),
 	    cmocka_unit_test(senders),
 	    cmocka_unit_test(punt_classes),
 	};

@@ -96,13 +96,6 @@ bool room_find(
 	return false;
 }
 
-static bool same_network(const struct endpoint *a, const struct endpoint *b)
-{
-	bool four = endpoint_is_v4(a);
-
-	return four == endpoint_is_v4(b) && memcmp(a->addr, b->addr, four ? 15 : 6) == 0;
-}
-
 // Local nodes from the cursor on, ROOM_SAMPLE at most; the order of the walk is that of a hash.
 static unsigned sample_take(const struct node_table *t, uint64_t *cursor, struct node_entry *sample)
 {
@@ -134,7 +127,7 @@ enum room room_for(const struct node_table *t, uint64_t *cursor, const struct en
 	for (unsigned i = 0; i < count; i++) {
 		struct endpoint at;
 
-		same += node_table_endpoint(t, sample[i], &at) && same_network(&at, from);
+		same += node_table_endpoint(t, sample[i], &at) && endpoint_same_network(&at, from);
 	}
 	if (same * 100 <= percent * count)
 		return ROOM_FREE;

@@ -102,6 +102,14 @@ static inline bool endpoint_equal(const struct endpoint *a, const struct endpoin
 	return a->port == b->port && endpoint_same_addr(a, b);
 }
 
+// The same IPv4 /24 or IPv6 /48: what one owner has.
+static inline bool endpoint_same_network(const struct endpoint *a, const struct endpoint *b)
+{
+	bool four = endpoint_is_v4(a);
+
+	return four == endpoint_is_v4(b) && memcmp(a->addr, b->addr, four ? 15 : 6) == 0;
+}
+
 // True for :: and 0.0.0.0, whatever the port.
 bool endpoint_is_unspecified(const struct endpoint *e);
 

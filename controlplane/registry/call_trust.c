@@ -76,10 +76,42 @@ static void check_request(struct registry *r, struct call *c)
 		call_fail(c, "handshake request requires signature");
 }
 
+// The request that gives way to one from there in a full inbox: the last one of the network that
+// most of them are from. NULL: the newcomer's own network would then have as many.
+static struct inbox_entry *most_crowded(
+    const struct registry *r, const struct inbox *box, const struct endpoint *newcomer)
+{
+	struct endpoint from[INBOX_MAX];
+	uint32_t requests[INBOX_MAX];
+	unsigned count = 0, own = 0, most = 0, last = 0;
+
+	for (uint32_t i = 0; i < box->count && count < INBOX_MAX; i++) {
+		const struct dir_node *n = directory_find(&r->nodes, box->at[i].from);
+
+		if (box->at[i].kind != INBOX_REQUEST)
+			continue;
+		from[count] = n ? endpoint_from_v6(n->anchor, 0) : (struct endpoint){0};
+		own += endpoint_same_network(&from[count], newcomer);
+		requests[count++] = i;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		unsigned same = 0;
+
+		for (unsigned k = 0; k < count; k++)
+			same += endpoint_same_network(&from[i], &from[k]);
+		if (same >= most) {
+			most = same;
+			last = i;
+		}
+	}
+	return most > own + 1 ? &box->at[requests[last]] : NULL;
+}
+
 static void do_request_handshake(struct registry *r, struct call *c)
 {
 	struct dir_node *from = call_node(r, c, "from_node_id");
 	struct dir_node *to = call_node(r, c, "to_node_id");
+	struct inbox_entry *old = NULL;
 	int rc;
 
 	if (!from || !to)
@@ -97,6 +129,10 @@ static void do_request_handshake(struct registry *r, struct call *c)
 		fail_declare(c, rc);
 		return;
 	}
+	if (inbox_count(to->inbox, INBOX_REQUEST) >= INBOX_MAX)
+		old = most_crowded(r, to->inbox, &c->from);
+	if (old)
+		registry_take(r, to, old);
 	rc = registry_deliver(r, to,
 	    (struct inbox_entry){.kind = INBOX_REQUEST,
 		.from = from->id,

@@ -88,7 +88,7 @@ static void test_beacons_of_an_address(void **state)
 
 static void ask_handshake(struct lab *l, const struct lab_node *n, const char *why)
 {
-	lab_expect(l, "{}",
+	lab_expect(l, "{'status':'delivered'}",
 	    "{'type':'request_handshake','from_node_id':%u,'to_node_id':1,'justification':'%s',"
 	    "'signature':'%s'}",
 	    n->id, why, lab_sign(n, "handshake:%u:1", n->id));
@@ -109,6 +109,88 @@ static void test_texts_that_wait(void **state)
 	ask_handshake(l, &a, "");
 	ask_handshake(l, &b, "again");
 	assert_int_equal(l->registry.inbox_bytes, INBOX_TEXT_MAX);
+}
+
+// Who waits at node 1, by their ids; how many.
+static size_t requests_waiting(struct lab *l, const struct lab_node *to, uint32_t ids[INBOX_MAX])
+{
+	json_t *answer = lab_ask(l, "{'type':'poll_handshakes','node_id':1,'signature':'%s'}",
+	    lab_sign(to, "poll_handshakes:1"));
+	const json_t *requests = json_object_get(answer, "requests");
+	size_t count = json_array_size(requests);
+
+	for (size_t i = 0; i < count && i < INBOX_MAX; i++)
+		ids[i] = object_u32(json_array_get(requests, i), "from_node_id");
+	json_decref(answer);
+	return count;
+}
+
+static struct lab_node node_from(struct lab *l, uint8_t seed, const char *address)
+{
+	assert_int_equal(endpoint_parse(address, 0, &l->from), 0);
+	l->conn = (struct anchor){0};
+	return lab_node(l, seed);
+}
+
+// The nodes of one network fill an inbox, and others find a place in it all the same, as long as
+// they are from networks that have fewer.
+static void test_crowded_inbox(void **state)
+{
+	static const struct {
+		const char *from;
+		bool delivered;
+	} facts[] = {
+	    {"203.0.113.9:1", true}, {"203.0.114.9:1", true}, {"[2001:db8:7::1]:1", true},
+	    {"203.0.113.200:1", true}, // the second of its network
+	    {"192.0.2.250:1", false},  // of the flood's
+	};
+	struct lab *l = *state;
+	struct lab_node to = lab_node(l, 1), n;
+	uint32_t ids[INBOX_MAX];
+
+	for (uint8_t i = 0; i < INBOX_MAX; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "192.0.2.%u:1", 1 + i % 50);
+		n = node_from(l, (uint8_t)(2 + i), address);
+		ask_handshake(l, &n, "");
+	}
+	for (uint8_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		n = node_from(l, (uint8_t)(150 + i), facts[i].from);
+		if (facts[i].delivered)
+			ask_handshake(l, &n, "");
+		else
+			lab_refused(l, "request failed",
+			    "{'type':'request_handshake','from_node_id':%u,'to_node_id':1,"
+			    "'signature':'%s'}",
+			    n.id, lab_sign(&n, "handshake:%u:1", n.id));
+	}
+	assert_int_equal(requests_waiting(l, &to, ids), INBOX_MAX);
+	// The flood's last ones have gone.
+	for (size_t i = 0; i < INBOX_MAX; i++)
+		assert_int_equal(ids[i], i < INBOX_MAX - 4 ? 2 + i : 6 + i);
+}
+
+// Where all are from networks of their own nobody gives way.
+static void test_inbox_of_many_networks(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node to = lab_node(l, 1), n;
+	uint32_t ids[INBOX_MAX];
+
+	for (uint8_t i = 0; i <= INBOX_MAX; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "10.0.%u.1:1", i);
+		n = node_from(l, (uint8_t)(2 + i), address);
+		if (i < INBOX_MAX)
+			ask_handshake(l, &n, "");
+	}
+	lab_refused(l, "request failed",
+	    "{'type':'request_handshake','from_node_id':%u,'to_node_id':1,'signature':'%s'}", n.id,
+	    lab_sign(&n, "handshake:%u:1", n.id));
+	assert_int_equal(requests_waiting(l, &to, ids), INBOX_MAX);
+	assert_int_equal(ids[INBOX_MAX - 1], 1 + INBOX_MAX);
 }
 
 // Answers that nobody asked for do not push out one that was.
@@ -171,6 +253,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_said_for_others, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_beacons_of_an_address, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_texts_that_wait, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_crowded_inbox, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_inbox_of_many_networks, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_answers_not_asked_for, lab_open, lab_close),
 	    cmocka_unit_test(test_values),
 	};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/lpm.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -43,38 +45,33 @@ void lpm_clear(struct lpm *t)
 	t->count = 0;
 }
 
-static void mask_to(const uint8_t addr[16], unsigned length, uint64_t out[2])
+static void mask_to(const uint8_t addr[16], unsigned length, uint8_t out[16])
 {
-	uint8_t b[16] = {0};
-
-	memcpy(b, addr, length / 8);
+	memset(out, 0, 16);
+	memcpy(out, addr, length / 8);
 	if (length % 8)
-		b[length / 8] = addr[length / 8] & (uint8_t)(0xff << (8 - length % 8));
-	memcpy(out, b, 16);
+		out[length / 8] = addr[length / 8] & (uint8_t)(0xff << (8 - length % 8));
 }
 
-static unsigned bucket_of(const uint64_t key[2], unsigned length)
+static unsigned bucket_of(const uint8_t prefix[16], unsigned length)
 {
-	uint64_t h = (key[0] ^ length) * 0x9e3779b97f4a7c15ULL;
-
-	h = (h ^ h >> 32 ^ key[1]) * 0xbf58476d1ce4e5b9ULL;
-	return (h >> 40) % BUCKETS;
+	return hash_address(0, prefix, length) % BUCKETS;
 }
 
 int lpm_add(struct lpm *t, const struct route *route)
 {
-	uint64_t key[2];
+	uint8_t prefix[16];
 	uint16_t *link;
 
 	if (t->count == LPM_ROUTE_MAX)
 		return -ENOSPC;
-	mask_to(route->prefix, route->length, key);
-	link = &t->heads[bucket_of(key, route->length)];
+	mask_to(route->prefix, route->length, prefix);
+	link = &t->heads[bucket_of(prefix, route->length)];
 	while (*link != NONE)
 		link = &t->slots[*link].next;
 	*link = (uint16_t)t->count;
 	t->slots[t->count] = (struct lpm_slot){.route = *route, .next = NONE};
-	memcpy(t->slots[t->count].route.prefix, key, sizeof(key));
+	memcpy(t->slots[t->count].route.prefix, prefix, sizeof(prefix));
 	t->lengths[route->length / 64] |= 1ULL << route->length % 64;
 	t->count++;
 	return 0;
@@ -100,13 +97,11 @@ static const struct route *pick_way(
 {
 	unsigned weights = 0;
 	int turn;
-	uint64_t a[2];
 
-	memcpy(a, addr, sizeof(a));
 	for (uint16_t i = head; i != NONE; i = t->slots[i].next)
 		if (route_beside(best, &t->slots[i].route))
 			weights += t->slots[i].route.weight;
-	turn = (int)((((a[0] ^ a[1] ^ a[1] >> 29) * 0x9e3779b97f4a7c15ULL) >> 33) % weights);
+	turn = (int)(hash_address(0, addr, 0) % weights);
 	for (uint16_t i = head; i != NONE; i = t->slots[i].next) {
 		const struct route *r = &t->slots[i].route;
 
@@ -122,16 +117,15 @@ static const struct route *pick_way(
 static const struct route *find_length(const struct lpm *t, const uint8_t addr[16], unsigned length)
 {
 	const struct route *best = NULL;
-	uint64_t key[2];
-
+	uint8_t prefix[16];
 	uint16_t head;
 
-	mask_to(addr, length, key);
-	head = t->heads[bucket_of(key, length)];
+	mask_to(addr, length, prefix);
+	head = t->heads[bucket_of(prefix, length)];
 	for (uint16_t i = head; i != NONE; i = t->slots[i].next) {
 		const struct route *r = &t->slots[i].route;
 
-		if (r->length == length && memcmp(r->prefix, key, 16) == 0 &&
+		if (r->length == length && memcmp(r->prefix, prefix, 16) == 0 &&
 		    (!best || route_before(r, best)))
 			best = r;
 	}

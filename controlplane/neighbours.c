@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/neighbours.h"
 
+#include "base/hash.h"
+#include "crypto/identity.h"
+
 #include <string.h>
 
 void neighbours_init(struct neighbours *t)
 {
+	identity_random(&t->secret, sizeof(t->secret));
 	memset(t->heads, 0, sizeof(t->heads));
 	t->round = 0;
 	t->count = 0;
@@ -14,15 +18,15 @@ void neighbours_init(struct neighbours *t)
 		t->at[i].next = i + 1 < NEIGHBOUR_MAX ? (uint16_t)(i + 2) : 0;
 }
 
+uint64_t neighbours_hash(const struct neighbours *t, uint32_t ifindex, const uint8_t addr[16])
+{
+	return hash_address(t->secret, addr, ifindex);
+}
+
 static uint16_t *link_of(struct neighbours *t, uint32_t ifindex, const uint8_t addr[16])
 {
-	uint64_t a[2], h;
-	uint16_t *link;
+	uint16_t *link = &t->heads[neighbours_hash(t, ifindex, addr) % NEIGHBOUR_BUCKETS];
 
-	memcpy(a, addr, 16);
-	h = (a[0] ^ (uint64_t)ifindex << 20) * 0x9e3779b97f4a7c15ULL;
-	h = (h ^ h >> 32 ^ a[1]) * 0xbf58476d1ce4e5b9ULL;
-	link = &t->heads[(h >> 40) % NEIGHBOUR_BUCKETS];
 	while (*link) {
 		const struct neigh *n = &t->at[*link - 1].n;
 

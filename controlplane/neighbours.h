@@ -10,6 +10,7 @@
 enum { NEIGHBOUR_MAX = 16384, NEIGHBOUR_BUCKETS = 16384 };
 
 struct neighbours {
+	uint64_t secret;		   // hosts on a link choose their addresses
 	uint16_t heads[NEIGHBOUR_BUCKETS]; // place + 1, 0 = empty
 	uint16_t free;			   // place + 1
 	uint16_t round;			   // of the last dump that began
@@ -23,6 +24,8 @@ struct neighbours {
 };
 
 void neighbours_init(struct neighbours *t);
+// Where a neighbour stands in tables like this one.
+uint64_t neighbours_hash(const struct neighbours *t, uint32_t ifindex, const uint8_t addr[16]);
 // NULL when it is not known.
 const struct neigh *neighbours_find(
     const struct neighbours *t, uint32_t ifindex, const uint8_t addr[16]);

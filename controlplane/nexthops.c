@@ -41,12 +41,9 @@ void nexthops_close(struct nexthops *h)
 
 static uint16_t *bucket_of(struct nexthops *h, uint32_t ifindex, const uint8_t addr[16])
 {
-	uint64_t a[2], x;
+	uint64_t hash = neighbours_hash(&h->routes->neighbours, ifindex, addr);
 
-	memcpy(a, addr, 16);
-	x = (a[0] ^ (uint64_t)ifindex << 20) * 0x9e3779b97f4a7c15ULL;
-	x = (x ^ x >> 32 ^ a[1]) * 0xbf58476d1ce4e5b9ULL;
-	return &h->heads[(x >> 40) % NEXTHOP_BUCKETS];
+	return &h->heads[hash % NEXTHOP_BUCKETS];
 }
 
 static bool slot_is(const struct nexthop_slot *s, uint32_t ifindex, const uint8_t addr[16])

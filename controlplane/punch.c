@@ -2,20 +2,21 @@
 #include "controlplane/punch.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "controlplane/room.h"
-
-#include <string.h>
+#include "crypto/identity.h"
 
 void punch_init(struct punch *p, struct endpoints *endpoints)
 {
 	*p = (struct punch){.endpoints = endpoints};
+	identity_random(&p->secret, sizeof(p->secret));
 }
 
 // True when the pair asked a moment ago; remembers it else.
 static bool asked_recently(struct punch *p, uint32_t requester, uint32_t target, uint64_t now_ns)
 {
 	uint64_t pair = (uint64_t)requester << 32 | target;
-	unsigned slot = (unsigned)(pair * 0x9e3779b97f4a7c15ULL >> 52) % PUNCH_RECENT;
+	unsigned slot = hash_number(p->secret, pair) % PUNCH_RECENT;
 
 	if (p->recent[slot].pair == pair && now_ns - p->recent[slot].at_ns < PUNCH_PACE_NS)
 		return true;
@@ -43,13 +44,11 @@ static enum asker asker_of(const struct node_table *t, uint32_t id, const struct
 static bool may_tell(
     struct punch *p, enum asker asker, const struct endpoint *target, uint64_t now_ns)
 {
-	uint64_t half[2];
 	unsigned slot;
 
 	if (p->told.interval_ns == 0)
 		return true;
-	memcpy(half, target->addr, sizeof(half));
-	slot = (unsigned)((half[0] * 31 + half[1]) * 0x9e3779b97f4a7c15ULL >> 52) % PUNCH_TARGETS;
+	slot = hash_address(p->secret, target->addr, 0) % PUNCH_TARGETS;
 	return bucket_take(&p->targets[slot][asker], &p->told, now_ns);
 }
 

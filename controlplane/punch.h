@@ -20,6 +20,7 @@ enum asker {
 
 struct punch {
 	struct endpoints *endpoints;
+	uint64_t secret; // nobody can choose ids or addresses that share a place
 	struct {
 		uint64_t pair; // requester and target
 		uint64_t at_ns;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "controlplane/cp.h"
 #include "controlplane/gossip.h"
@@ -300,9 +301,7 @@ static void watch_egress(struct cp *cp)
 
 	for (int i = 0; i < EGRESS_MAX; i++)
 		if (__atomic_load_n(&e[i].valid, __ATOMIC_ACQUIRE))
-			hash =
-			    (hash ^ ((uint64_t)i << 48 | (uint64_t)e[i].mtu << 32 | e[i].ifindex)) *
-			    0x9e3779b97f4a7c15ULL;
+			hash = hash_numbers(hash, (uint64_t)i << 32 | e[i].mtu, e[i].ifindex);
 	if (hash == cp->session.egress_hash)
 		return;
 	cp->session.egress_hash = hash;

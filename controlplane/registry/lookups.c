@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/lookups.h"
 
+#include "base/hash.h"
 #include "controlplane/registry/field.h"
 #include "controlplane/registry/object.h"
 #include "crypto/identity.h"
@@ -24,10 +25,7 @@ void lookups_close(struct lookups *l)
 
 static struct lookup *set_of(struct lookups *l, uint32_t node)
 {
-	uint64_t h = (node ^ l->secret) * 0x9e3779b97f4a7c15ULL;
-
-	h = (h ^ h >> 29) * (l->secret | 1);
-	return &l->entries[(h >> 32) % LOOKUP_SETS * LOOKUP_WAYS];
+	return &l->entries[hash_number(l->secret, node) % LOOKUP_SETS * LOOKUP_WAYS];
 }
 
 static struct lookup *entry_of(struct lookups *l, uint32_t node)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/pairs.h"
 
+#include "base/hash.h"
 #include "crypto/identity.h"
 
 #include <errno.h>
@@ -20,11 +21,7 @@ void pairs_free(struct pairs *p)
 
 static uint32_t hash_pair(const struct pairs *p, uint32_t low, uint32_t high)
 {
-	uint64_t h = ((uint64_t)low << 32 | high) + p->secret;
-
-	h = (h ^ h >> 31) * 0x7fb5d329728ea185ULL;
-	h = (h ^ h >> 27) * 0x81dadef4bc2dd44dULL;
-	return (uint32_t)(h >> 32);
+	return (uint32_t)hash_number(p->secret, (uint64_t)low << 32 | high);
 }
 
 // Place + 1, or 0.

@@ -25,7 +25,7 @@ struct pairs {
 	uint32_t count;	    // pairs that trust
 	uint32_t one_sided;
 	struct index index;
-	uint32_t secret;
+	uint64_t secret;
 };
 
 void pairs_init(struct pairs *p);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/sources.h"
 
+#include "base/hash.h"
 #include "crypto/identity.h"
 
 #include <stdlib.h>
@@ -27,9 +28,7 @@ static uint64_t net_of(const struct endpoint *e)
 
 static uint32_t hash_net(const struct sources *s, uint64_t net)
 {
-	uint64_t h = (net ^ s->secret) * 0x9e3779b97f4a7c15ULL;
-
-	return (uint32_t)((h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL >> 32);
+	return (uint32_t)hash_number(s->secret, net);
 }
 
 static struct source *find(const struct sources *s, uint64_t net)

@@ -51,3 +51,15 @@ void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out)
 		env->tally.drops[d->drop] += d->verdict == VERDICT_DROP;
 	}
 }
+
+void egress_unsent(struct tally *t, const struct dgram *d)
+{
+	if (d->type == BEACON_DISCOVER || d->type == BEACON_DISCOVER_EX) {
+		t->counters[COUNTER_DISCOVER_ANSWERED]--;
+	} else if (d->flags & DGRAM_F_DELIVER) {
+		t->counters[COUNTER_RELAYED]--;
+		t->counters[COUNTER_RELAYED_BYTES] -= d->rx_len - BEACON_RELAY_SIZE;
+	} else if (d->type == BEACON_RELAY) {
+		t->counters[COUNTER_FORWARDED]--;
+	}
+}

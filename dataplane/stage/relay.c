@@ -180,15 +180,3 @@ void stage_relay(struct burst *b, struct stage_env *env)
 	tally_count(&env->tally, COUNTER_RELAYED, pass.relayed);
 	tally_count(&env->tally, COUNTER_RELAYED_BYTES, pass.relayed_bytes);
 }
-
-void relay_unsent(struct tally *t, const struct dgram *d)
-{
-	if (d->type != BEACON_RELAY)
-		return;
-	if (d->flags & DGRAM_F_DELIVER) {
-		t->counters[COUNTER_RELAYED]--;
-		t->counters[COUNTER_RELAYED_BYTES] -= d->rx_len - BEACON_RELAY_SIZE;
-	} else {
-		t->counters[COUNTER_FORWARDED]--;
-	}
-}

@@ -119,9 +119,6 @@ void stage_relay(struct burst *b, struct stage_env *env);
 // Writes the senders' signs of life, in memory that relay had prefetched: after all other stages.
 void relay_signs(const struct burst *b, struct stage_env *env);
 
-// Takes back the counts of a relay datagram that its link refused.
-void relay_unsent(struct tally *t, const struct dgram *d);
-
 // Discover: refreshes the node or marks the datagram for the control plane (DGRAM_F_PUNT, and
 // DGRAM_F_ASK if that answers); where the answer goes. The bytes stay as received until
 // stage_answer.
@@ -139,6 +136,10 @@ void stage_encap(struct burst *b, struct stage_env *env);
 
 // Sorts by link, and counts the drops.
 void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out);
+
+// Takes back what the stages counted of a datagram, relayed or answered, that its link refused; one
+// that the control plane injected was not counted.
+void egress_unsent(struct tally *t, const struct dgram *d);
 
 // All of them.
 void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out);

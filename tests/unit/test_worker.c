@@ -235,6 +235,29 @@ static void tx_full(void **state)
 	assert_int_equal(n + block->drops[DROP_NO_BUFFER], (MEM_RING / 64 + 1) * 64);
 }
 
+// What a link refuses is a drop, and counts as neither relayed nor answered.
+static void tx_refused(void **state)
+{
+	struct dgram *d;
+
+	(void)state;
+	for (unsigned i = 0; i < FRAMES; i++)
+		inject_one("198.51.100.9:5", "x", 1);
+	while (worker_turn(worker))
+		;
+	assert_int_equal(block->drops[DROP_NO_BUFFER], 0);
+	relay_put(NODE_COLD, "companion");
+	lab_begin(&lab, LAB_RAW);
+	d = lab_dgram(&lab, "198.51.100.6:4006", "\1\0\0\0\6", 5);
+	assert_int_equal(mem_put(&raw, 0, d->l2, d->len), 0);
+	assert_int_equal(worker_turn(worker), 2);
+	assert_int_equal(block->drops[DROP_NO_BUFFER], 2);
+	assert_int_equal(block->counters[COUNTER_RELAYED], 0);
+	assert_int_equal(block->counters[COUNTER_DISCOVER_ANSWERED], 0);
+	assert_int_equal(block->counters[COUNTER_TX_DATAGRAMS], FRAMES);
+	assert_int_equal(block->counters[COUNTER_TX_BYTES], FRAMES);
+}
+
 struct traced {
 	struct trace_record r;
 	uint8_t bytes[TRACE_CAPTURE_MAX];
@@ -467,6 +490,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(injects_damaged, setup, teardown),
 	    cmocka_unit_test_setup_teardown(injects_are_bounded, setup, teardown),
 	    cmocka_unit_test_setup_teardown(tx_full, setup, teardown),
+	    cmocka_unit_test_setup_teardown(tx_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(trace, setup, teardown),
 	    cmocka_unit_test_setup_teardown(trace_filters, setup, teardown),
 	    cmocka_unit_test_setup_teardown(trace_link_drop, setup, teardown),

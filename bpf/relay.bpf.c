@@ -229,14 +229,14 @@ static __always_inline int out_route(
 	if (!index || !nexthop)
 		return UP;
 	o->nexthop = load_again(nexthop);
-	e = &p->egress[(o->nexthop >> 48 & 0xff) % EGRESS_MAX];
+	e = &p->egress[nexthop_egress(o->nexthop)];
 	o->ifindex = *(const volatile uint32_t *)&e->ifindex;
 	o->mac = e->mac;
 	o->mtu = e->mtu;
 	o->link = e->link % LINK_MAX;
 	o->flags = e->flags;
 	o->local = p->locals[local];
-	if (!(o->nexthop >> 56 & 1) || !o->ifindex || !o->local.port)
+	if (!nexthop_is_valid(o->nexthop) || !o->ifindex || !o->local.port)
 		return UP;
 	return 0;
 }

@@ -210,8 +210,8 @@ struct relay_out {
 	struct kernel_local local; // source
 	uint32_t to[4];
 	uint32_t to_port;
-	uint64_t nexthop; // nexthop_word
-	uint64_t mac;	  // of the egress
+	nexthop_word nexthop;
+	uint64_t mac; // of the egress
 	uint32_t ifindex;
 	uint8_t v4, carry, ttl, link, flags;
 	uint16_t mtu;

@@ -3,6 +3,7 @@
 
 #include "shm/constants.h"
 #include "shm/counters.h"
+#include "shm/nexthop_word.h"
 #include "shm/node_word.h"
 #include "shm/rate_limit.h"
 

@@ -145,11 +145,12 @@ void kernel_link(const struct kernel_memory *k, unsigned link, struct kernel_lin
 
 bool kernel_sends_to(const struct kernel_memory *k, struct node_entry e)
 {
-	uint64_t hop = load(&k->nexthops[node_entry_nexthop(e) % NEXTHOP_MAX]);
-	const struct kernel_egress *out = &k->places->egress[(hop >> 48 & 0xff) % EGRESS_MAX];
+	nexthop_word hop = load(&k->nexthops[node_entry_nexthop(e) % NEXTHOP_MAX]);
+	const struct kernel_egress *out = &k->places->egress[nexthop_egress(hop)];
 
-	return !(node_entry_flags(e) & NODE_REMOTE) && node_entry_nexthop(e) && hop >> 56 & 1 &&
-	       __atomic_load_n(&out->ifindex, __ATOMIC_RELAXED) && out->flags;
+	return !(node_entry_flags(e) & NODE_REMOTE) && node_entry_nexthop(e) &&
+	       nexthop_is_valid(hop) && __atomic_load_n(&out->ifindex, __ATOMIC_RELAXED) &&
+	       out->flags;
 }
 
 // The slot behind the newest may be half written.

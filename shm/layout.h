@@ -3,6 +3,7 @@
 
 #include "shm/constants.h"
 #include "shm/counters.h"
+#include "shm/nexthop_word.h"
 #include "wire/endpoint.h"
 
 #include <assert.h>
@@ -114,19 +115,6 @@ struct egress {
 	uint8_t link;	  // index in the data plane's list of links
 	uint8_t valid;	  // stored last; 0: interface gone or down, use the companion
 };
-
-// One atomic word. Writer: cp. Zero: use the companion sock link.
-// bits 0-47 destination MAC (first byte lowest), 48-55 egress index, 56 valid.
-typedef uint64_t nexthop_word;
-
-static inline nexthop_word nexthop_make(const uint8_t mac[6], uint8_t egress)
-{
-	nexthop_word w = 1ULL << 56 | (uint64_t)egress << 48;
-
-	for (int i = 0; i < 6; i++)
-		w |= (uint64_t)mac[i] << (8 * i);
-	return w;
-}
 
 // A peer relay's endpoint. Writer: cp. Slot reused after a grace period.
 struct peer {

@@ -17,15 +17,6 @@
 
 enum { RULES_SIZE = 16384, ALL = -1 };
 
-static uint64_t station_of(const uint8_t mac[6])
-{
-	uint64_t station = 0;
-
-	for (int i = 0; i < 6; i++)
-		station |= (uint64_t)mac[i] << (8 * i);
-	return station;
-}
-
 // --- an interface of our own ---
 
 static int interface_set(int fd, struct dpdk_link *d, const char **what)
@@ -171,7 +162,7 @@ int dpdk_host_open(struct dpdk_link *d, struct link_error *err)
 		    "reading the state of the interface of %s (rtnetlink): %s", d->device,
 		    strerror(-rc));
 	}
-	d->station = station_of(d->watch.mac);
+	d->station = mac_word(d->watch.mac);
 	return 0;
 }
 
@@ -179,7 +170,7 @@ void dpdk_host_follow(struct dpdk_link *d)
 {
 	dpdk_cable_follow(d);
 	if (d->watch.fd >= 0 && egress_follow(&d->watch))
-		__atomic_store_n(&d->station, station_of(d->watch.mac), __ATOMIC_RELAXED);
+		__atomic_store_n(&d->station, mac_word(d->watch.mac), __ATOMIC_RELAXED);
 	if (d->host == DPDK_HOST_KERNEL && !d->watch.present)
 		filter_close(d);
 }

@@ -111,10 +111,9 @@ void xdp_kernel_locals(struct kernel_memory *k, const struct local *locals)
 
 static struct kernel_egress egress_make(const struct egress *e, uint8_t flags)
 {
-	struct kernel_egress out = {.mtu = e->mtu, .link = e->link, .flags = flags};
+	struct kernel_egress out = {
+	    .mac = mac_word(e->mac), .mtu = e->mtu, .link = e->link, .flags = flags};
 
-	for (int i = 0; i < 6; i++)
-		out.mac |= (uint64_t)e->mac[i] << (8 * i);
 	// frames with a tag are the engine's
 	if (flags && !e->vlan && __atomic_load_n(&e->valid, __ATOMIC_ACQUIRE))
 		out.ifindex = e->ifindex;

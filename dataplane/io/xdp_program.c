@@ -206,11 +206,7 @@ void xdp_program_limit(struct xdp_program *p, uint32_t frame_max)
 
 void xdp_program_station(struct xdp_program *p, const uint8_t mac[6])
 {
-	uint64_t station = 0;
-
-	for (int i = 0; i < 6; i++)
-		station |= (uint64_t)mac[i] << (8 * i);
-	p->state->station = station;
+	p->state->station = mac_word(mac);
 }
 
 void xdp_program_vlans(struct xdp_program *p, const struct egress *table, uint8_t link)

@@ -38,7 +38,7 @@ static void begin(uint32_t places)
 	seed = 9;
 	now_ns = 1000 * NS_PER_S;
 	kernel_lab_open(&lab, CAPACITY, places);
-	lab.memory.nexthops[NEXTHOP] = 1ULL << 56 | (uint64_t)EGRESS << 48;
+	lab.memory.nexthops[NEXTHOP] = nexthop_make((uint8_t[6]){0}, EGRESS);
 	kernel_nexthop_write(&lab.kernel, NEXTHOP, lab.memory.nexthops[NEXTHOP]);
 	lab.kernel.places->egress[EGRESS].ifindex = 7;
 	lab.kernel.places->egress[EGRESS].flags = KERNEL_EGRESS_REDIRECT;

@@ -86,7 +86,7 @@ struct burst {
 // dgram.route of its parts.
 static inline uint32_t dgram_route(uint32_t nexthop, uint32_t local, bool to_v6)
 {
-	return nexthop | local << 14 | (uint32_t)to_v6 << 20;
+	return nexthop | local << ROUTE_LOCAL_SHIFT | (uint32_t)to_v6 << ROUTE_V6_SHIFT;
 }
 
 static inline void dgram_drop(struct dgram *d, enum drop why)

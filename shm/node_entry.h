@@ -102,7 +102,7 @@ static inline uint8_t node_entry_flags(struct node_entry e)
 
 static inline struct node_entry node_entry_keyed(struct node_entry e, bool keyed)
 {
-	e.w[1] &= ~((uint64_t)NODE_KEYED << 60);
-	e.w[1] |= keyed ? (uint64_t)NODE_KEYED << 60 : 0;
+	e.w[1] &= ~((uint64_t)NODE_KEYED << NODE_FLAGS_SHIFT);
+	e.w[1] |= keyed ? (uint64_t)NODE_KEYED << NODE_FLAGS_SHIFT : 0;
 	return e;
 }

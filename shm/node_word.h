@@ -17,10 +17,19 @@ enum node_flags {
 };
 
 enum {
-	NODE_INDEX_MAX = (1 << 24) - 1, // index 0 is never given to a node
-	NODE_NEXTHOP_MASK = (1 << 14) - 1,
-	NODE_LOCAL_MASK = (1 << 6) - 1,
-	NODE_ROUTE_MASK = (1 << 21) - 1,
+	NODE_PORT_SHIFT = 24,
+	NODE_NEXTHOP_SHIFT = 40,
+	NODE_LOCAL_SHIFT = 54,
+	NODE_FLAGS_SHIFT = 60,
+
+	NODE_INDEX_MAX = (1 << NODE_PORT_SHIFT) - 1, // index 0 is never given to a node
+	NODE_NEXTHOP_MASK = (1 << (NODE_LOCAL_SHIFT - NODE_NEXTHOP_SHIFT)) - 1,
+	NODE_LOCAL_MASK = (1 << (NODE_FLAGS_SHIFT - NODE_LOCAL_SHIFT)) - 1,
+
+	// Of node_word_route(), which begins with the next hop.
+	ROUTE_LOCAL_SHIFT = NODE_LOCAL_SHIFT - NODE_NEXTHOP_SHIFT,
+	ROUTE_V6_SHIFT = NODE_FLAGS_SHIFT - NODE_NEXTHOP_SHIFT,
+	ROUTE_MASK = (1 << (ROUTE_V6_SHIFT + 1)) - 1,
 };
 
 static inline uint32_t node_word_id(uint64_t first)
@@ -40,28 +49,28 @@ static inline uint32_t node_word_index(uint64_t second)
 
 static inline uint16_t node_word_port(uint64_t second)
 {
-	return (uint16_t)(second >> 24);
+	return (uint16_t)(second >> NODE_PORT_SHIFT);
 }
 
 static inline uint16_t node_word_nexthop(uint64_t second)
 {
-	return (uint16_t)(second >> 40) & NODE_NEXTHOP_MASK;
+	return (uint16_t)(second >> NODE_NEXTHOP_SHIFT) & NODE_NEXTHOP_MASK;
 }
 
 static inline uint8_t node_word_local(uint64_t second)
 {
-	return (uint8_t)(second >> 54) & NODE_LOCAL_MASK;
+	return (uint8_t)(second >> NODE_LOCAL_SHIFT) & NODE_LOCAL_MASK;
 }
 
 // Next hop, local and NODE_V6, in this order from the lowest bit on: which way a datagram leaves.
 static inline uint32_t node_word_route(uint64_t second)
 {
-	return (uint32_t)(second >> 40) & NODE_ROUTE_MASK;
+	return (uint32_t)(second >> NODE_NEXTHOP_SHIFT) & ROUTE_MASK;
 }
 
 static inline uint8_t node_word_flags(uint64_t second)
 {
-	return (uint8_t)(second >> 60);
+	return (uint8_t)(second >> NODE_FLAGS_SHIFT);
 }
 
 // Bijective on 32 bits: two ids never have the same hash.

@@ -92,8 +92,9 @@ static struct node_entry entry_make(
 
 	return (struct node_entry){
 	    .w[0] = id | (uint64_t)address << 32,
-	    .w[1] = index | (uint64_t)port << 24 | (uint64_t)r->nexthop << 40 |
-		    (uint64_t)r->local << 54 | (uint64_t)flags << 60,
+	    .w[1] = index | (uint64_t)port << NODE_PORT_SHIFT |
+		    (uint64_t)r->nexthop << NODE_NEXTHOP_SHIFT |
+		    (uint64_t)r->local << NODE_LOCAL_SHIFT | (uint64_t)flags << NODE_FLAGS_SHIFT,
 	};
 }
 
@@ -222,8 +223,8 @@ int node_writer_set_nexthop(struct node_writer *w, uint32_t id, uint16_t nexthop
 	if (!at)
 		return -ENOENT;
 	e = *at;
-	e.w[1] &= ~((uint64_t)NODE_NEXTHOP_MASK << 40);
-	e.w[1] |= (uint64_t)(nexthop & NODE_NEXTHOP_MASK) << 40;
+	e.w[1] &= ~((uint64_t)NODE_NEXTHOP_MASK << NODE_NEXTHOP_SHIFT);
+	e.w[1] |= (uint64_t)(nexthop & NODE_NEXTHOP_MASK) << NODE_NEXTHOP_SHIFT;
 	node_entry_store(at, e);
 	mirror_put(w, e);
 	return 0;

@@ -8,7 +8,6 @@
 // nothing but read the clock on a core of its own. What that one sees, the machine did to it
 // (hypervisor, interrupts, other programs): a gap is the program's own only as far as there are
 // more of them than the control has.
-
 //
 // What the kernel knows of a long gap says more: others ran on the core (switched), or the thread
 // waited for memory it had not touched before (faulted), which is its own doing. What is left

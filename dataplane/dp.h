@@ -15,7 +15,7 @@
 // memory with privileges, gives these up, starts the workers, and from then on keeps local
 // addresses and links up to date and hands the memory to the control plane.
 
-// Exit statuses; the first three as in base/state.h, for the supervisor.
+// Exit statuses: those of base/exit_status.h that the supervisor goes by, and one of our own.
 enum dp_exit {
 	DP_EXIT_OK = EXIT_OK,
 	DP_EXIT_FAILURE = EXIT_FAILED, // memory, threads, files, privileges

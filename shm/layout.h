@@ -145,6 +145,9 @@ enum punt_class {
 	PUNT_CLASS_COUNT,
 };
 
+static_assert(PUNT_CLASS_COUNT <= sizeof((struct relay_settings){0}.punt_rate) / sizeof(uint64_t),
+    "each class has its rate");
+
 // What a worker shares. Rings' payloads are in the rings region, in worker order:
 // punt (punt_size), inject (inject_size), trace (trace_size).
 struct worker_block {

@@ -20,7 +20,7 @@ struct node_entry {
 static_assert(sizeof(struct node_entry) == 16, "one atomic word");
 
 // What the control plane remembers of a node; by node index. Writer: cp. Readers: cp, and workers
-// for nothing but has_key. Times are seconds of CLOCK_MONOTONIC.
+// for nothing but the key, whose change they may see half of. Times are seconds of CLOCK_MONOTONIC.
 struct node_info {
 	uint8_t key[32]; // Ed25519 public key, valid when has_key
 	uint32_t first_seen;

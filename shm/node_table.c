@@ -149,7 +149,7 @@ uint64_t node_array_place(const struct node_table *t, enum node_array array, uin
 
 void node_table_follow(const struct node_table *t, struct node_mapped *mapped)
 {
-	for (enum node_array a = 0; a < NODE_ARRAY_INFO; a++) { // workers do not read node_info
+	for (enum node_array a = 0; a < NODE_ARRAY_INFO; a++) { // workers hardly read node_info
 		uint64_t ready = __atomic_load_n(&t->header->ready[a], __ATOMIC_ACQUIRE);
 		uint64_t *done = &mapped->bytes[a], size;
 		uint8_t *at;

@@ -8,7 +8,8 @@ static bool is_discover(const struct dgram *d)
 	return d->type == BEACON_DISCOVER || d->type == BEACON_DISCOVER_EX;
 }
 
-// A signature is always for the control plane, a key until it has stored this one.
+// A signature is always for the control plane, a key until it has stored this one. While it stores
+// one, what differs is taken for news: a punt too many.
 static bool key_is_news(const struct dgram *d, const struct stage_env *env, struct node_entry e)
 {
 	uint32_t index = node_entry_index(e);

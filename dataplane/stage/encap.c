@@ -52,12 +52,13 @@ static __attribute__((noinline)) void envelope_open(
 	    __atomic_load_n(&env->nexthops[d->nexthop % NEXTHOP_MAX], __ATOMIC_RELAXED);
 	const struct egress *egress = &env->egress[nexthop_egress(nexthop)];
 	const struct local *from = &env->locals[d->out_local % LOCAL_MAX];
+	// Before the rest of them is read.
+	const bool valid = __atomic_load_n(&egress->valid, __ATOMIC_ACQUIRE) &&
+			   __atomic_load_n(&from->valid, __ATOMIC_ACQUIRE);
 	const uint8_t link = egress->link % LINK_MAX;
 	const uint32_t mtu = egress->mtu;
 	const uint32_t headers = UDP_HEADER_SIZE + (v4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
-	bool usable = d->nexthop && nexthop_is_valid(nexthop) &&
-		      __atomic_load_n(&egress->valid, __ATOMIC_ACQUIRE) && env->links[link].raw &&
-		      __atomic_load_n(&from->valid, __ATOMIC_ACQUIRE) &&
+	bool usable = d->nexthop && nexthop_is_valid(nexthop) && valid && env->links[link].raw &&
 		      endpoint_is_v4(&from->at) == v4 && !endpoint_is_unspecified(&from->at) &&
 		      mtu >= headers;
 

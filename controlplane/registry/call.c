@@ -2,6 +2,7 @@
 #include "controlplane/registry/call.h"
 
 #include "base/decimal.h"
+#include "controlplane/registry/audit.h"
 #include "controlplane/registry/frame.h"
 #include "controlplane/registry/object.h"
 #include "wire/bytes.h"
@@ -402,6 +403,7 @@ void call_note(
     struct call *c, const char *action, uint32_t node, uint16_t network, const char *details)
 {
 	char actor[ENDPOINT_TEXT_MAX + 32];
+	struct audit a;
 
 	if (c->admin)
 		snprintf(actor, sizeof(actor), "admin");
@@ -409,12 +411,16 @@ void call_note(
 		snprintf(actor, sizeof(actor), "node %u", c->signer);
 	else if (endpoint_format(&c->from, actor, sizeof(actor)) < 0)
 		actor[0] = 0;
-	save_audit(c->registry, &(struct audit){.unix_s = c->t.unix_s,
-				    .action = action,
-				    .actor = actor,
-				    .details = details,
-				    .node = node,
-				    .network = network});
+	a = (struct audit){.unix_s = c->t.unix_s,
+	    .action = action,
+	    .actor = actor,
+	    .details = details,
+	    .node = node,
+	    .network = network};
+	if (c->admin)
+		save_audit(c->registry, &a);
+	else
+		audit_from(c->registry, &a, &c->from, c->t.now_s);
 }
 
 void call_audit(

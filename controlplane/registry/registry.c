@@ -2,6 +2,7 @@
 #include "controlplane/registry/registry.h"
 
 #include "base/log.h"
+#include "controlplane/registry/audit.h"
 #include "controlplane/registry/pre_roles.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ int registry_init(struct registry *r, const struct registry_config *config)
 	directory_init(&r->nodes, config->capacity);
 	pairs_init(&r->pairs);
 	sources_init(&r->newcomers);
+	sources_init(&r->changers);
 	rc = networks_init(&r->networks);
 	if (!rc)
 		rc = sig_cache_init(&r->sigs, config->capacity * SIGNATURES_A_NODE);
@@ -47,6 +49,7 @@ void registry_free(struct registry *r)
 	sig_cache_free(&r->sigs);
 	key_cache_free(r->keys);
 	sources_free(&r->newcomers);
+	sources_free(&r->changers);
 }
 
 static bool is_forgettable(const struct dir_node *n)
@@ -112,6 +115,22 @@ void registry_let_go(struct registry *r, struct dir_node *n)
 	store_put(r->store, STORE_NODE_GONE, "i", (int64_t)n->id);
 }
 
+static void audit_reaped(struct registry *r, const struct dir_node *n, struct registry_time t)
+{
+	struct endpoint from = endpoint_from_v6(n->anchor, 0);
+
+	// not known since the last start: where it says that it is
+	if (endpoint_is_unspecified(&from))
+		from = n->at;
+	audit_from(r,
+	    &(struct audit){.unix_s = t.unix_s,
+		.action = "node.reaped",
+		.actor = "fairway",
+		.details = "silent",
+		.node = n->id},
+	    &from, t.now_s);
+}
+
 void registry_tick(struct registry *r, struct registry_time t)
 {
 	uint32_t scan = r->nodes.slots < REAP_SCAN ? r->nodes.slots : REAP_SCAN, gone = 0;
@@ -128,15 +147,12 @@ void registry_tick(struct registry *r, struct registry_time t)
 		n = directory_slot(&r->nodes, slot);
 		if (!n)
 			continue;
-		save_audit(r, &(struct audit){.unix_s = t.unix_s,
-				  .action = "node.reaped",
-				  .actor = "fairway",
-				  .details = "silent",
-				  .node = n->id});
+		audit_reaped(r, n, t);
 		registry_let_go(r, n);
 		gone++;
 	}
 	r->count[REGISTRY_EXPIRED] += gone;
+	audit_tick(r, t);
 	sources_sweep(&r->newcomers, t.now_s / HOUR_S, nodes_an_hour(r));
 }
 

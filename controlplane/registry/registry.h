@@ -55,6 +55,7 @@ struct beacon {
 	X(CREATED, created, "node ids given out")                                              \
 	X(EXPIRED, expired, "nodes that went silent")                                          \
 	X(FORGOTTEN, forgotten, "nodes forgotten: silent, and their key was never proven")     \
+	X(UNLOGGED, unlogged, "changes that the audit log only counts: too many of a network") \
 	X(VERIFIED, verified, "signatures verified")                                           \
 	X(REMEMBERED, remembered, "signatures known from before")                              \
 	X(FORGED, forged, "signatures that were wrong")                                        \
@@ -82,6 +83,8 @@ struct registry {
 	struct sig_cache sigs;
 	struct key_cache *keys;	  // for verifying more of the same node
 	struct sources newcomers; // nodes by the address that they first registered from
+	struct sources changers;  // lines of the audit log by network
+	uint32_t told_s;	  // when it was last told of lines that were left out
 	// Where the relay hears a node; false: not at all. May be NULL.
 	bool (*heard_at)(void *ctx, uint32_t node, struct endpoint *at);
 	void *heard_ctx;

@@ -2,6 +2,7 @@
 #include "controlplane/registry/server.h"
 
 #include "base/clock.h"
+#include "controlplane/registry/audit.h"
 #include "controlplane/registry/connection.h"
 
 #include <errno.h>
@@ -164,6 +165,7 @@ void server_stop(struct server *s)
 	uv_close((uv_handle_t *)&s->tick, NULL);
 	uv_close((uv_handle_t *)&s->prepare, NULL);
 	verify_submit(s);
+	audit_tell(s->registry, server_time().unix_s);
 	// The thread may still wake us until the store is closed.
 	store_close(s->registry->store);
 	s->registry->store = NULL;

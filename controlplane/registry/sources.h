@@ -11,9 +11,9 @@
 // What each source has: an IPv4 address, or the first 64 bits of an IPv6 address. One thread.
 struct source {
 	uint64_t net;
-	uint32_t count;	      // connections, or nodes
+	uint32_t count;	      // connections, nodes, or lines left out
 	uint32_t next;	      // of one that is not used: the next such place + 1
-	struct bucket bucket; // requests, or nodes that have proven their key
+	struct bucket bucket; // requests, nodes that have proven their key, or lines
 	uint32_t rest;	      // bytes of incomplete requests
 	uint32_t output;      // bytes of answers that wait
 	bool used;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is put into the store comes back; what is no store of ours is refused and left alone.
+#include "controlplane/registry/audit.h"
 #include "controlplane/registry/import.h"
 #include "tests/unit/registry_lab.h"
 
@@ -332,6 +333,62 @@ static void test_audit_of_a_network(void **state)
 	    "{'type':'get_audit_log','network_id':1,'limit':1,'admin_token':'adm'}");
 }
 
+static void count_line(void *ctx, const struct audit_entry *e)
+{
+	unsigned *lines = ctx;
+
+	lines[0]++;
+	lines[1] += !strcmp(e->action, "tags.changed");
+	lines[2] += !strcmp(e->action, "network.created");
+	lines[3] += !strcmp(e->details, "500 changes from 198.51.100.0/24");
+	lines[4] += !strcmp(e->details, "1 changes from 2001:db8:5::/48");
+}
+
+static void tags_set(struct lab *l, const struct lab_node *n, unsigned count)
+{
+	const char *sig = lab_sign(n, "set_tags:%u", n->id);
+
+	while (count--)
+		lab_expect(l, "{'type':'set_tags_ok'}",
+		    "{'type':'set_tags','node_id':%u,'tags':[],'signature':'%s'}", n->id, sig);
+}
+
+// One network has its share of the log and no more; what is left out is told. Others, and
+// administrators, are not concerned.
+static void test_audit_of_a_flood(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node n, other;
+	unsigned lines[5] = {0};
+
+	attach(l);
+	n = lab_node(l, 1);
+	assert_int_equal(endpoint_parse("198.51.100.99:1", 0, &l->from), 0);
+	tags_set(l, &n, AUDIT_BURST - 1);
+	assert_int_equal(l->registry.count[REGISTRY_UNLOGGED], 0);
+	tags_set(l, &n, 500);
+	assert_int_equal(l->registry.count[REGISTRY_UNLOGGED], 500);
+	lab_expect(l, "{'network_id':1}",
+	    "{'type':'create_network','node_id':1,'name':'corp','admin_token':'adm'}");
+	assert_int_equal(endpoint_parse("[2001:db8:5::1]:1", 0, &l->from), 0);
+	other = lab_node(l, 2);
+	tags_set(l, &other, AUDIT_BURST);
+	assert_int_equal(l->registry.count[REGISTRY_UNLOGGED], 501);
+	l->t.now_s += AUDIT_TELL_S;
+	registry_tick(&l->registry, l->t);
+	tags_set(l, &other, AUDIT_TELL_S * AUDIT_RATE + 3);
+	audit_tell(&l->registry, l->t.unix_s);
+	restart(l);
+	lab_expect(l,
+	    "{'entries':[{'action':'audit.left_out','actor':'fairway',"
+	    "'timestamp':'2027-01-15T08:00:00Z','details':'3 changes from 2001:db8:5::/48'}]}",
+	    "{'type':'get_audit_log','limit':1,'admin_token':'adm'}");
+	assert_int_equal(store_audit(l->registry.store, 0, UINT32_MAX, count_line, lines), 0);
+	assert_int_equal(lines[0], 2 * AUDIT_BURST + AUDIT_TELL_S * AUDIT_RATE + 4);
+	assert_int_equal(lines[1], 2 * (AUDIT_BURST - 1) + AUDIT_TELL_S * AUDIT_RATE);
+	assert_int_equal(lines[2] + lines[3] + lines[4], 3);
+}
+
 static void test_import(void **state)
 {
 	static const char snapshot[] =
@@ -395,6 +452,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_a_rotated_key_comes_back, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(test_audit_of_a_network, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(test_audit_of_a_flood, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(
 		test_audit_that_cannot_be_read, make_folder, remove_folder),
 	    cmocka_unit_test_setup_teardown(

@@ -201,6 +201,19 @@ static int show_client(json_t *result)
 	return EXIT_OK;
 }
 
+static void show_types(json_t *types)
+{
+	const char *name;
+	json_t *type;
+	char requests[32], errors[32];
+
+	printf("requests by type\n");
+	json_object_foreach(types, name, type) if (member_count(type, "requests"))
+	    printf("  %-26s %s, %s with an error\n", name,
+		format_count(requests, member_count(type, "requests")),
+		format_count(errors, member_count(type, "errors")));
+}
+
 static int show_status(const struct command *self)
 {
 	static const char *const rows[] = {"nodes", "known", "next_node", "trust",
@@ -230,6 +243,7 @@ static int show_status(const struct command *self)
 	json_object_foreach(
 	    json_object_get(result, "counters"), name, count) if (json_integer_value(count))
 	    printf("%-18s %s\n", name, format_count(text, (uint64_t)json_integer_value(count)));
+	show_types(json_object_get(result, "types"));
 	json_decref(result);
 	return EXIT_OK;
 }

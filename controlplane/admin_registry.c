@@ -34,6 +34,18 @@ static json_t *counters(const struct registry *r)
 	return o;
 }
 
+static json_t *types(const struct registry *r)
+{
+	json_t *o = json_object();
+	const char *name;
+
+	for (unsigned i = 0; (name = call_type_name(i)); i++)
+		json_object_set_new(o, name,
+		    json_pack("{s:I,s:I}", "requests", (json_int_t)r->types[i].requests, "errors",
+			(json_int_t)r->types[i].errors));
+	return o;
+}
+
 static json_t *backup_state(const struct embedded *e)
 {
 	static const char *const states[] = {"none", "running", "done", "failed"};
@@ -74,7 +86,7 @@ json_t *admin_registry_status(
 		return NULL;
 	store = store_stats(r->store);
 	return json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:f,s:f},s:o,"
-			 "s:o}",
+			 "s:o,s:o}",
 	    "listen", format_address(listen, &cp->config.registry_listen), "store",
 	    cp->config.registry_store, "admin", *r->config.admin_token != 0, "nodes",
 	    (json_int_t)r->nodes.live, "known", (json_int_t)r->nodes.count, "next_node",
@@ -84,7 +96,8 @@ json_t *admin_registry_status(
 	    (json_int_t)e->server.verifying, "commits", "batches", (json_int_t)store.batches,
 	    "changes", (json_int_t)store.changes, "failures", (json_int_t)store.failures, "mean_s",
 	    store.batches ? (double)store.commit_ns_sum / 1e9 / (double)store.batches : 0, "max_s",
-	    (double)store.commit_ns_max / 1e9, "backup", backup_state(e), "counters", counters(r));
+	    (double)store.commit_ns_max / 1e9, "backup", backup_state(e), "counters", counters(r),
+	    "types", types(r));
 }
 
 static json_t *tag_list(const char *tags)

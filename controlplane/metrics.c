@@ -2,6 +2,7 @@
 #include "controlplane/metrics.h"
 
 #include "controlplane/admin_api.h"
+#include "controlplane/registry/call.h"
 #include "shm/kernel_memory.h"
 
 #include <stdio.h>
@@ -101,6 +102,21 @@ static void own(FILE *out, const struct cp_stats *s)
 			total(out, "control", cp_counter_names[c], cp_counter_helps[c], s->n[c]);
 }
 
+static void registry_types(FILE *out, const struct registry *r)
+{
+	const char *name;
+
+	head(out, "registry_type_requests_total", "counter", "requests answered, by type");
+	for (unsigned i = 0; (name = call_type_name(i)); i++)
+		fprintf(out, "fairway_registry_type_requests_total{type=\"%s\"} %llu\n", name,
+		    (unsigned long long)r->types[i].requests);
+	head(out, "registry_type_errors_total", "counter",
+	    "requests answered with an error, by type");
+	for (unsigned i = 0; (name = call_type_name(i)); i++)
+		fprintf(out, "fairway_registry_type_errors_total{type=\"%s\"} %llu\n", name,
+		    (unsigned long long)r->types[i].errors);
+}
+
 static void registry(FILE *out, const struct embedded *e)
 {
 	const struct registry *r = &e->registry;
@@ -117,6 +133,7 @@ static void registry(FILE *out, const struct embedded *e)
 	for (int c = 0; c < REGISTRY_COUNTER_COUNT; c++)
 		total(out, "registry", registry_counter_names[c], registry_counter_helps[c],
 		    r->count[c]);
+	registry_types(out, r);
 	total(out, "registry", "store_commits", "batches of changes that reached the disk",
 	    store.batches);
 	total(out, "registry", "store_changes", "changes that reached the disk", store.changes);

@@ -23,7 +23,10 @@ static const char head[] =
 
 static const char registry_end[] =
     "\n"
-    "Of the embedded registry, since it started: `counters` in `fairway registry status`.\n"
+    "Of the embedded registry, since it started: `counters` in `fairway registry status`, which\n"
+    "also has requests and errors by type, as `/metrics` has:\n"
+    "`fairway_registry_type_requests_total{type=\"TYPE\"}` and "
+    "`_type_errors_total{type=\"TYPE\"}`.\n"
     "`/metrics` has also the counters `fairway_registry_store_commits_total`,\n"
     "`_store_changes_total`, `_store_failures_total` and `_store_commit_seconds_total`, and the\n"
     "gauges `fairway_registry_nodes` (online), `_nodes_known`, `_networks`, `_trust`,\n"

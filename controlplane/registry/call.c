@@ -16,12 +16,24 @@ static const struct call_row *const tables[] = {call_identity_rows, call_profile
     call_lookup_rows, call_trust_rows, call_network_rows, call_member_rows, call_policy_rows,
     call_admin_rows, call_find_rows, call_provision_rows, call_directory_rows};
 
-static const struct call_row *row_find(const char *type)
+static void row_find(struct call *c)
+{
+	const char *type = field_text(c->in, "type");
+
+	c->type = 0;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (c->row = tables[i]; c->row->type; c->row++, c->type++)
+			if (c->row->type[0] == *type && !strcmp(c->row->type, type))
+				return;
+	c->row = NULL;
+}
+
+const char *call_type_name(unsigned number)
 {
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct call_row *row = tables[i]; row->type; row++)
-			if (row->type[0] == *type && !strcmp(row->type, type))
-				return row;
+			if (number-- == 0)
+				return row->type;
 	return NULL;
 }
 
@@ -100,6 +112,10 @@ static enum call_step finish(struct registry *r, struct call *c)
 		c->cost += CALL_COST;
 	c->cost += (uint32_t)(c->out.len / CALL_COST_BYTES);
 	r->count[REGISTRY_REQUESTS]++;
+	if (c->row) {
+		r->types[c->type].requests++;
+		r->types[c->type].errors += c->failed && *c->error;
+	}
 	return CALL_DONE;
 }
 
@@ -245,7 +261,7 @@ static enum call_step begin_signed(struct registry *r, struct call *c)
 enum call_step call_begin(struct registry *r, struct call *c)
 {
 	c->registry = r;
-	c->row = row_find(field_text(c->in, "type"));
+	row_find(c);
 	if (!c->row) {
 		r->count[REGISTRY_UNKNOWN]++;
 		call_fail(c, "unknown message type");
@@ -269,7 +285,7 @@ bool call_peek(struct registry *r, struct call *c)
 	const char *sig = field_text(c->in, "signature");
 
 	c->registry = r;
-	c->row = row_find(field_text(c->in, "type"));
+	row_find(c);
 	if (!c->row || !(c->row->flags & CALL_SIGNED) || strlen(sig) != SIG_TEXT_LEN ||
 	    !find_key(r, c) || !challenge_build(c))
 		return false;

@@ -55,6 +55,7 @@ struct call {
 	// Own.
 	struct registry *registry;
 	const struct call_row *row;
+	unsigned type; // the row's number
 	struct sig_tag tag;
 	uint32_t signer; // id whose key signed; 0: none
 	bool proven;	 // by a signature
@@ -95,6 +96,9 @@ struct call_row {
 	// set `failed` with an empty error to answer at once.
 	call_handler *check;
 };
+
+// The types of requests by number, fewer than REGISTRY_TYPES_MAX; NULL behind the last.
+const char *call_type_name(unsigned number);
 
 enum call_step call_begin(struct registry *r, struct call *c);
 // What call_begin() would have verified now, without doing anything else: true with what is for

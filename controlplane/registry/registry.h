@@ -74,6 +74,8 @@ enum registry_counter {
 extern const char *const registry_counter_names[REGISTRY_COUNTER_COUNT];
 extern const char *const registry_counter_helps[REGISTRY_COUNTER_COUNT];
 
+enum { REGISTRY_TYPES_MAX = 96 };
+
 struct registry {
 	struct registry_config config;
 	struct directory nodes;
@@ -95,6 +97,9 @@ struct registry {
 	int64_t created;    // seconds since 1970, of the backbone
 	uint32_t reap_cursor;
 	uint64_t count[REGISTRY_COUNTER_COUNT];
+	struct type_count {
+		uint64_t requests, errors; // answered; of these with an error
+	} types[REGISTRY_TYPES_MAX];	   // of the types in call.h
 };
 
 // 0 or -ENOMEM.

@@ -88,6 +88,7 @@ def test_tables(up):
     status = text(up, "registry", "status")
     for name in ("listen", "store", "nodes", "trust_one_sided", "commits"):
         assert name in status
+    assert "  create_network             1, 0 with an error\n" in status
 
 
 def test_more_than_a_page(up, tmp_path):

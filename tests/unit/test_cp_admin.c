@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "controlplane/admin_api.h"
 #include "controlplane/metrics.h"
+#include "controlplane/registry/call.h"
 #include "crypto/identity.h"
 #include "shm/trace_ring.h"
 #include "tests/unit/memory_lab.h"
@@ -360,12 +361,22 @@ static void test_metrics_hold_every_counter(void **state)
 
 static void want_value(const char *text, const char *name, const char *suffix, json_t *value)
 {
-	char want[96];
+	char want[128];
 
 	snprintf(want, sizeof(want), "\nfairway_registry_%s%s %lld\n", name, suffix,
 	    (long long)json_integer_value(value));
 	if (!strstr(text, want))
 		fail_msg("/metrics lacks%s", want);
+}
+
+static void want_type(const char *text, const char *type, json_t *value)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "type_requests_total{type=\"%s\"}", type);
+	want_value(text, name, "", json_object_get(value, "requests"));
+	snprintf(name, sizeof(name), "type_errors_total{type=\"%s\"}", type);
+	want_value(text, name, "", json_object_get(value, "errors"));
 }
 
 static void test_metrics_hold_the_registry(void **state)
@@ -393,8 +404,15 @@ static void test_metrics_hold_the_registry(void **state)
 	r->nodes.live = 3;
 	for (int i = 0; i < REGISTRY_COUNTER_COUNT; i++)
 		r->count[i] = 1000 + (uint64_t)i;
+	for (unsigned i = 0; call_type_name(i); i++)
+		r->types[i] = (struct type_count){100 + i, i};
 	status = ask(cp, "{\"request\":\"registry-status\"}");
 	text = metrics_text(cp, &len);
+	json_object_foreach(json_object_get(status, "types"), name, value)
+	    want_type(text, name, value);
+	value = json_object_get(json_object_get(status, "types"), call_type_name(1));
+	assert_int_equal(json_integer_value(json_object_get(value, "requests")), 101);
+	assert_int_equal(json_integer_value(json_object_get(value, "errors")), 1);
 	json_object_foreach(json_object_get(status, "counters"), name, value)
 	    want_value(text, name, "_total", value);
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++)

@@ -369,6 +369,47 @@ static void test_request_bodies(void **state)
 	free(many);
 }
 
+static struct type_count counted(const struct lab *l, const char *type)
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = call_type_name(i)); i++) {
+		assert_in_range(i, 0, REGISTRY_TYPES_MAX - 1);
+		if (!strcmp(name, type))
+			return l->registry.types[i];
+	}
+	fail_msg("no requests of type %s", type);
+	return (struct type_count){0};
+}
+
+// Each type of request has counts of its own; of one that is not known there is no row.
+static void test_counts(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node a = lab_node(l, 1);
+	struct type_count n;
+	uint64_t sum = 0;
+
+	for (int i = 0; i < 3; i++)
+		lab_expect(l, "{'type':'heartbeat_ok'}",
+		    "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+		    lab_sign(&a, "heartbeat:1"));
+	lab_refused(l, "request failed", "{'type':'heartbeat','node_id':1,'signature':'%s'}",
+	    lab_sign(&a, "heartbeat:2"));
+	lab_refused(l, "node 9: node not found", "{'type':'lookup','node_id':9}");
+	json_decref(lab_ask(l, "{'type':'nonsense'}"));
+	n = counted(l, "heartbeat");
+	assert_int_equal(n.requests, 4);
+	assert_int_equal(n.errors, 1);
+	n = counted(l, "lookup");
+	assert_int_equal(n.requests, 1);
+	assert_int_equal(n.errors, 1);
+	for (unsigned i = 0; i < REGISTRY_TYPES_MAX; i++)
+		sum += l->registry.types[i].requests;
+	assert_int_equal(sum + 1, l->registry.count[REGISTRY_REQUESTS]);
+	assert_int_equal(l->registry.count[REGISTRY_UNKNOWN], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +425,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_rotate, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_delivery, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_fields, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_counts, lab_open, lab_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,8 +86,7 @@ static __always_inline void sequence_count(struct generate_check *c, __u32 seque
 static __always_inline void time_count(__u64 sent_ns)
 {
 	__u64 now = bpf_ktime_get_ns(), window = (sent_ns - start_ns) / (window_ns ?: 1);
-	__u64 late = now > sent_ns ? now - sent_ns : 0;
-	__u32 bucket = log_linear_bucket(late);
+	__u64 late = now > sent_ns ? now - sent_ns : 0, bucket = log_linear_bucket(late);
 
 	if (bucket < LOG_LINEAR_BUCKETS)
 		latency[bucket]++;

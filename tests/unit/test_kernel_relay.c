@@ -3,6 +3,8 @@
 #include "tests/unit/relay_facts.h"
 #include "tests/unit/relay_twice.h"
 
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
 #include <stdlib.h>
 
 static void routes(void **state)
@@ -323,6 +325,19 @@ static void sample_gap(void **state)
 		assert_in_range(by_flow[i], noted / FLOWS / 2, noted / FLOWS * 2);
 }
 
+// A kernel looks at a million instructions on all ways through a program, and others than this one
+// need more for the same.
+static void verifiers_have_room(void **state)
+{
+	struct bpf_prog_info info = {.verified_insns = 0};
+	uint32_t size = sizeof(info);
+
+	(void)state;
+	assert_int_equal(bpf_obj_get_info_by_fd(program.fd, &info, &size), 0);
+	print_message("%u instructions verified\n", info.verified_insns);
+	assert_in_range(info.verified_insns, 1, 500000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +355,7 @@ int main(void)
 	    TEST(too_many_nodes),
 	    TEST(samples),
 	    TEST(sample_gap),
+	    TEST(verifiers_have_room),
 #undef TEST
 	};
 

@@ -246,6 +246,17 @@ static __always_inline _Bool is_v4(const uint32_t words[4])
 	return words[2] == bpf_htonl(0xffff) && !(words[0] | words[1]);
 }
 
+// Only the kernel knows of IPv6 paths that carry less than the interface.
+static __always_inline _Bool out_fits(const struct relay *r, const struct relay_out *o)
+{
+	uint32_t udp_len = relay_out_udp_len(r, o);
+
+	if (o->v4)
+		return sizeof(struct iphdr) + udp_len <= o->mtu;
+	udp_len += sizeof(struct ipv6hdr);
+	return udp_len <= IPV6_PATH_MTU && udp_len <= o->mtu;
+}
+
 static __always_inline int relay_dest(
     const struct kernel_rules *set, const struct relay *r, struct relay_out *o)
 {
@@ -270,10 +281,7 @@ static __always_inline int relay_dest(
 	o->to_port = bpf_htons(node_word_port(n.w[1]));
 	if (is_v4(o->local.words) != o->v4 || (r->no_sum && !o->v4))
 		return UP;
-	if ((o->v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + relay_out_udp_len(r, o) >
-	    o->mtu)
-		return UP;
-	return 0;
+	return out_fits(r, o) ? 0 : UP;
 }
 
 static __always_inline _Bool is_traced(const struct kernel_rules *set, const struct relay *r)

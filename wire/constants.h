@@ -41,6 +41,7 @@ enum {
 	BEACON_NOTIFY_SIZE = 2,
 
 	UDP_PAYLOAD_MAX = 65507, // over IPv4
+	IPV6_PATH_MTU = 1280,	 // IPv6 packet bytes that every path carries (RFC 8200 section 5)
 };
 
 // First four bytes of a tunnel frame as a big-endian number.

@@ -56,7 +56,7 @@ static __attribute__((noinline)) void envelope_open(
 	const bool valid = __atomic_load_n(&egress->valid, __ATOMIC_ACQUIRE) &&
 			   __atomic_load_n(&from->valid, __ATOMIC_ACQUIRE);
 	const uint8_t link = egress->link % LINK_MAX;
-	const uint32_t mtu = egress->mtu;
+	const uint32_t mtu = v4 || egress->mtu < IPV6_PATH_MTU ? egress->mtu : IPV6_PATH_MTU;
 	const uint32_t headers = UDP_HEADER_SIZE + (v4 ? IPV4_HEADER_SIZE : IPV6_HEADER_SIZE);
 	bool usable = d->nexthop && nexthop_is_valid(nexthop) && valid && env->links[link].raw &&
 		      endpoint_is_v4(&from->at) == v4 && !endpoint_is_unspecified(&from->at) &&
@@ -90,6 +90,7 @@ static inline uint16_t udp_sum(const struct dgram *d, uint64_t rest, bool v4)
 // its TTL starts anew, and DSCP and options of the received one end here. DF stays clear, so that
 // routers may fragment as they do for the daemons' own datagrams; hence identification counts, in
 // steps that keep the workers apart (RFC 6864 section 4.3 asks for no repeats while in flight).
+// IPv6 routers do not, they tell the kernel, so what may not fit a path is sent by the kernel.
 static inline void headers_build(struct dgram *d, const struct envelope *e, uint16_t ip_id, bool v4)
 {
 	const uint16_t udp_len = (uint16_t)(UDP_HEADER_SIZE + d->len);

@@ -296,9 +296,9 @@ class Node:
     def relay(self, dest, frame):
         self.send(struct.pack(">BII", RELAY, self.node, dest), frame)
 
-    def reaches(self, other, timeout=0.5):
+    def reaches(self, other, timeout=0.5, size=8):
         """Whether a frame gets to the other node; earlier ones that came late are skipped."""
-        frame = os.urandom(8)
+        frame = os.urandom(size)
         self.relay(other.node, frame)
         deadline = time.monotonic() + timeout
         with contextlib.suppress(TimeoutError):

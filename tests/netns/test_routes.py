@@ -4,8 +4,10 @@ import json
 import socket
 import time
 
+import pytest
+
 from netlab import PATIENCE, Node, eventually, run
-from topology import BEACON, BEACON6, Nets, start_relay
+from topology import BEACON, BEACON6, RAW_LINKS, Nets, start_relay
 
 
 def hops(relay):
@@ -38,6 +40,24 @@ def test_next_hop_follows_the_route(lab):
     eventually(lambda: hops(relay).get("10.0.0.253") == mac_of(nets.router, "r0"))
     # What is not asked for any more is given back after a walk over the nodes.
     eventually(lambda: "10.0.0.254" not in hops(relay))
+
+
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_ipv6_path_that_carries_less(lab, link):
+    """IPv6 routers cut nothing: what is too big for a path they tell the kernel of its sender."""
+    nets = Nets(lab)
+    far = lab.host("far")
+    lab.cable(far, "e", nets.router, "r3", mtu=1280)
+    lab.address(far, "e", "fd00:3::2/64")
+    lab.address(nets.router, "r3", "fd00:3::1/64")
+    lab.route(far, "default", "via", "fd00:3::1")
+    relay = start_relay(nets, link)
+    a, _ = nets.pair(relay)
+    c = Node(lab, far, 1003, BEACON6, family=socket.AF_INET6, bind=("fd00:3::2", 0))
+    c.discover()
+    eventually(lambda: hops(relay).get("fd00::254") == mac_of(nets.router, "r0"))
+    for size in (8, 1227, 1400):  # the second is the longest that every path carries
+        eventually(lambda size=size: a.reaches(c, size=size))
 
 
 def test_several_next_hops_are_all_used(lab):

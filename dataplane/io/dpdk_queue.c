@@ -218,9 +218,11 @@ unsigned dpdk_tx_copy(struct link_queue *q, struct dgram **d, unsigned n)
 			fit[count++] = d[i];
 		else
 			dgram_drop(d[i], DROP_TX_TOO_BIG);
+	dpdk_count(&q->counts.tx_errors, n - count);
 	if (rte_pktmbuf_alloc_bulk(q->pool, list, count)) {
 		for (unsigned i = 0; i < count; i++)
 			dgram_drop(fit[i], DROP_NO_BUFFER);
+		dpdk_count(&q->counts.tx_full, count);
 		return 0;
 	}
 	for (unsigned i = 0; i < count; i++) {

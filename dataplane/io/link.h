@@ -29,7 +29,8 @@ struct link_error {
 
 struct link_stats {
 	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
-	uint64_t tx_errors, tx_full;
+	uint64_t tx_errors; // datagrams that are too long to be sent, or refused by the kernel
+	uint64_t tx_full;   // for which there was no room in a queue, or no buffer
 	// By the kernel or the device, where no worker sees it: by drop, from DROP_LINK_FIRST on.
 	uint64_t lost[DROP_LINK_COUNT];
 	uint32_t mtu;	   // IP packet bytes, 0 = does not apply

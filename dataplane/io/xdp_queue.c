@@ -162,7 +162,7 @@ static void tx_refuse(struct link_queue *q, struct dgram **d, unsigned n, enum d
 {
 	for (unsigned i = 0; i < n; i++)
 		dgram_drop(d[i], why);
-	count_add(&q->counts.tx_full, n);
+	count_add(why == DROP_TX_TOO_BIG ? &q->counts.tx_errors : &q->counts.tx_full, n);
 }
 
 // All frames of a worker leave through one socket: flows keep their order.

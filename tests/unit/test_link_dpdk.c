@@ -54,6 +54,7 @@ static void drops_have_names(void **state)
 static void full_ring_refuses(void **state)
 {
 	static struct dgram got[BURST_MAX];
+	struct dgram big = {.len = 100000}, *list = &big;
 	struct link_stats stats;
 	unsigned sent = 0, n;
 
@@ -69,6 +70,11 @@ static void full_ring_refuses(void **state)
 	raw.ops->stats(&raw, &stats);
 	assert_int_equal(stats.tx_full, 1);
 	assert_int_equal(stats.tx_datagrams, sent);
+	assert_int_equal(raw.ops->tx_copy(raw.queues[0], &list, 1), 0);
+	assert_int_equal(big.drop, DROP_TX_TOO_BIG);
+	raw.ops->stats(&raw, &stats);
+	assert_int_equal(stats.tx_full, 1);
+	assert_int_equal(stats.tx_errors, 1);
 	while ((n = take(0, got)))
 		give_back(0, got, n);
 	close_all();

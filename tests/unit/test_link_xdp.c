@@ -371,6 +371,7 @@ static void test_send_copy(void **state)
 {
 	struct lab_frame f;
 	struct dgram d = {0}, big = {.len = 5000}, *list[2] = {&big, &d};
+	struct link_stats stats;
 
 	(void)state;
 	lab_link_open_default(&one, &lab);
@@ -380,6 +381,9 @@ static void test_send_copy(void **state)
 	d.len = f.len;
 	assert_int_equal(ops->tx_copy(one.queues[0], list, 2), 1);
 	assert_int_equal(big.drop, DROP_TX_TOO_BIG);
+	ops->stats(&one, &stats);
+	assert_int_equal(stats.tx_errors, 1);
+	assert_int_equal(stats.tx_full, 0);
 	ops->flush(one.queues[0]);
 	assert_true(lab_peer_got(&lab, f.data, f.len));
 }

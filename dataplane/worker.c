@@ -332,7 +332,7 @@ static unsigned nap_limit(struct worker *w)
 	return least;
 }
 
-// Where a link cannot wake us sleeps grow while nothing comes.
+// Where a link cannot wake us, or waits itself, sleeps grow while nothing comes.
 static struct timespec sleep_limit(struct worker *w)
 {
 	unsigned most = nap_limit(w);

@@ -20,7 +20,7 @@ struct link_queue;
 
 enum { LINK_ERROR_MAX = 256 };
 
-#define LINK_WAKES UINT32_MAX // nap_us: input wakes the worker
+#define LINK_WAKES UINT32_MAX // nap_us: only input has to wake the worker
 
 // A sentence for the operator: what failed, with which value, what to do.
 struct link_error {
@@ -115,7 +115,8 @@ struct link_ops {
 	// have passed, for less than poll(2) costs; returns at once where the queue cannot.
 	void (*wait)(struct link_queue *q);
 	// Optional. Worker, after poll_fds: how long it may sleep at most, in microseconds, because
-	// input does not wake it; 0: not at all. LINK_WAKES: it does.
+	// input does not wake it, or what it sent waits for room; 0: not at all. LINK_WAKES: until
+	// there is input.
 	unsigned (*nap_us)(struct link_queue *q);
 	// Optional. Identifies the buffers of a queue: those of equal queues are interchangeable.
 	const void *(*buffers)(const struct link_queue *q);

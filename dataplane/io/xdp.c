@@ -409,5 +409,6 @@ const struct link_ops link_xdp_ops = {
     .release = xdp_release,
     .flush = xdp_flush,
     .poll_fds = xdp_poll_fds,
+    .nap_us = xdp_nap_us,
     .buffers = xdp_buffers,
 };

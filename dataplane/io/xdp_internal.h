@@ -26,6 +26,7 @@ enum {
 	XDP_FILL_FIRST = 256,	   // buffers for what arrives before the worker runs
 	XDP_TX_BUDGET = 256,	   // frames that one wake-up may send in copy mode
 	XDP_KICK_MAX = 16,	   // wake-ups of one flush
+	XDP_TX_NAP_US = 100,	   // until frames that the device had no room for are tried again
 	XDP_SOCKETS_MAX = 64,	   // sockets on the buffers of one worker
 	XDP_RETRIES = 300,	   // while a process that died is being cleaned up
 	XDP_RETRY_US = 10000,
@@ -45,6 +46,7 @@ struct xdp_socket {
 	uint32_t rx_held, rx_limit; // buffers lent to the kernel for receiving
 	uint32_t tx_held, tx_limit; // buffers being sent
 	bool tx_waiting;	    // the kernel has to be told about frames in the tx ring
+	bool tx_again;		    // it was, and has not taken all of them
 	bool busy_poll;
 	struct xsk_ring_cons rx, comp;
 	struct xsk_ring_prod tx, fill;
@@ -148,4 +150,5 @@ unsigned xdp_tx_copy(struct link_queue *q, struct dgram **d, unsigned n);
 void xdp_release(struct link_queue *q, struct dgram **d, unsigned n);
 void xdp_flush(struct link_queue *q);
 unsigned xdp_poll_fds(struct link_queue *q, int *fds, unsigned max);
+unsigned xdp_nap_us(struct link_queue *q);
 const void *xdp_buffers(const struct link_queue *q);

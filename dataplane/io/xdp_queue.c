@@ -77,13 +77,14 @@ static void socket_kick(struct xdp_socket *s, struct xdp_counts *counts)
 			break;
 		if (errno == EAGAIN && tx_consumer(s) != before)
 			continue;
-		if (errno == EAGAIN || errno == EBUSY || errno == ENOBUFS)
+		s->tx_again = errno == EAGAIN || errno == EBUSY || errno == ENOBUFS;
+		if (s->tx_again)
 			return; // the frames stay in the ring for the next flush
 		count_add(&counts->tx_errors, 1);
 		s->tx_waiting = errno == ENETDOWN; // else the interface is gone
 		return;
 	}
-	s->tx_waiting = tx_consumer(s) != *s->tx.producer;
+	s->tx_again = s->tx_waiting = tx_consumer(s) != *s->tx.producer;
 }
 
 static unsigned socket_rx(struct link_queue *q, struct xdp_socket *s, struct dgram *d, unsigned max)
@@ -252,6 +253,12 @@ unsigned xdp_poll_fds(struct link_queue *q, int *fds, unsigned max)
 	for (; n < q->socket_count && n < max; n++)
 		fds[n] = q->sockets[n].fd;
 	return n;
+}
+
+// Nobody tells when the device has room again.
+unsigned xdp_nap_us(struct link_queue *q)
+{
+	return q->sockets[0].tx_again ? XDP_TX_NAP_US : LINK_WAKES;
 }
 
 const void *xdp_buffers(const struct link_queue *q)

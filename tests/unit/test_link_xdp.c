@@ -5,6 +5,7 @@
 #include "wire/inet.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,21 @@
 static struct xdp_lab lab;
 static struct link one, other;
 static const struct link_ops *const ops = &link_xdp_ops;
+static bool device_is_busy; // its queue takes nothing that the kernel is told to send
+
+ssize_t __wrap_sendto(
+    int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t to_len);
+ssize_t __real_sendto(
+    int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t to_len);
+
+ssize_t __wrap_sendto(
+    int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t to_len)
+{
+	if (!device_is_busy || data)
+		return __real_sendto(fd, data, len, flags, to, to_len);
+	errno = EAGAIN;
+	return -1;
+}
 
 static int close_links(void **state)
 {
@@ -388,6 +404,31 @@ static void test_send_copy(void **state)
 	assert_true(lab_peer_got(&lab, f.data, f.len));
 }
 
+// What a device has no room for yet is offered again soon, also when nothing else comes.
+static void test_send_later(void **state)
+{
+	struct link_queue *q;
+	struct lab_frame f;
+	struct dgram d = {0}, *p = &d;
+
+	(void)state;
+	lab_link_open_default(&one, &lab);
+	q = one.queues[0];
+	lab_frame_v4(&f, no_vlan, 64);
+	memcpy(f.data, "\xff\xff\xff\xff\xff\xff", 6);
+	d.l2 = f.data;
+	d.len = f.len;
+	assert_int_equal(ops->nap_us(q), LINK_WAKES);
+	device_is_busy = true;
+	assert_int_equal(ops->tx_copy(q, &p, 1), 1);
+	ops->flush(q);
+	assert_in_range(ops->nap_us(q), 1, 1000);
+	device_is_busy = false;
+	ops->flush(q);
+	assert_int_equal(ops->nap_us(q), LINK_WAKES);
+	assert_true(lab_peer_got(&lab, f.data, f.len));
+}
+
 // Two interfaces, one set of buffers: what one received, the other sends without a copy.
 static void test_send_through_other_link(void **state)
 {
@@ -518,6 +559,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_vlan_device, close_links),
 	    cmocka_unit_test_teardown(test_send_in_place, close_links),
 	    cmocka_unit_test_teardown(test_send_copy, close_links),
+	    cmocka_unit_test_teardown(test_send_later, close_links),
 	    cmocka_unit_test_teardown(test_send_through_other_link, close_links),
 	    cmocka_unit_test_teardown(test_buffers_return, close_links),
 	    cmocka_unit_test_teardown(test_queue_full, close_links),

@@ -3,6 +3,7 @@
 // to.
 #include "base/fds.h"
 #include "base/log.h"
+#include "config/machine.h"
 #include "dataplane/dp.h"
 #include "dataplane/io/locals.h"
 #include "shm/node_writer.h"

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/worker.h"
-
-#include "dataplane/stage/stage.h"
-#include "dataplane/trace.h"
-#include "dataplane/worker_room.h"
+#include "dataplane/worker_internal.h"
 #include "shm/quiescent.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -18,40 +13,9 @@
 
 enum {
 	INJECT_BURST = BURST_MAX, // injected datagrams sent in one turn
-	WAIT_RATE = 20 * 1000,	  // datagrams a second from which the worker waits in its link
 	IDLE_TURNS = 8,		  // empty turns before the worker may block
 	RATE_WINDOW_NS = 10 * 1000 * 1000,
 	COMPANION_REST_NS = 50 * 1000,
-	SLEEP_MS = 1000,
-	NAP_FIRST_US = 10,
-	POLL_MAX = 128,
-};
-
-struct worker {
-	struct worker_config cfg;
-	struct worker_block *block;
-	struct relay_settings *settings; // shared
-	struct link_queue *queues[LINK_MAX];
-	const void *buffers[LINK_MAX + 1]; // of the queues, NULL = its own; the last: of no link
-	struct ring_consumer inject;
-	struct stage_env env;
-	struct tracer tracer;
-	struct tx_lists lists;
-	struct burst burst;
-	uint64_t now_ns;
-	bool busy;	 // the last turn held something
-	bool busy_links; // serves a raw link that polling pays for
-	unsigned nap_us; // of the last sleep where a link cannot wake it, 0 = it held something
-	unsigned queue_count;
-	unsigned idle_turns;
-	uint64_t rest_ns[LINK_MAX]; // that a link is not asked after it had nothing
-	uint64_t rest_until_ns[LINK_MAX];
-	uint64_t window_start_ns, window_count; // of the rate measured now
-	uint64_t rate;				// datagrams a second in the last window
-	pthread_t thread;
-	bool started;
-	struct worker_room room;	   // that this lies in
-	alignas(CACHE_LINE) uint32_t stop; // main thread writes
 };
 
 static void settings_read(struct relay_settings *to, const struct relay_settings *from)
@@ -223,17 +187,6 @@ static void rate_measure(struct worker *w, unsigned n)
 	w->window_start_ns = w->now_ns;
 }
 
-// The time since the last turn was busy if that held something.
-static void clock_advance(struct worker *w, uint64_t now)
-{
-	if (w->busy)
-		__atomic_store_n(
-		    &w->block->busy_ns, w->block->busy_ns + now - w->now_ns, __ATOMIC_RELAXED);
-	w->busy = false;
-	w->now_ns = now;
-	__atomic_store_n(&w->block->now_ns, now, __ATOMIC_RELAXED);
-}
-
 // Asking the companion is a system call, even when it has nothing: beside raw links, which cost
 // none, it rests a moment then. Its input ends a sleep, and with that its rest.
 static unsigned links_receive(struct worker *w)
@@ -257,7 +210,7 @@ unsigned worker_turn_at(struct worker *w, uint64_t now)
 {
 	unsigned n;
 
-	clock_advance(w, now);
+	worker_clock(w, now);
 	n = links_receive(w);
 	n += worker_inject(w);
 	for (unsigned i = 0; i < w->cfg.link_count; i++)
@@ -272,134 +225,6 @@ unsigned worker_turn_at(struct worker *w, uint64_t now)
 unsigned worker_turn(struct worker *w)
 {
 	return worker_turn_at(w, clock_mono_ns());
-}
-
-static void block_count(struct worker *w, enum counter c)
-{
-	uint64_t *at = &w->block->counters[c];
-
-	__atomic_store_n(at, *at + 1, __ATOMIC_RELAXED);
-}
-
-// What ends a sleep: first the event descriptor, then the links'.
-struct poll_list {
-	struct pollfd fds[POLL_MAX];
-	unsigned count;
-	unsigned companion, companion_end; // those of the companion
-};
-
-static void poll_list_make(struct worker *w, struct poll_list *p)
-{
-	int list[POLL_MAX];
-	unsigned n = 0;
-
-	list[n++] = w->cfg.event_fd;
-	for (unsigned i = 0; i < w->cfg.link_count && n < POLL_MAX; i++) {
-		unsigned first = n;
-
-		if (w->queues[i])
-			n += w->cfg.links[i]->ops->poll_fds(w->queues[i], list + n, POLL_MAX - n);
-		if (i == w->cfg.companion) {
-			p->companion = first;
-			p->companion_end = n;
-		}
-	}
-	for (unsigned i = 0; i < n; i++)
-		p->fds[i] = (struct pollfd){.fd = list[i], .events = POLLIN};
-	p->count = n;
-}
-
-// When the companion is worth a system call after a sleep: at once if its input ended that.
-static uint64_t companion_rest(const struct worker *w, const struct poll_list *p)
-{
-	for (unsigned i = p->companion; i < p->companion_end; i++)
-		if (p->fds[i].revents)
-			return 0;
-	return clock_mono_ns() + w->rest_ns[w->cfg.companion];
-}
-
-// Microseconds that the links let it sleep: the least of all.
-static unsigned nap_limit(struct worker *w)
-{
-	unsigned least = LINK_WAKES;
-
-	for (unsigned i = 0; i < w->cfg.link_count; i++) {
-		const struct link_ops *ops = w->cfg.links[i]->ops;
-		unsigned nap = w->queues[i] && ops->nap_us ? ops->nap_us(w->queues[i]) : LINK_WAKES;
-
-		least = nap < least ? nap : least;
-	}
-	return least;
-}
-
-// Where a link cannot wake us, or waits itself, sleeps grow while nothing comes.
-static struct timespec sleep_limit(struct worker *w)
-{
-	unsigned most = nap_limit(w);
-
-	if (most == LINK_WAKES)
-		return (struct timespec){.tv_sec = SLEEP_MS / 1000};
-	w->nap_us = w->nap_us < NAP_FIRST_US ? NAP_FIRST_US : 2 * w->nap_us;
-	w->nap_us = w->nap_us < most ? w->nap_us : most;
-	return (struct timespec){.tv_nsec = (long)(w->nap_us * NS_PER_US)};
-}
-
-static bool worker_may_sleep(struct worker *w)
-{
-	uint64_t limit = __atomic_load_n(&w->settings->busy_rate, __ATOMIC_RELAXED);
-	// Asking sockets costs a system call each time, waiting for them costs no more: without a
-	// raw link, or with the kernel relaying, there is nothing to gain from polling.
-	bool polling = limit == 0 || (w->busy_links && w->rate >= limit) || nap_limit(w) == 0;
-
-	if (polling != w->block->mode)
-		__atomic_store_n(&w->block->mode, polling, __ATOMIC_RELAXED);
-	return !polling;
-}
-
-static void sleep_begin(struct worker *w)
-{
-	quiescent_sleep(w->block);
-	__atomic_store_n(&w->block->sleeping, 1, __ATOMIC_SEQ_CST);
-}
-
-static void sleep_end(struct worker *w)
-{
-	__atomic_store_n(&w->block->sleeping, 0, __ATOMIC_SEQ_CST);
-	quiescent_wake(w->block);
-}
-
-// Blocks in the only link itself. The control plane cannot wake it there, so only while datagrams
-// come fast: the next one, or the link's limit, is soon enough for what it injects.
-static void worker_wait(struct worker *w)
-{
-	const struct link_ops *ops = w->cfg.links[w->cfg.companion]->ops;
-
-	if (w->queue_count > 1 || !ops->wait || w->rate < WAIT_RATE || !worker_may_sleep(w))
-		return;
-	clock_advance(w, clock_mono_ns());
-	sleep_begin(w);
-	if (ring_backlog(&w->inject) == 0)
-		ops->wait(w->queues[w->cfg.companion]);
-	sleep_end(w);
-}
-
-// Blocks until a link has input, the control plane injects or the worker is to stop.
-static void worker_sleep(struct worker *w)
-{
-	struct timespec limit = sleep_limit(w);
-	struct poll_list p;
-	uint64_t wakes;
-
-	poll_list_make(w, &p);
-	sleep_begin(w);
-	if (ring_backlog(&w->inject) == 0) {
-		block_count(w, COUNTER_SLEEPS);
-		ppoll(p.fds, p.count, &limit, NULL);
-		w->rest_until_ns[w->cfg.companion] = companion_rest(w, &p);
-		if (p.fds[0].revents && read(w->cfg.event_fd, &wakes, sizeof(wakes)) < 0)
-			wakes = 0; // somebody else was faster: nothing to clear
-	}
-	sleep_end(w);
 }
 
 // Tells the links that the thread starts or ends.
@@ -429,7 +254,7 @@ static void *worker_run(void *arg)
 				worker_wait(w);
 			continue;
 		}
-		block_count(w, COUNTER_POLLS_EMPTY);
+		worker_count(w, COUNTER_POLLS_EMPTY);
 		if ((++w->idle_turns < IDLE_TURNS && w->busy_links) || !worker_may_sleep(w)) {
 			__builtin_ia32_pause();
 			continue;

@@ -18,7 +18,10 @@
 struct link;
 struct link_queue;
 
-enum { LINK_ERROR_MAX = 256 };
+enum {
+	LINK_ERROR_MAX = 256,
+	LINK_FDS_MAX = 65, // descriptors that a queue has polled, at most
+};
 
 #define LINK_WAKES UINT32_MAX // nap_us: only input has to wake the worker
 
@@ -108,8 +111,9 @@ struct link_ops {
 	void (*release)(struct link_queue *q, struct dgram **d, unsigned n);
 	// Worker. Pushes out what tx queued and reclaims completed buffers; called once per loop.
 	void (*flush)(struct link_queue *q);
-	// Worker. File descriptors to poll(2) for input before sleeping; returns how many (<= max).
-	// Only after rx returned 0: a train that is not used up yet wakes nobody.
+	// Worker. File descriptors to poll(2) for input before sleeping; returns how many: <= max,
+	// and all where that is LINK_FDS_MAX. Only after rx returned 0: a train that is not used up
+	// yet wakes nobody.
 	unsigned (*poll_fds)(struct link_queue *q, int *fds, unsigned max);
 	// Optional. Worker, between turns. Blocks until the queue has input or a few milliseconds
 	// have passed, for less than poll(2) costs; returns at once where the queue cannot.

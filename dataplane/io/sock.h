@@ -40,6 +40,7 @@ enum {
 	SOCK_CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)),
 };
 
+static_assert((int)SOCK_SOCKETS_MAX + 1 <= (int)LINK_FDS_MAX, "they and the epoll are polled");
 static_assert(SOCK_BUFFER_STRIDE / CACHE_LINE % 2 == 1, "odd stride");
 static_assert(SOCK_BUFFER_STRIDE % CACHE_LINE == 0, "aligned stride");
 static_assert(SOCK_SHORT_STRIDE % CACHE_LINE == 0, "aligned stride");

@@ -33,6 +33,7 @@ enum {
 	XDP_CPUS_MAX = 1024, // of the machine, for per-CPU counters
 };
 
+static_assert((int)XDP_SOCKETS_MAX <= (int)LINK_FDS_MAX, "all of a queue are polled");
 static_assert((int)XDP_KERNEL_HEADROOM >= (int)HEADROOM, "the kernel's headroom is the link's");
 
 // The biggest frame that a buffer of this size takes.

@@ -480,6 +480,40 @@ static void thread_waits(void **state)
 	worker_again();
 }
 
+static int quiet_fd, loud_fd;
+
+// As many as a queue may have; of the raw link's the last has input.
+static unsigned poll_many(struct link_queue *q, int *fds, unsigned max)
+{
+	for (unsigned i = 0; i < max; i++)
+		fds[i] = quiet_fd;
+	if (q == raw.queues[0] && max)
+		fds[max - 1] = loud_fd;
+	return max;
+}
+
+// However many descriptors its links have, each ends a sleep.
+static void thread_polls_all(void **state)
+{
+	struct link_ops many = link_mem_ops, many_payloads = link_mem_payload_ops;
+
+	(void)state;
+	quiet_fd = eventfd(0, EFD_NONBLOCK);
+	loud_fd = eventfd(1, EFD_NONBLOCK);
+	many.poll_fds = many_payloads.poll_fds = poll_many;
+	raw.ops = &many;
+	sock.ops = &many_payloads;
+	assert_int_equal(worker_start(worker), 0);
+	assert_true(wait_for(&block->counters[COUNTER_SLEEPS], 100));
+	worker_stop(worker);
+	worker_close(worker);
+	raw.ops = &link_mem_ops;
+	sock.ops = &link_mem_payload_ops;
+	worker_again();
+	close(quiet_fd);
+	close(loud_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +532,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(thread, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread_polls, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread_waits, setup, teardown),
+	    cmocka_unit_test_setup_teardown(thread_polls_all, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/first_line.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +22,9 @@ static const char *judge(const char *line, size_t len, bool whole)
 int first_line_read(
     const char *key, const char *path, char *line, size_t size, struct parse_error *error)
 {
-	FILE *file = fopen(path, "re");
+	struct parse_error not_opened;
+	int fd = file_open(path, true, &not_opened);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	const char *why = NULL;
 	size_t len = 0;
 	int c = EOF, rc = 0;
@@ -29,18 +33,18 @@ int first_line_read(
 		line[len++] = (char)c;
 	if (file && len + 1 == size && (c = getc(file)) == '\r')
 		c = getc(file);
-	if (!file || ferror(file)) {
-		rc = -errno;
-		why = errno == EACCES
-			  ? "the user who starts this may not read it: chown or chmod it"
-			  : strerror(errno);
-	} else if (len > 0 && line[len - 1] == '\r') {
+	if (!file || ferror(file))
+		rc = fd < 0 ? fd : -errno;
+	else if (len > 0 && line[len - 1] == '\r')
 		len--;
-	}
 	line[len] = 0;
 	if (file)
 		fclose(file);
-	if (!rc)
+	if (rc == -EACCES)
+		why = "the user who starts this may not read it: chown or chmod it";
+	else if (rc)
+		why = fd < 0 ? not_opened.text : strerrordesc_np(-rc);
+	else
 		why = judge(line, len, c == '\n' || c == EOF);
 	if (why)
 		parse_error_set(error, "%s %s: %s", key, path, why);

@@ -105,6 +105,7 @@ int run_config(const struct command *self, int argc, char **argv)
 	    .operands = "check [FILE]",
 	    .file_operand = 2,
 	    .options = options,
+	    .once = true,
 	    .keys = true};
 	struct config_line line;
 	struct parse_error error;

@@ -281,7 +281,7 @@ int config_read(struct config *config, const struct config_command *command, int
 		struct config_line again;
 
 		config_defaults(config);
-		config_read_file(config, line->file, errors);
+		config_read_file(config, line->file, command->once, errors);
 		config_read_args(config, command, argc, argv, &again, errors);
 	}
 	if (errors->count)

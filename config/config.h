@@ -207,6 +207,7 @@ struct config_command {
 	const char *operands; // for the help, as "ID", or NULL if there are none
 	int file_operand;     // which one names the file as --config does, from 1; 0: none
 	const struct config_option *options;
+	bool once; // nobody reads the file again: a pipe will do
 	bool keys; // every key is an option and --config is read; otherwise only --state is
 };
 
@@ -226,7 +227,9 @@ int config_read(struct config *config, const struct config_command *command, int
 
 // The parts of config_read().
 void config_defaults(struct config *config);
-int config_read_file(struct config *config, const char *path, struct config_errors *errors);
+// `once`: it need not be there to be read again, as a pipe is not.
+int config_read_file(
+    struct config *config, const char *path, bool once, struct config_errors *errors);
 // `name` stands for the file in errors.
 int config_read_text(struct config *config, const char *name, const char *text, size_t len,
     struct config_errors *errors);

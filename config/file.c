@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/file.h"
+
 #include "config/config.h"
 
 #include <errno.h>
@@ -232,35 +234,21 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 	return errors->count == before ? 0 : -EINVAL;
 }
 
-int config_read_file(struct config *config, const char *path, struct config_errors *errors)
+int config_read_file(
+    struct config *config, const char *path, bool once, struct config_errors *errors)
 {
-	FILE *file = fopen(path, "re");
-	char *text;
+	struct parse_error error;
 	size_t len;
+	char *text = file_read(path, once, FILE_SIZE_MAX, &len, &error);
 	int rc;
 
-	if (!file) {
-		rc = -errno;
-		config_error_add(errors, "%s: cannot open the configuration: %s%s", path,
-		    strerrordesc_np(-rc), rc == -ENOENT ? ": name another with --config" : "");
-		return rc;
-	}
-	text = malloc(FILE_SIZE_MAX + 1);
 	if (!text) {
-		fclose(file);
-		config_error_add(errors, "%s: out of memory for the configuration", path);
-		return -ENOMEM;
+		config_error_add(errors,
+		    "%s: cannot read the configuration: %s: name another with --config", path,
+		    error.text);
+		return -EINVAL;
 	}
-	len = fread(text, 1, FILE_SIZE_MAX + 1, file);
-	rc = ferror(file) ? -EIO : 0;
-	fclose(file);
-	if (rc)
-		config_error_add(errors, "%s: cannot read the configuration (is it a file?)", path);
-	else if (len > FILE_SIZE_MAX)
-		config_error_add(
-		    errors, "%s: is larger than 1 MiB: this is no configuration", path);
-	else
-		rc = config_read_text(config, path, text, len, errors);
+	rc = config_read_text(config, path, text, len, errors);
 	free(text);
 	return rc;
 }

@@ -2,6 +2,7 @@
 #include "controlplane/embedded.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/first_line.h"
 #include "base/log.h"
 #include "base/state.h"
@@ -11,11 +12,9 @@
 #include "controlplane/registry/store_restore.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 // Are we there for the file of a store, and not to serve?
@@ -32,40 +31,13 @@ static const char *store_option(const struct embedded *e)
 
 static int open_backup(struct embedded *e, struct parse_error *error)
 {
-	e->restore = open(e->restore_path, O_RDONLY | O_CLOEXEC);
+	struct parse_error why;
+
+	e->restore = file_open(e->restore_path, false, &why);
 	if (e->restore >= 0)
 		return 0;
-	parse_error_set(error, "cannot read %s: %s", e->restore_path, strerror(errno));
-	return -EIO;
-}
-
-// The whole file, to be freed; NULL with the error.
-static char *read_file(const char *path, size_t *len, struct parse_error *error)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	off_t size = -1;
-	struct stat st;
-
-	if (file && fstat(fileno(file), &st) == 0) {
-		errno = S_ISREG(st.st_mode) ? 0 : EISDIR;
-		size = S_ISREG(st.st_mode) ? st.st_size : -1;
-	}
-	if (size > 0) {
-		text = malloc((size_t)size);
-		*len = text ? fread(text, 1, (size_t)size, file) : 0;
-	}
-	if (size <= 0 || *len != (size_t)size) {
-		parse_error_set(error, "cannot read %s: %s", path,
-		    size == 0		 ? "it is empty"
-		    : file && feof(file) ? "it is shorter than its size says: does it change?"
-					 : strerror(errno));
-		free(text);
-		text = NULL;
-	}
-	if (file)
-		fclose(file);
-	return text;
+	parse_error_set(error, "cannot read %s: %s", e->restore_path, why.text);
+	return e->restore;
 }
 
 int embedded_fleets(struct embedded *e, const char *path, struct parse_error *error)
@@ -77,9 +49,13 @@ int embedded_fleets(struct embedded *e, const char *path, struct parse_error *er
 	int rc = 0;
 
 	if (*path) {
-		text = read_file(path, &len, error);
-		if (!text)
-			return -EIO;
+		text = file_read(path, false, SIZE_MAX - 1, &len, &why);
+		if (!text) {
+			parse_error_set(error,
+			    "registry-fleets %s: %s: name another with --registry-fleets", path,
+			    why.text);
+			return -EINVAL;
+		}
 		rc = fleets_parse(&next, text, len, &why);
 		free(text);
 	}
@@ -117,6 +93,7 @@ int embedded_open(struct embedded *e, const struct config *config,
 {
 	struct registry_config rc = {.capacity = (uint32_t)config->nodes_capacity,
 	    .source_nodes = (uint32_t)config->registry_source_nodes};
+	struct parse_error why;
 	int status = 0;
 
 	if (config->registry.mode == CONFIG_REGISTRY_CLIENT) {
@@ -144,8 +121,10 @@ int embedded_open(struct embedded *e, const struct config *config,
 		status = -ENOMEM;
 	}
 	if (!status && e->import_path) {
-		e->import = read_file(e->import_path, &e->import_len, error);
-		return e->import ? 0 : -EIO;
+		e->import = file_read(e->import_path, true, SIZE_MAX - 1, &e->import_len, &why);
+		if (!e->import)
+			parse_error_set(error, "cannot read %s: %s", e->import_path, why.text);
+		return e->import ? 0 : -EINVAL;
 	}
 	if (status)
 		return status;

@@ -51,7 +51,9 @@ static const char markdown_head[] =
     "\n"
     "On SIGHUP `fairway up` and `fairway-cp` read the file again: keys with *reload* take effect "
     "at\n"
-    "once and without loss, others when the relay is restarted.\n";
+    "once and without loss, others when the relay is restarted. So it must be a regular file; "
+    "only\n"
+    "`config check` takes a pipe, too.\n";
 
 static const char man_head[] =
     "fairway.yaml(5)\n"
@@ -74,7 +76,9 @@ static const char man_head[] =
     "\n"
     "On SIGHUP *fairway up* and *fairway-cp* read the file again: keys marked _reload_ take effect "
     "at\n"
-    "once and without loss, others when the relay is restarted.\n"
+    "once and without loss, others when the relay is restarted. So it must be a regular file; "
+    "only\n"
+    "*config check* takes a pipe, too.\n"
     "\n"
     "# KEYS\n";
 

@@ -94,7 +94,7 @@ static void wrong_lines(void **state)
 		"fairway registry status, nodes, networks, trust, audit, backup FILE, restore "
 		"FILE, import FILE or token FILE\n"},
 	    {"config check /no/such", EXIT_USAGE,
-		"fairway config: /no/such: cannot open the configuration: No such file or "
+		"fairway config: /no/such: cannot read the configuration: No such file or "
 		"directory: name another with --config\n"},
 	    {"up --link xdp:no-such-if --state $STATE --listen 127.0.0.1:1", EXIT_FAILED,
 		"fairway up: link xdp:no-such-if: there is no interface \"no-such-if\": \"ip "
@@ -297,6 +297,21 @@ static void configurations(void **state)
 }
 
 // What a start would warn of, or refuse; the machine has one core meanwhile.
+// Who serves reads it again, in both programs and at each reload; a check does not.
+static void configurations_from_a_pipe(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    run_program("echo 'ttl: 9' | " FAIRWAY, "config check /dev/stdin"), EXIT_OK);
+	assert_non_null(strstr(output, "# /dev/stdin:1\n"));
+	assert_int_equal(
+	    run_program("echo 'ttl: 9' | " FAIRWAY, "up --config /dev/stdin --state $STATE"),
+	    EXIT_USAGE);
+	assert_string_equal(output,
+	    "fairway up: /dev/stdin: cannot read the configuration: it is no regular file, which "
+	    "could be read again: name another with --config\n");
+}
+
 static void checks_tell_of_the_machine(void **state)
 {
 	static const struct {
@@ -311,7 +326,7 @@ static void checks_tell_of_the_machine(void **state)
 		"warning: cpus names fewer cores than there are workers (1, 2 workers here)"},
 	};
 	cpu_set_t before, one;
-	char arguments[128], number[8];
+	char arguments[128], number[12];
 	int cpu = 0;
 
 	(void)state;
@@ -382,6 +397,7 @@ int main(void)
 	    cmocka_unit_test(versions),
 	    cmocka_unit_test(lost_output_is_a_failure),
 	    cmocka_unit_test(configurations),
+	    cmocka_unit_test(configurations_from_a_pipe),
 	    cmocka_unit_test(checks_tell_of_the_machine),
 	};
 	int failed;

@@ -70,7 +70,7 @@ static void wrong_lines(void **state)
 		"--link: \"xdp:a:\": the number of queues must be 1 to 64, or left out for all"},
 	    {"--link xdp:sixteen-letters-",
 		"--link: \"xdp:sixteen-letters-\": interface names have at most 15 characters"},
-	    {"--config /no/such", "/no/such: cannot open the configuration: No such file or "
+	    {"--config /no/such", "/no/such: cannot read the configuration: No such file or "
 				  "directory: name another with --config"},
 	};
 	(void)state;

@@ -241,7 +241,7 @@ static void the_example_is_right(void **state)
 	(void)state;
 	memset(&errors, 0, sizeof(errors));
 	config_defaults(&config);
-	assert_int_equal(config_read_file(&config, EXAMPLE, &errors), 0);
+	assert_int_equal(config_read_file(&config, EXAMPLE, false, &errors), 0);
 	assert_int_equal(config_finish(&config, EXAMPLE, &errors), 0);
 	assert_string_equal(errors.text, "");
 }
@@ -250,12 +250,13 @@ static void files_that_cannot_be_read(void **state)
 {
 	(void)state;
 	memset(&errors, 0, sizeof(errors));
-	assert_int_equal(config_read_file(&config, "/no/such", &errors), -ENOENT);
-	assert_string_equal(errors.text, "/no/such: cannot open the configuration: No such file or "
+	assert_int_equal(config_read_file(&config, "/no/such", false, &errors), -EINVAL);
+	assert_string_equal(errors.text, "/no/such: cannot read the configuration: No such file or "
 					 "directory: name another with --config");
 	memset(&errors, 0, sizeof(errors));
-	assert_int_equal(config_read_file(&config, "/", &errors), -EIO);
-	assert_string_equal(errors.text, "/: cannot read the configuration (is it a file?)");
+	assert_int_equal(config_read_file(&config, "/", false, &errors), -EINVAL);
+	assert_string_equal(errors.text, "/: cannot read the configuration: Is a directory: name "
+					 "another with --config");
 }
 
 int main(void)

@@ -429,19 +429,6 @@ static void test_metrics_hold_the_registry(void **state)
 	cp_free(cp);
 }
 
-static void test_file_shorter_than_its_size(void **state)
-{
-	static const char path[] = "/sys/kernel/uevent_seqnum"; // a page, it says
-	static struct embedded e;
-	struct parse_error error = {.text = ""};
-
-	(void)state;
-	if (access(path, R_OK) != 0)
-		skip();
-	assert_int_equal(embedded_fleets(&e, path, &error), -EIO);
-	assert_non_null(strstr(error.text, "shorter than its size"));
-}
-
 static void test_reload(void **state)
 {
 	static const struct config_command command = {.name = "test", .summary = "", .keys = true};
@@ -488,7 +475,6 @@ int main(void)
 	    cmocka_unit_test(test_trace_streams_to_one_client),
 	    cmocka_unit_test(test_metrics_hold_every_counter),
 	    cmocka_unit_test(test_metrics_hold_the_registry),
-	    cmocka_unit_test(test_file_shorter_than_its_size),
 	    cmocka_unit_test(test_reload),
 	};
 

@@ -250,7 +250,7 @@ int run_up(const struct command *self, int argc, char **argv)
 	rc = prepare(&up, &error);
 	if (rc) {
 		complain(self, error.text);
-		return EXIT_FAILED;
+		return exit_status_of(rc);
 	}
 	up.supervisor.serving = serving;
 	up.supervisor.reload = reload;

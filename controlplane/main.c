@@ -205,11 +205,10 @@ static int open_http(struct cp *cp, struct parse_error *error)
 	return rc ? rc : http_open(&cp->http, &cp->loop, &address, error);
 }
 
-// What is wrong with the settings, or with a file that they name, stays wrong.
 static int cannot(const char *what, int rc, const struct parse_error *error)
 {
 	log_error(what, kv("reason", (const char *)error->text));
-	return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	return exit_status_of(rc);
 }
 
 static int run(struct cp *cp)

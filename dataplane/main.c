@@ -87,7 +87,7 @@ static int directory_open(struct dp *dp, const struct privilege_user *user)
 	}
 	if (rc)
 		log_error("cannot start", kv("reason", error.text));
-	return rc ? DP_EXIT_FAILURE : 0;
+	return rc ? (int)exit_status_of(rc) : 0;
 }
 
 static int events_open(struct dp *dp)

@@ -261,7 +261,7 @@ def test_an_import_that_cannot_be_written_says_so(up, tmp_path):
         "pub_key_idx": {key: n for n, key in keys.items()}}))
     up.stop()
     done = run(up, "registry", "import", snapshot, "--store", "/dev/null/registry.db")
-    assert done.returncode == 1 and "name another with --store" in done.stderr
+    assert done.returncode == 2 and "name another with --store" in done.stderr
     disk = up.state.parent / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "fw-regimport", disk], check=True)
@@ -287,7 +287,18 @@ def test_a_store_that_is_none_is_not_tried_again(up):
     (up.state / "registry.db").write_bytes(b"no database" * 10)
     done = subprocess.run(up.command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and done.stderr.count("is damaged") == 1, done.stderr
-    (up.state / "registry.db").unlink()
-    done = subprocess.run([*up.command, "--registry-fleets", up.state], capture_output=True,
-                          text=True, timeout=120)
-    assert done.returncode == 1 and "Is a directory" in done.stderr
+
+
+def test_what_cannot_heal_is_not_tried_again(up):
+    """What the settings name, as it looks to the user who serves."""
+    up.stop()
+    closed, fifo = up.state.parent / "closed", up.state.parent / "fifo"
+    closed.mkdir(0o700)
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    for words, said in (
+            (["--registry-fleets", up.state], f"{up.state}: Is a directory: name another with --registry-fleets"),
+            (["--registry-fleets", fifo], f"{fifo}: it is no regular file"),
+            (["--registry-store", closed / "new" / "r.db"], f"{closed}/new: Permission denied: name another with")):
+        done = subprocess.run([*up.command, *words], capture_output=True, text=True, timeout=2 * PATIENCE)
+        assert done.returncode == 2 and done.stderr.count(said) == 1, done.stderr

@@ -105,22 +105,22 @@ static void wrong_lines(void **state)
 	    {"up --listen 203.0.113.7:9001 --state $STATE", EXIT_FAILED,
 		"fairway up: 203.0.113.7:9001: no interface of this machine has the address: \"ip "
 		"addr\" lists them\n"},
-	    {"up --state /proc/no", EXIT_FAILED,
+	    {"up --state /proc/no", EXIT_USAGE,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --state\n"},
 	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
 	     "/proc/no/r.db",
-		EXIT_FAILED,
+		EXIT_USAGE,
 		"fairway up: cannot make directory /proc/no: No such file or directory: name "
 		"another with --registry-store\n"},
 	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
 	     "/proc",
-		EXIT_FAILED,
+		EXIT_USAGE,
 		"fairway up: /proc is a directory: name a file in one of its own with "
 		"--registry-store\n"},
 	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-listen "
 	     "127.0.0.1:$PORT --registry-fleets /no/such",
-		EXIT_FAILED, "fairway up: registry-fleets /no/such: No such file or directory\n"},
+		EXIT_USAGE, "fairway up: registry-fleets /no/such: No such file or directory\n"},
 	    {"up --listen 127.0.0.1:$PORT --state $STATE --http-listen 203.0.113.7:80", EXIT_FAILED,
 		"fairway up: 203.0.113.7:80: no interface of this machine has the address: \"ip "
 		"addr\" lists them\n"},

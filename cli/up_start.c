@@ -45,13 +45,14 @@ int program_open(const char *name, char *path, size_t size, struct parse_error *
 	return fd;
 }
 
-// A program of ours whose supervisor was killed needs a moment to end; anybody else keeps the port.
-static bool owner_is_ending(const union socket_address *at, enum port_kind kind)
+// A program of ours whose supervisor was killed needs a moment to end, in which it is not to be
+// seen any more before its sockets are gone; anybody else keeps the port.
+static bool owner_may_end(const union socket_address *at, enum port_kind kind)
 {
 	char name[32];
 
-	return port_find_owner(kind, ntohs(at->v4.sin_port), name, sizeof(name)) &&
-	       (!strcmp(name, "fairway-dp") || !strcmp(name, "fairway-cp"));
+	return !port_find_owner(kind, ntohs(at->v4.sin_port), name, sizeof(name)) ||
+	       !strcmp(name, "fairway-dp") || !strcmp(name, "fairway-cp");
 }
 
 static int address_check(const union socket_address *at, enum port_kind kind, const char *option,
@@ -59,7 +60,7 @@ static int address_check(const union socket_address *at, enum port_kind kind, co
 {
 	int rc = port_probe(at, kind, option, error);
 
-	for (int i = 0; i < PROBE_TRIES && rc == -EADDRINUSE && owner_is_ending(at, kind); i++) {
+	for (int i = 0; i < PROBE_TRIES && rc == -EADDRINUSE && owner_may_end(at, kind); i++) {
 		usleep(PROBE_PAUSE_MS * 1000);
 		rc = port_probe(at, kind, option, error);
 	}

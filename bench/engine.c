@@ -67,21 +67,27 @@ static double trial(struct rig *rig, uint32_t nodes, unsigned workers)
 	return rate;
 }
 
-// [NODES [CORES]]: how the throughput grows with the workers.
+// [NODES [CORES]]: datagrams a second of one worker, of two, and so on, trial by trial.
 static int engine_cores(int argc, char **argv)
 {
 	uint32_t nodes = argc > 0 ? (uint32_t)strtoul(argv[0], NULL, 10) : 100000;
 	unsigned workers = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 3;
 	static struct rig rig;
+	double rates[RIG_WORKERS];
 
 	if (nodes == 0 || workers == 0 || workers > RIG_WORKERS)
 		return 2;
 	traffic_rig(&rig, nodes, nodes, workers);
 	printf("{\"nodes\":%u,\"workers\":%u,\"trials\":[", nodes, workers);
 	for (int i = 0; i < TRIALS; i++) {
-		double one = trial(&rig, nodes, 1), all = trial(&rig, nodes, workers);
-
-		printf("%s[%.0f,%.0f]", i ? "," : "", one, all);
+		for (unsigned n = 0; n < workers; n++)
+			rates[n] = trial(&rig, nodes, n + 1);
+		for (unsigned n = 0; n < workers; n++)
+			printf("%s%.0f%s",
+			    n	? ","
+			    : i ? ",["
+				: "[",
+			    rates[n], n + 1 < workers ? "" : "]");
 	}
 	printf("]}\n");
 	rig_close(&rig);
@@ -96,8 +102,10 @@ int main(int argc, char **argv)
 	} programs[] = {
 	    {"cores", engine_cores}, {"latency", engine_latency}, {"growth", engine_growth}};
 
+	spin_cores();
 	for (unsigned i = 0; argc > 1 && i < sizeof(programs) / sizeof(programs[0]); i++)
 		if (strcmp(argv[1], programs[i].name) == 0)
 			return programs[i].run(argc - 2, argv + 2);
-	errx(2, "usage: engine cores [NODES [CORES]] | latency [NODES] | growth [FROM TO]");
+	errx(
+	    2, "usage: engine cores [NODES [CORES]] | latency [NODES] | growth [FROM TO [ROUNDS]]");
 }

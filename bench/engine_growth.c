@@ -15,7 +15,8 @@
 
 // Two processes, as a relay has: one with the worker, one that writes the node table.
 
-enum { BATCH = MEM_RING, WORKER_CPU = 0, WRITER_CPU = 1, CONTROL_CPU = 2, ROUNDS = 4 };
+enum { BATCH = MEM_RING, ROUNDS = 4 };
+enum { WORKER_CORE, WRITER_CORE, CONTROL_CORE };
 enum { NODES_A_SECOND = 300000, PACE = 256 }; // more than a control plane was ever seen to learn
 enum phase { STEADY, GROWING, EXPIRING, PHASES };
 
@@ -66,7 +67,7 @@ static void *worker_side(void *arg)
 	struct common *c = g->common;
 	struct traffic t = {.rig = &g->rig, .random = 42};
 
-	spin_pin(WORKER_CPU);
+	spin_pin(WORKER_CORE);
 	quiescent_online(&g->rig.memory.workers[0], (int32_t)gettid());
 	while (!__atomic_load_n(&g->stop, __ATOMIC_RELAXED)) {
 		t.nodes = __atomic_load_n(&c->known, __ATOMIC_ACQUIRE);
@@ -173,7 +174,7 @@ static uint32_t round_run(struct growth *g)
 		err(1, "pipe");
 	writer = fork();
 	if (writer == 0) {
-		spin_pin(WRITER_CPU);
+		spin_pin(WRITER_CORE);
 		writer_attach(g);
 		writer_side(g);
 		_exit(0);
@@ -195,32 +196,41 @@ int engine_growth(int argc, char **argv)
 	static const char *const names[PHASES] = {"steady", "growing", "expiring"};
 	static struct growth g = {.from = 10000, .to = 1000000, .steady_ns = 2000000000};
 	struct spin control;
-	uint32_t pages = 0;
+	uint32_t pages = 0, rounds = ROUNDS;
+	bool controlled = spin_cores() > CONTROL_CORE;
 
 	if (argc > 1) {
 		g.from = (uint32_t)strtoul(argv[0], NULL, 10);
 		g.to = (uint32_t)strtoul(argv[1], NULL, 10);
 	}
-	if (g.from == 0 || g.to <= g.from)
+	if (argc > 2)
+		rounds = (uint32_t)strtoul(argv[2], NULL, 10);
+	if (g.from == 0 || g.to <= g.from || rounds == 0)
 		return 2;
 	g.common = mmap(
 	    NULL, sizeof(*g.common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (g.common == MAP_FAILED)
 		err(1, "mmap");
-	spin_start(&control, CONTROL_CPU, &g.common->phase);
-	for (int i = 0; i < ROUNDS; i++)
+	if (controlled)
+		spin_start(&control, CONTROL_CORE, &g.common->phase);
+	for (uint32_t i = 0; i < rounds; i++)
 		pages += round_run(&g);
-	spin_end(&control);
-	printf("{\"from\":%u,\"to\":%u,\"huge_pages\":%u,", g.from, g.to, pages / ROUNDS);
+	if (controlled)
+		spin_end(&control);
+	printf("{\"from\":%u,\"to\":%u,\"huge_pages\":%u", g.from, g.to, pages / rounds);
 	for (int i = 0; i < PHASES; i++) {
 		char name[32];
 
+		printf(",");
 		gaps_print(names[i], &g.turns[i]);
+		printf(",\"%s_s\":%.2f,\"%s_faults\":%lu", names[i], g.turns[i].seconds, names[i],
+		    (unsigned long)g.faults[i]);
+		if (!controlled)
+			continue;
 		snprintf(name, sizeof(name), "%s_control", names[i]);
-		printf(",\"%s_s\":%.2f,\"%s_faults\":%lu,", names[i], control.gaps[i].seconds,
-		    names[i], (unsigned long)g.faults[i]);
+		printf(",");
 		gaps_print(name, &control.gaps[i]);
-		printf(i + 1 < PHASES ? "," : "}\n");
 	}
+	printf("}\n");
 	return 0;
 }

@@ -18,8 +18,8 @@
 // slice, by what the worker carries just then.
 
 enum {
-	SLICES = 41,
-	SLICE_NS = 50000000,
+	SLICES = 101,
+	SLICE_NS = 20000000,
 	CALIBRATION = 500, // bursts
 	PAUSE_NS = 10000,  // three full bursts
 	AWAY_NS = 500,	   // ten readings of the clock
@@ -83,6 +83,7 @@ static void arrivals(struct run *r, unsigned *waiting)
 
 		if (*waiting == MEM_RING) {
 			r->outcomes[r->server].lost++;
+			histogram_add(&r->latency, UINT64_MAX); // later than all that are served
 			continue;
 		}
 		r->arrived[(*waiting)++] = (uint64_t)r->next_ns;
@@ -174,15 +175,18 @@ static double cost_now(struct run *r)
 	return median(costs, CALIBRATION);
 }
 
-// The servers take turns, at the same load: a machine is not the same for long.
+// The servers take turns, at the same load and every other time in reversed order: a machine is not
+// the same for long. The worker and the even server are neighbours.
 static void servers_run(struct run *r)
 {
 	for (int i = 0; i < SLICES; i++) {
 		r->server = WORKER;
 		r->cost_ns = cost_now(r);
-		for (r->server = 0; r->server < SERVERS; r->server++) {
-			struct outcome *o = &r->outcomes[r->server];
+		for (int k = 0; k < SERVERS; k++) {
+			struct outcome *o;
 
+			r->server = (enum server)(i % 2 ? SERVERS - 1 - k : k);
+			o = &r->outcomes[r->server];
 			slice_run(r);
 			o->p50_us[i] = histogram_us(&r->latency, 0.5);
 			o->p99_us[i] = histogram_us(&r->latency, 0.99);
@@ -193,7 +197,10 @@ static void servers_run(struct run *r)
 
 static void outcome_print(const char *name, struct outcome *o)
 {
-	printf(",\"%s\":{\"p50_us\":%.2f,\"p99_us\":%.2f,\"p99_9_us\":%.2f,\"lost\":%lu,", name,
+	printf(",\"%s\":{\"p99_9_us_slices\":[", name);
+	for (int i = 0; i < SLICES; i++)
+		printf("%s%.2f", i ? "," : "", o->p99_9_us[i]);
+	printf("],\"p50_us\":%.2f,\"p99_us\":%.2f,\"p99_9_us\":%.2f,\"lost\":%lu,",
 	    median(o->p50_us, SLICES), median(o->p99_us, SLICES), median(o->p99_9_us, SLICES),
 	    (unsigned long)o->lost);
 	gaps_print("turns", &o->turns);
@@ -206,6 +213,7 @@ int engine_latency(int argc, char **argv)
 	uint32_t nodes = argc > 0 ? (uint32_t)strtoul(argv[0], NULL, 10) : 100000;
 	static struct run run;
 	static struct rig rig;
+	bool controlled = spin_cores() > 1;
 	struct spin control;
 
 	if (nodes == 0)
@@ -216,11 +224,16 @@ int engine_latency(int argc, char **argv)
 	    (struct traffic){.rig = &rig, .nodes = nodes, .random = 42, .now_ns = clock_mono_ns()};
 	for (int i = 0; i < 10; i++)
 		cost_now(&run);
-	spin_start(&control, 1, NULL);
+	if (controlled)
+		spin_start(&control, 1, NULL);
 	servers_run(&run);
-	spin_end(&control);
-	printf("{\"nodes\":%u,\"capacity\":%.0f,", nodes, 1e9 / run.cost_ns);
-	gaps_print("control", &control.gaps[0]);
+	printf("{\"nodes\":%u,\"capacity\":%.0f,\"limit_us\":%.2f", nodes, 1e9 / run.cost_ns,
+	    BINS * BIN_NS * 1e-3);
+	if (controlled) {
+		spin_end(&control);
+		printf(",");
+		gaps_print("control", &control.gaps[0]);
+	}
 	for (int i = 0; i < SERVERS; i++)
 		outcome_print(names[i], &run.outcomes[i]);
 	printf("}\n");

@@ -12,8 +12,19 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def lines(results, kind):
-    """The ratios or figures of all scenarios."""
-    return [line for s in results["scenarios"].values() for line in s.get(kind, [])]
+    """The ratios or figures of all scenarios; with fewer cores than it takes none is judged."""
+    return [{**line, "judged": "few_cores" not in s and line.get("judged", True)}
+            for s in results["scenarios"].values() for line in s.get(kind, [])]
+
+
+def remarks(results):
+    """[(scenario, what is to be known of it before its lines are read)]"""
+    found = []
+    for name, s in results["scenarios"].items():
+        for key, text in (("left_out", "left out"), ("failed", "FAILED"), ("few_cores", "not judged")):
+            if key in s:
+                found.append((name, f"{text}: {s[key].strip().splitlines()[-1]}"))
+    return found
 
 
 def number(value):
@@ -23,23 +34,23 @@ def number(value):
 
 
 def between(line):
-    """Quartiles of a ratio over its pairs of trials."""
-    return f"{line['low']:.2f} to {line['high']:.2f}" if line["low"] is not None else ""
+    """Quartiles over the trials, or their pairs."""
+    return f"{line['low']:.2f} to {line['high']:.2f}" if line.get("low") is not None else ""
 
 
 def ratio_cells(line):
     return [line["what"], number(line["ours"]), number(line["theirs"]), line["unit"],
             f"{line['ratio']:.2f}", between(line), line["goal"],
-            verdict(line["ratio"], line["goal"])]
+            verdict(line["ratio"], line["goal"], line["judged"])]
 
 
 def figure_cells(line):
-    return [line["what"], number(line["value"]), line["unit"], line["goal"],
-            verdict(line["value"], line["goal"])]
+    return [line["what"], number(line["value"]), line["unit"], between(line), line["goal"],
+            verdict(line["value"], line["goal"], line["judged"])]
 
 
 RATIO_HEADS = ["ratio", "ours", "theirs", "unit", "ours / theirs", "half of the pairs", "goal", ""]
-FIGURE_HEADS = ["figure", "value", "unit", "goal", ""]
+FIGURE_HEADS = ["figure", "value", "unit", "half of the trials", "goal", ""]
 
 
 def aligned(rows, left):
@@ -54,14 +65,15 @@ def table(results):
     ratios = [RATIO_HEADS] + [ratio_cells(line) for line in lines(results, "ratios")]
     figures = [FIGURE_HEADS] + [figure_cells(line) for line in lines(results, "figures")]
     parts = [aligned(ratios, (0, 3, 6, 7))] if len(ratios) > 1 else []
-    parts += [aligned(figures, (0, 2, 3, 4))] if len(figures) > 1 else []
-    return "\n\n".join(parts + [summary(results)])
+    parts += [aligned(figures, (0, 2, 4, 5))] if len(figures) > 1 else []
+    said = "\n".join(f"{name}: {text}" for name, text in remarks(results))
+    return "\n\n".join(parts + [said] * bool(said) + [summary(results)])
 
 
-def html_table(heads, rows, numbers):
-    """The first column may be broken into lines, the others not."""
+def html_table(heads, rows, numbers, texts=(0,)):
+    """The columns in `texts` may be broken into lines, the others not."""
     def cell(tag, i, text):
-        kind = "number" if i in numbers else "short" if i else ""
+        kind = "number" if i in numbers else "" if i in texts else "short"
         kind = text if text in ("holds", "missed") else kind
         return f'<{tag} class="{kind}">{html.escape(text)}</{tag}>'
 
@@ -77,7 +89,11 @@ def summary(results):
     """How many goals hold, in a sentence."""
     verdicts = [ratio_cells(line)[-1] for line in lines(results, "ratios")]
     verdicts += [figure_cells(line)[-1] for line in lines(results, "figures")]
-    return f"{verdicts.count('holds')} of {len(list(filter(None, verdicts)))} goals hold."
+    unjudged, silent = verdicts.count("not judged"), [n for n, s in results["scenarios"].items()
+                                                      if "left_out" in s or "failed" in s]
+    text = f"{verdicts.count('holds')} of {len(list(filter(None, verdicts))) - unjudged} goals hold."
+    text += f" {unjudged} could not be judged." * bool(unjudged)
+    return text + f" Nothing was measured by {', '.join(silent)}." * bool(silent)
 
 
 def html_plots(results):
@@ -90,11 +106,10 @@ def html_plots(results):
 
 
 def html_scenarios(results):
-    rows = []
-    for name, s in results["scenarios"].items():
-        spent = f"{s['seconds']:.0f} s" if "seconds" in s else f"left out: {s['left_out']}"
-        rows.append([name, s["about"], spent])
-    return html_table(["scenario", "what it compares", "time"], rows, (2,))
+    said = dict(remarks(results))
+    rows = [[name, s["about"], f"{s['seconds']:.0f} s" if "seconds" in s else "", said.get(name, "")]
+            for name, s in results["scenarios"].items()]
+    return html_table(["scenario", "what it compares", "time", ""], rows, (2,), (1, 3))
 
 
 def write(folder, results):
@@ -108,7 +123,7 @@ def write(folder, results):
             ("machine", html_table([], [list(i) for i in results["machine"].items()], ())),
             ("summary", summary(results)),
             ("ratios", html_table(RATIO_HEADS, ratios, (1, 2, 4, 5)) if ratios else ""),
-            ("figures", html_table(FIGURE_HEADS, figures, (1,)) if figures else ""),
+            ("figures", html_table(FIGURE_HEADS, figures, (1, 3)) if figures else ""),
             ("plots", html_plots(results)), ("scenarios", html_scenarios(results))):
         page = page.replace("{{" + key + "}}", text)
     target = folder / "index.html"

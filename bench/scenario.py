@@ -2,6 +2,7 @@
 """What a scenario is, and what it hands to the report."""
 import dataclasses
 import operator
+import os
 from collections.abc import Callable
 
 SCENARIOS = {}
@@ -13,12 +14,14 @@ class Scenario:
     about: str
     run: Callable  # (Settings) -> Result
     by_name: bool  # runs only when it is named
+    cores: int     # that its goals are meant for: with fewer it runs, if it can, and none is judged
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     build: str
     rounds: float = 1.0  # factor for the number of trials
+    cores: int = dataclasses.field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
     def count(self, rounds, least=2):
         return max(least, round(rounds * self.rounds))
@@ -48,6 +51,9 @@ class Figure:
     value: float
     goal: str = ""
     unit: str = ""
+    low: float = None   # quartiles, of several trials
+    high: float = None
+    judged: bool = True  # False: the machine cannot show it, the line says why
 
 
 @dataclasses.dataclass
@@ -57,22 +63,29 @@ class Result:
     data: dict = dataclasses.field(default_factory=dict)  # for plots, by kind of plot
 
 
-def verdict(value, goal):
+def verdict(value, goal, judged=True):
     """Whether a goal as ">= 2" is reached; empty without a goal."""
     if not goal:
         return ""
+    if not judged:
+        return "not judged"
     sign, number = goal.split()
     compare = {">=": operator.ge, "<=": operator.le, "<": operator.lt}[sign]
     return "holds" if compare(value, float(number)) else "missed"
 
 
-def scenario(name, about, by_name=False):
+def scenario(name, about, by_name=False, cores=1):
     """Makes the function below it a scenario of `make bench`, or of `bench/run NAME` only."""
     def register(function):
-        SCENARIOS[name] = Scenario(name, about, function, by_name)
+        SCENARIOS[name] = Scenario(name, about, function, by_name, cores)
         return function
     return register
 
 
 class LeftOut(Exception):
     """The scenario needs something that is not there; the text says what."""
+
+
+def needs_cores(settings, count, why):
+    if settings.cores < count:
+        raise LeftOut(f"{why}; it takes {count} cores and has {settings.cores}")

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scenario import Figure, LeftOut, Result, scenario
+from scenario import Figure, LeftOut, Result, needs_cores, scenario
 from testbed import Fairway, Testbed, memory_kib
 
 from netlab import Node, eventually, run  # behind testbed, which says where it is
@@ -144,8 +144,7 @@ class Crowd:
 @scenario("ten-million", "a whole relay with ten million nodes: memory, loss, restarts; 2 minutes",
           by_name=True)
 def ten_million(settings):
-    if os.cpu_count() < 4:
-        raise LeftOut("relay, generator and their ends of the cable need a core each")
+    needs_cores(settings, 4, "relay, generator and their ends of the cable need a core each")
     if free_mib() < NEEDED_MIB:
         raise LeftOut(f"{free_mib():,} MiB of memory are free, it takes {NEEDED_MIB:,}")
     result = Result(data={"crowd": {}})

@@ -84,16 +84,19 @@ def compare_singles(settings, size):
         result.ratios.append(Ratio(f"xdp / AF_XDP swap, {size} bytes, loss <= {ACCEPTED_LOSS:.1%}",
                                    best["xdp"], best["swap"], "", RATE))
         if size == 64:
+            result.data["links"] = [{"name": name, "what": f"{name}, veth", "rate": best[name]}
+                                    for name in best]
             latency(settings, runners, best, result)
     return result
 
 
-@scenario("relay-64", "xdp, sock and kernel beside a plain relay and a bare AF_XDP program, 64 bytes")
+@scenario("relay-64", "xdp, sock and kernel beside a plain relay and a bare AF_XDP program, 64 bytes",
+          cores=4)
 def relay_64(settings):
     return compare_singles(settings, 64)
 
 
-@scenario("relay-1200", "the same with 1,200 bytes")
+@scenario("relay-1200", "the same with 1,200 bytes", cores=4)
 def relay_1200(settings):
     return compare_singles(settings, 1200)
 
@@ -124,7 +127,7 @@ def percentiles(trials):
             for key in ("p50", "p90", "p99", "p99_9")}
 
 
-@scenario("trains", "sock with GRO and GSO beside a plain relay, flows in trains of 16")
+@scenario("trains", "sock with GRO and GSO beside a plain relay, flows in trains of 16", cores=4)
 def trains(settings):
     result = Result()
     for size in (64, 1200):
@@ -139,7 +142,7 @@ def trains(settings):
     return result
 
 
-@scenario("sizes", "rate and cost by size of the frame")
+@scenario("sizes", "rate and cost by size of the frame", cores=4)
 def sizes(settings):
     with field(settings.build, [BASELINE, SOCK, XDP, KERNEL], Load()) as runners:
         views = [r.sized(size) for size in SIZES for r in runners.values()]

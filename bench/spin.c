@@ -9,16 +9,30 @@
 #include <string.h>
 #include <sys/resource.h>
 
+static cpu_set_t allowed; // to the program at its start
+
 enum { WORTH_A_LOOK_NS = 5000 }; // no switch to another thread and back is shorter here
 
-void spin_pin(int cpu)
+int spin_cores(void)
 {
-	cpu_set_t cpus;
+	if (CPU_COUNT(&allowed) == 0 && sched_getaffinity(0, sizeof(allowed), &allowed))
+		err(1, "sched_getaffinity");
+	return CPU_COUNT(&allowed);
+}
 
-	CPU_ZERO(&cpus);
-	CPU_SET((unsigned)cpu, &cpus);
-	if (pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus))
-		errx(1, "no core %d: this needs one for each thread", cpu);
+void spin_pin(int core)
+{
+	cpu_set_t one;
+	int cpu = -1;
+
+	if (core >= spin_cores())
+		errx(1, "no core %d: this needs one for each thread", core);
+	for (int left = core + 1; left; left -= CPU_ISSET(cpu, &allowed) != 0)
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(one), &one))
+		errx(1, "cannot pin a thread to cpu %d", cpu);
 }
 
 struct gap_causes gap_causes_now(void)
@@ -61,7 +75,7 @@ static void *spin_run(void *arg)
 	struct gap_causes causes;
 	uint64_t last;
 
-	spin_pin(s->cpu);
+	spin_pin(s->core);
 	causes = gap_causes_now();
 	last = clock_mono_ns();
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
@@ -77,12 +91,12 @@ static void *spin_run(void *arg)
 	return NULL;
 }
 
-void spin_start(struct spin *s, int cpu, const uint32_t *phase)
+void spin_start(struct spin *s, int core, const uint32_t *phase)
 {
 	static const uint32_t first;
 
 	memset(s, 0, sizeof(*s));
-	s->cpu = cpu;
+	s->core = core;
 	s->phase = phase ? phase : &first;
 	if (pthread_create(&s->thread, NULL, spin_run, s))
 		errx(1, "cannot start a thread");

@@ -45,16 +45,19 @@ enum { SPIN_PHASES = 3 };
 
 struct spin {
 	pthread_t thread;
-	int cpu;
+	int core;
 	uint32_t stop;
 	const uint32_t *phase; // below SPIN_PHASES, others write it
 	struct gaps gaps[SPIN_PHASES];
 };
 
-// Pins the calling thread; a machine with fewer cores is refused.
-void spin_pin(int cpu);
+// How many cores the program may use. The main thread asks before it pins itself or starts others:
+// what counts is asked for once.
+int spin_cores(void);
+// Pins the calling thread to one of these, counted from 0; one too many ends the program.
+void spin_pin(int core);
 // Counts by phase; NULL: all in the first.
-void spin_start(struct spin *s, int cpu, const uint32_t *phase);
+void spin_start(struct spin *s, int core, const uint32_t *phase);
 void spin_end(struct spin *s);
 // As a JSON object.
 void gaps_print(const char *name, const struct gaps *g);

@@ -250,13 +250,6 @@ void dp_links_close(struct dp *dp)
 	xdp_kernel_close(&dp->kernel);
 }
 
-static bool is_loopback(const struct endpoint *e)
-{
-	static const uint8_t six[16] = {[15] = 1};
-
-	return endpoint_is_v4(e) ? e->addr[12] == 127 : memcmp(e->addr, six, sizeof(six)) == 0;
-}
-
 // Appends the addresses that others can reach, or with `all` any.
 static unsigned describe_addresses(const struct dp *dp, char *text, size_t size, bool all)
 {
@@ -269,7 +262,7 @@ static unsigned describe_addresses(const struct dp *dp, char *text, size_t size,
 
 		if (!local_is_valid(l) || l->extra || endpoint_is_link_local(&l->at))
 			continue;
-		if (!all && (is_loopback(&l->at) || endpoint_is_unspecified(&l->at)))
+		if (!all && (endpoint_is_loopback(&l->at) || endpoint_is_unspecified(&l->at)))
 			continue;
 		n = endpoint_format(&l->at, one, sizeof(one));
 		if (n < 0 || used + (size_t)n + 2 > size)

@@ -261,7 +261,7 @@ int load_socket(const struct endpoint *target, uint32_t number)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number / 10000);
-	if (endpoint_is_v4(target) && load_be32(target->addr + 12) >> 24 == 127 &&
+	if (endpoint_is_v4(target) && endpoint_is_loopback(target) &&
 	    bind(fd, (struct sockaddr *)&from, sizeof(from)))
 		goto fail;
 	if (connect(fd, (struct sockaddr *)&to, len) == 0)

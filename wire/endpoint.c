@@ -15,6 +15,13 @@ bool endpoint_is_unspecified(const struct endpoint *e)
 	return memcmp(e->addr, zero, sizeof(zero)) == 0;
 }
 
+bool endpoint_is_loopback(const struct endpoint *e)
+{
+	static const uint8_t six[16] = {[15] = 1};
+
+	return endpoint_is_v4(e) ? e->addr[12] == 127 : memcmp(e->addr, six, sizeof(six)) == 0;
+}
+
 bool endpoint_is_public(const struct endpoint *e)
 {
 	static const struct {

@@ -112,6 +112,8 @@ static inline bool endpoint_same_network(const struct endpoint *a, const struct 
 
 // True for :: and 0.0.0.0, whatever the port.
 bool endpoint_is_unspecified(const struct endpoint *e);
+// 127.0.0.0/8 and ::1 (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3).
+bool endpoint_is_loopback(const struct endpoint *e);
 
 // fe80::/10 (RFC 4291 section 2.5.6): names a host only together with an interface.
 static inline bool endpoint_is_link_local(const struct endpoint *e)

@@ -237,13 +237,6 @@ static bool has_wildcard(const struct local *locals)
 	return false;
 }
 
-static bool is_loopback(const struct endpoint *at)
-{
-	static const uint8_t six[16] = {[15] = 1};
-
-	return endpoint_is_v4(at) ? at->addr[12] == 127 : memcmp(at->addr, six, sizeof(six)) == 0;
-}
-
 static bool queue_has(const struct link_queue *q, const struct endpoint *at)
 {
 	for (unsigned i = 0; i < q->socket_count; i++) {
@@ -270,7 +263,7 @@ static void address_serve(
 		if (!q->sockets[i].wildcard || !sock_covers(&q->sockets[i], at))
 			continue;
 		local = locals_add(sock->locals, at, SOCK_LEARN_MAX);
-		if (local < 0 || is_loopback(at) || queue_has(q, at))
+		if (local < 0 || endpoint_is_loopback(at) || queue_has(q, at))
 			continue;
 		s = socket_for(sock->locals, (unsigned)local);
 		sockets_open(sock, &s, cfg, &err);

@@ -159,23 +159,28 @@ static void public_ones(void **state)
 	}
 }
 
-static void unspecified(void **state)
+static void special(void **state)
 {
 	static const struct {
 		const char *text;
-		bool is;
+		bool unspecified, loopback;
 	} facts[] = {
-	    {"0.0.0.0:9001", true},
-	    {"[::]:9001", true},
-	    {"0.0.0.1:9001", false},
-	    {"[::1]:9001", false},
-	    {"127.0.0.1:1", false},
+	    {"0.0.0.0:9001", true, false},
+	    {"[::]:9001", true, false},
+	    {"0.0.0.1:9001", false, false},
+	    {"[::1]:9001", false, true},
+	    {"[::2]:9001", false, false},
+	    {"[1::1]:9001", false, false},
+	    {"127.0.0.1:1", false, true},
+	    {"127.255.0.9:1", false, true},
+	    {"128.0.0.1:1", false, false},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
 		struct endpoint e;
 		assert_int_equal(endpoint_parse(facts[i].text, 0, &e), 0);
-		assert_int_equal(endpoint_is_unspecified(&e), facts[i].is);
+		assert_int_equal(endpoint_is_unspecified(&e), facts[i].unspecified);
+		assert_int_equal(endpoint_is_loopback(&e), facts[i].loopback);
 	}
 }
 
@@ -224,7 +229,7 @@ int main(void)
 	    cmocka_unit_test(text_accepted),
 	    cmocka_unit_test(text_refused),
 	    cmocka_unit_test(compare),
-	    cmocka_unit_test(unspecified),
+	    cmocka_unit_test(special),
 	    cmocka_unit_test(public_ones),
 	    cmocka_unit_test(sockaddr_both_ways),
 	    cmocka_unit_test(sockaddr_refused),

@@ -58,7 +58,7 @@ struct xdp_socket {
 // lent to a worker's burst or counted in rx_held or tx_held of a socket.
 struct xdp_umem {
 	uint8_t *area;
-	size_t area_size;
+	uint64_t area_size;
 	struct xsk_umem *umem;
 	uint32_t frame_count, free_count;
 	uint32_t frame_size;

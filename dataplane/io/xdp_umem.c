@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/io/xdp_internal.h"
+#include "shm/pages.h"
 
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -15,7 +16,6 @@
 #endif
 
 enum {
-	HUGE_PAGE = 2 << 20,
 	PAGE = 4096,
 	SEND_BUFFER = 8 << 20, // bytes that copy mode may have under way in the kernel
 	VLAN_TAGS = 8,	       // bytes of two tags
@@ -57,23 +57,18 @@ static void layout_choose(struct xdp_umem *u, uint32_t mtu, bool copies)
 static struct xdp_umem *umem_allocate(uint32_t frame_count, const struct xdp_link *x)
 {
 	struct xdp_umem *u = calloc(1, sizeof(*u));
-	size_t size;
 
 	if (!u)
 		return NULL;
 	layout_choose(u, x->watch.mtu, copies_surely(x));
-	size = ((size_t)frame_count * u->stride + HUGE_PAGE - 1) & -(size_t)HUGE_PAGE;
 	u->frame_count = u->free_count = frame_count;
-	u->area_size = size;
+	u->area_size = (uint64_t)frame_count * u->stride;
 	u->free = calloc(frame_count, sizeof(*u->free));
-	u->area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (u->area == MAP_FAILED)
-		u->area = NULL;
+	u->area = pages_own(&u->area_size);
 	if (!u->area || !u->free) {
 		umem_free(u);
 		return NULL;
 	}
-	madvise(u->area, size, MADV_HUGEPAGE); // fewer TLB misses where the kernel has them
 	for (uint32_t i = 0; i < frame_count; i++)
 		u->free[i] = (uint64_t)(frame_count - 1 - i) * u->stride;
 	return u;
@@ -95,9 +90,9 @@ static int umem_register(struct xdp_umem *u, struct xdp_socket *first, struct li
 	u->umem = NULL;
 	if (rc == -ENOBUFS)
 		return xdp_fail(err, rc,
-		    "%zu MiB of packet buffers are over the locked memory limit: raise "
+		    "%llu MiB of packet buffers are over the locked memory limit: raise "
 		    "it (LimitMEMLOCK=infinity, ulimit -l), keep CAP_IPC_LOCK, or lower xdp.frames",
-		    u->area_size >> 20);
+		    (unsigned long long)(u->area_size >> 20));
 	if (rc == -EAFNOSUPPORT)
 		return xdp_fail(err, rc, "this kernel has no AF_XDP (CONFIG_XDP_SOCKETS)");
 	if (rc == -EPERM)

@@ -109,14 +109,11 @@ static bool is_known(const struct dgram *d, const struct stage_env *env, struct 
 // Sources that are over their rate. Anybody can use one up who sends in its name, so those whom we
 // know at that very port have the rate for themselves. A flood costs as many look-ups as one of
 // relay datagrams does, or fewer.
-static __attribute__((noinline)) void police_over(
-    struct dgram *const *list, unsigned n, struct stage_env *env, uint64_t now_ns)
+static __attribute__((noinline)) void police_over(struct dgram *const *list, const uint32_t *ids,
+    unsigned n, struct stage_env *env, uint64_t now_ns)
 {
 	struct node_lookup nodes;
-	uint32_t ids[BURST_MAX];
 
-	for (unsigned i = 0; i < n; i++)
-		ids[i] = list[i]->sender; // 0 of gossip and STUN
 	node_lookup_run(env->nodes, ids, n, &nodes);
 	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = list[i];
@@ -130,6 +127,7 @@ static __attribute__((noinline)) void police_over(
 void stage_police(struct burst *b, struct stage_env *env)
 {
 	struct dgram *over[BURST_MAX];
+	uint32_t ids[BURST_MAX];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < b->count; i++) {
@@ -137,9 +135,11 @@ void stage_police(struct burst *b, struct stage_env *env)
 
 		if (d->verdict != VERDICT_NONE || d->type == BEACON_RELAY)
 			continue;
-		if (!police_source(&env->police, &d->src, b->now_ns))
-			over[n++] = d;
+		if (police_source(&env->police, &d->src, b->now_ns))
+			continue;
+		ids[n] = d->sender; // 0 of gossip and STUN
+		over[n++] = d;
 	}
 	if (n)
-		police_over(over, n, env, b->now_ns);
+		police_over(over, ids, n, env, b->now_ns);
 }

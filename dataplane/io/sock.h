@@ -191,6 +191,24 @@ void sock_control_read(struct msghdr *m, struct sock_arrival *a);
 unsigned sock_rx(struct link_queue *q, struct dgram *d, unsigned max);
 void sock_wait(struct link_queue *q);
 
+// Writes a control message; its length without trailing padding: up to 36 bytes the kernel needs no
+// allocation.
+static inline size_t sock_control_put(
+    uint8_t *at, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr c = {.cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type};
+
+	memcpy(at, &c, sizeof(c));
+	memcpy(at + CMSG_LEN(0), data, len);
+	return CMSG_LEN(len);
+}
+
+// sock_route.c: worker.
+// Writes the control message that chooses a source address.
+size_t sock_source_put(uint8_t *at, const struct endpoint *source, bool inet6);
+// Finds the socket that sends from a local index to an IP version. False: there is none.
+bool sock_route_open(struct link_queue *q, struct sock_route *r, uint8_t local, bool to_v4);
+
 // sock_tx.c: worker.
 unsigned sock_tx(struct link_queue *q, struct dgram **d, unsigned n);
 unsigned sock_tx_copy(struct link_queue *q, struct dgram **d, unsigned n);

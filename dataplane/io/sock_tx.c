@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/io/locals.h"
 #include "dataplane/io/sock.h"
 
 #include <errno.h>
@@ -36,65 +35,13 @@ static uint32_t endpoint_hash(const struct endpoint *e)
 	return (uint32_t)(product >> 64) ^ (uint32_t)(product >> 32);
 }
 
-static size_t control_put(uint8_t *at, int level, int type, const void *data, size_t len)
-{
-	struct cmsghdr c = {.cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type};
-
-	memcpy(at, &c, sizeof(c));
-	memcpy(at + CMSG_LEN(0), data, len);
-	return CMSG_LEN(len);
-}
-
-// The length is without trailing padding: up to 36 bytes the kernel needs no allocation.
-static size_t source_put(uint8_t *at, const struct endpoint *source, bool inet6)
-{
-	struct in6_pktinfo info6 = {0};
-	struct in_pktinfo info = {0};
-
-	if (inet6) {
-		memcpy(&info6.ipi6_addr, source->addr, sizeof(info6.ipi6_addr));
-		return control_put(at, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
-	}
-	info.ipi_spec_dst.s_addr = endpoint_v4(source);
-	return control_put(at, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
-}
-
-static bool route_try(
-    struct sock_route *r, const struct sock_socket *s, const struct local *l, bool to_v4)
-{
-	if (!sock_covers(s, &l->at) || (to_v4 ? !s->takes_v4 : !s->inet6))
-		return false;
-	r->fd = s->fd;
-	r->inet6 = s->inet6;
-	if (s->wildcard && !endpoint_is_unspecified(&l->at))
-		r->control_len = (uint8_t)source_put(r->control.bytes, &l->at, s->inet6);
-	return true;
-}
-
-static bool route_open(struct link_queue *q, struct sock_route *r, uint8_t local, bool to_v4)
-{
-	const struct local *l = &q->sock->locals[local];
-
-	if (!local_is_valid(l))
-		return false;
-	for (unsigned i = q->socket_count; i-- > 0;) {
-		if (route_try(r, &q->sockets[i], l, to_v4))
-			return true;
-	}
-	for (unsigned i = 0; i < q->sock->extra_count; i++) {
-		if (route_try(r, &q->sock->extras[i], l, to_v4))
-			return true;
-	}
-	return false;
-}
-
 // NULL when no socket can send from this local index to that IP version.
 static inline const struct sock_route *route_find(struct link_queue *q, const struct dgram *d)
 {
 	bool to_v4 = endpoint_is_v4(&d->to);
 	struct sock_route *r = &q->routes[d->out_local][to_v4 ? 0 : 1];
 
-	return r->fd >= 0 || route_open(q, r, d->out_local, to_v4) ? r : NULL;
+	return r->fd >= 0 || sock_route_open(q, r, d->out_local, to_v4) ? r : NULL;
 }
 
 static void dgram_group(
@@ -261,7 +208,7 @@ static size_t answer_source_put(
 	struct sock_arrival a = {.segment = 0};
 
 	sock_control_read(&q->rx.msg[handle - 1].msg_hdr, &a);
-	return source_put(control, &a.to, r->inet6);
+	return sock_source_put(control, &a.to, r->inet6);
 }
 
 static void message_begin(
@@ -316,7 +263,7 @@ static void train_begin(struct sock_batch *b)
 
 	if (m->msg_control && m->msg_control != control)
 		memcpy(control, m->msg_control, m->msg_controllen);
-	at += control_put(
+	at += sock_control_put(
 	    control + at, SOL_UDP, UDP_SEGMENT, &b->info[i].segment, sizeof(b->info[i].segment));
 	m->msg_control = control;
 	m->msg_controllen = at;

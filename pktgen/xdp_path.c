@@ -56,8 +56,7 @@ int xdp_path_find(struct path *p, unsigned *ifindex, const struct options *o, ch
 		if (failed)
 			snprintf(error, BACKEND_ERROR_MAX,
 			    "the relay's address does not answer on %s: it must be on that link, "
-			    "not "
-			    "behind a router",
+			    "not behind a router",
 			    o->interface);
 	}
 	if (fd >= 0)

@@ -86,8 +86,7 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 	else if (d->socket != d->node && rte_eal_has_hugepages())
 		dpdk_fail(err, 0,
 		    "%s is on NUMA node %d, which has no room for its buffers; they are on "
-		    "another: "
-		    "reserve huge pages in /sys/devices/system/node/node%d/hugepages",
+		    "another: reserve huge pages in /sys/devices/system/node/node%d/hugepages",
 		    d->device, d->node, d->node);
 	return 0;
 }

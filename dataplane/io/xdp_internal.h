@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include <xdp/xsk.h>
 
-// The AF_XDP link: xdp.c opens it, xdp_program.c attaches bpf/steer, xdp_umem.c holds buffers and
-// sockets, xdp_queue.c is what workers run.
+// The AF_XDP link: xdp.c opens it, xdp_interface.c finds its interface, xdp_program.c attaches
+// bpf/steer, xdp_umem.c holds buffers and sockets, xdp_queue.c is what workers run.
 
 enum {
 	XDP_FRAME_SMALL = 2048,	   // bytes of a buffer, while the MTU lets frames fit
@@ -115,6 +115,10 @@ struct xdp_link {
 // Fills in err and returns rc.
 __attribute__((format(printf, 3, 4))) int xdp_fail(
     struct link_error *err, int rc, const char *format, ...);
+
+// From the configuration to an interface that is there, free, up and watched: fills in names,
+// indexes and queues. 0 or a negative errno with err; -ENODEV and -ENETDOWN: it may come yet.
+int xdp_interface_open(struct xdp_link *x, struct link_error *err);
 
 // Loads the program that the configuration asks for. 0 or a negative errno with err.
 int xdp_program_load(struct xdp_program *p, const struct link_config *cfg, struct link_error *err);

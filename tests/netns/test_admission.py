@@ -10,7 +10,7 @@ import pytest
 
 import registry_client
 from netlab import DISCOVER_REPLY, PATIENCE, Node, Relay, eventually, inside
-from topology import BEACON, BEACON6, LINKS, Nets, start_relay
+from topology import BEACON, BEACON6, LINKS, RAW_LINKS, Nets, start_relay
 
 sodium = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
 
@@ -175,9 +175,10 @@ def test_anchored_admission_at_a_registry(lab, tmp_path, public):
     assert relay.ask("stats")["control"]["refused_anchor"] >= 1
 
 
-def test_signed_admission_ipv6(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_signed_admission_ipv6(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp", "--admission", "signed")
+    relay = start_relay(nets, link, "--admission", "signed")
     agent = Agent(lab, nets.router, 601, BEACON6, 1, family=socket.AF_INET6)
     assert not agent.is_challenged()  # the challenge would be larger than the request
     agent.prove(agent.challenge(60))

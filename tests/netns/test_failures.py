@@ -13,7 +13,7 @@ import pytest
 
 from load import Load
 from netlab import BUILD, PATIENCE, Node, Relay, eventually, process_status, run, running
-from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay
+from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay, way
 
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
 
@@ -111,7 +111,7 @@ def test_children_end_with_a_killed_supervisor(lab, link):
     eventually(lambda: not relay.children())
 
 
-@pytest.mark.parametrize("links", [["xdp:w"], ["xdp:w", "xdp:lo"]])
+@pytest.mark.parametrize("links", [["xdp:w"], ["xdp:w", "xdp:lo"], ["xdp:w,mode=kernel"]])
 def test_missing_privileges_are_one_warning(lab, links):
     """With the way out; sock serves in the meantime."""
     nets = Nets(lab)
@@ -144,12 +144,13 @@ def test_fewer_cpus_than_workers(lab, workers, warned):
 
 @pytest.mark.parametrize("through", [["setpriv", "--bounding-set", "-all"], ["unshare", "--user", "--map-root-user"]],
                          ids=["no capabilities", "user namespace"])
-def test_root_of_a_container_serves(lab, through):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_root_of_a_container_serves(lab, link, through):
     """Without the right to become somebody else, as container engines give it; on sock."""
     if run(*through, "true", check=False).returncode:
         pytest.skip("no " + through[0])
     nets = Nets(lab)
-    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--link", "xdp:w",
+    relay = Relay(lab, nets.relay_host, "--listen", "10.0.0.1:9001", "--link", LINKS[link],
                   through=through)
     assert "serving as root of this container" in relay.process.output()
     assert "sock serves in its place" in relay.process.output()
@@ -199,9 +200,10 @@ def test_programs_in_pid_namespaces_of_their_own(lab):
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_stops_cleanly(lab, sig):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_stops_cleanly(lab, link, sig):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     assert relay.stop(sig) == 0
     assert not relay.children()
     assert not xdp_attached(nets)
@@ -218,11 +220,7 @@ def test_interface_down_and_up(lab, link):
     run("ip", "-n", nets.relay_host, "address", "replace", "fd00::1/64", "dev", "w", "nodad")
     run("ip", "-n", nets.relay_host, "route", "replace", "default", "via", "10.0.0.254")
     eventually(lambda: a.reaches(b))
-
-    def sent():
-        return {link["name"]: link["tx_datagrams"] for link in relay.ask("links")["links"]}["xdp:w"]
-    before = sent()  # until next hops are known again, the companion sends
-    eventually(lambda: a.reaches(b) and sent() > before)
+    eventually(lambda: way(relay, a, b) == link)  # before next hops are known, the companion sends
 
 
 @pytest.mark.parametrize("link", RAW_LINKS)
@@ -235,8 +233,36 @@ def test_neighbour_that_changes_its_address_is_followed(lab, link):
     run("ip", "-n", nets.router, "link", "set", "r0", "down")
     run("ip", "-n", nets.router, "link", "set", "r0", "address", "02:00:00:00:00:99", "up")
     run("ip", "netns", "exec", nets.router, "ping", "-c", "1", "-W", "2", BEACON[0])
-    eventually(lambda: a.reaches(b))
+    eventually(lambda: way(relay, a, b) == link)
     assert relay.ask("status")["nodes"] == 2
+
+
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_own_address_that_changes_is_followed(lab, link):
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b = nets.pair(relay)
+    eventually(lambda: way(relay, a, b) == link)
+    run("ip", "-n", nets.relay_host, "link", "set", "w", "address", "02:00:00:00:00:88")
+    run("ip", "-n", nets.router, "neighbour", "flush", "dev", "r0")
+    eventually(lambda: way(relay, a, b) == link)
+
+
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_neighbour_that_vanishes_is_looked_for(lab, link):
+    """Frames go the kernel's way until it is found."""
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b = nets.pair(relay)
+    eventually(lambda: way(relay, a, b) == link)
+    run("ip", "-n", nets.router, "link", "set", "r0", "arp", "off")
+    run("ip", "-n", nets.relay_host, "neighbour", "del", "10.0.0.254", "dev", "w")
+    eventually(lambda: not relay.ask("node", "102")["resolved"] or not a.reaches(b, 0.1))
+    before = relay.counter("kernel")
+    assert not a.reaches(b)
+    assert relay.counter("kernel") == before
+    run("ip", "-n", nets.router, "link", "set", "r0", "arp", "on")
+    eventually(lambda: way(relay, a, b) == link)
 
 
 def vlan_devices(lab):

@@ -52,9 +52,10 @@ def test_a_relay_is_no_peer_of_itself(lab):
     assert relay.ask("stats")["control"]["sync_received"] == 0
 
 
-def test_restarts_of_control_planes_lose_no_remote_node(lab):
+@pytest.mark.parametrize("link", LINKS)
+def test_restarts_of_control_planes_lose_no_remote_node(lab, link):
     mesh = Mesh(lab)
-    relays = [mesh.peer_of(number, *UNLIMITED) for number in (1, 2)]
+    relays = [mesh.peer_of(number, *UNLIMITED, link=link) for number in (1, 2)]
     a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, TWO)
     a.discover()
     b.discover()
@@ -95,7 +96,8 @@ def test_a_peer_that_speaks_the_protocol_alone(lab, link):
     eventually(lambda: relay.drops().get("split_horizon") == 1)
 
 
-def test_reload_loses_nothing(lab, tmp_path):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_reload_loses_nothing(lab, tmp_path, link):
     """Settings change, relay datagrams do not notice; a wrong file changes nothing."""
     mesh = Mesh(lab)
     file = tmp_path / "fairway.yaml"
@@ -103,7 +105,7 @@ def test_reload_loses_nothing(lab, tmp_path):
     file.write_text("admission:\n  silence: 90s\n")
     file.chmod(0o644)
     run("chmod", "o+x", tmp_path.parent, tmp_path.parent.parent)
-    relay = mesh.peer_of(1, "--config", file, *UNLIMITED, link="xdp")
+    relay = mesh.peer_of(1, "--config", file, *UNLIMITED, link=link)
     a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, ONE)
     a.discover()
     b.discover()

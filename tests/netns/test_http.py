@@ -35,12 +35,12 @@ def values(text):
     return found
 
 
-@pytest.mark.parametrize("listen,address", [("10.0.0.1:9102", ("10.0.0.1", 9102)),
-                                            ("[fd00::1]:9102", ("fd00::1", 9102)),
-                                            ("0.0.0.0:9102", ("10.0.0.1", 9102))])
-def test_metrics_and_health(lab, listen, address):
+@pytest.mark.parametrize("listen,address,link", [("10.0.0.1:9102", ("10.0.0.1", 9102), "xdp"),
+                                                 ("[fd00::1]:9102", ("fd00::1", 9102), "xdp"),
+                                                 ("0.0.0.0:9102", ("10.0.0.1", 9102), "kernel")])
+def test_metrics_and_health(lab, listen, address, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp", "--http-listen", listen)
+    relay = start_relay(nets, link, "--http-listen", listen)
     a = Node(lab, nets.router, 71, BEACON)
     a.discover()
     eventually(lambda: values(get(nets, "/metrics", address)[1])["fairway_nodes"] == 1)

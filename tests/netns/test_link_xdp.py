@@ -12,11 +12,12 @@ import urllib.request
 import pytest
 
 from netlab import DISCOVER, DISCOVER_REPLY, PATIENCE, Node, Relay, eventually, inside, run
-from topology import receive_from_xdp
+from topology import receive_from_xdp, way
 
 BEACON = ("10.0.1.1", 9001)
 BURST, BUFFERS, RING = 50, 8192, 2048
 MODES = ["engine", "kernel"]
+CARRIES = {"engine": "xdp", "kernel": "kernel"}
 
 
 class Cables:
@@ -35,12 +36,11 @@ class Cables:
         self.lab.address(self.relay_host, f"w{number}", f"10.0.{number}.1/24")
         self.lab.address(host, "e", f"10.0.{number}.2/24")
         self.lab.route(host, "default", "via", f"10.0.{number}.1")
+        receive_from_xdp(host, "e")
 
-    def relay(self, *arguments, mode="engine"):
-        for host in self.hosts.values() if mode == "kernel" else ():
-            receive_from_xdp(host, "e")
+    def relay(self, *arguments, mode="engine", other=None):
         return Relay(self.lab, self.relay_host, "--listen", "10.0.1.1:9001", "--workers", "1",
-                     "--link", f"xdp:w1,mode={mode}", "--link", f"xdp:w2,mode={mode}",
+                     "--link", f"xdp:w1,mode={mode}", "--link", f"xdp:w2,mode={other or mode}",
                      "--registry", "none", *arguments)
 
     def nodes(self, relay):
@@ -82,6 +82,46 @@ def test_between_two_interfaces(cables, mode):
     assert relay.stop() == 0
 
 
+@pytest.mark.parametrize("mode, other", [MODES, MODES[::-1]])
+def test_one_link_relays_in_the_kernel_and_one_does_not(cables, mode, other):
+    """The program relays between the nodes of its own link; what comes from the other one or goes
+    there is the engine's, without the companion."""
+    relay = cables.relay(mode=mode, other=other)
+    a, b = cables.nodes(relay)
+    c = Node(cables.lab, cables.hosts["a"], 103, BEACON)
+    d = Node(cables.lab, cables.hosts["b"], 104, BEACON)
+    c.discover(), d.discover()
+    for left, right, by in ((a, c, mode), (c, a, mode), (b, d, other), (d, b, other),
+                            (a, b, "engine"), (b, a, "engine")):
+        eventually(lambda: way(relay, left, right) == CARRIES[by])
+    assert not relay.drops()
+    assert relay.stop() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_mtu_that_changes_is_followed(cables, mode):
+    """What no longer fits leaves in fragments, and is the link's again when it does."""
+    relay = cables.relay(mode=mode)
+    a, b = cables.nodes(relay)
+    frame = bytes(1400)
+
+    def carried():
+        before = relay.counter("companion")
+        a.relay(102, frame)
+        if not b.hears(1):
+            return None
+        assert b.delivered() == (101, frame)
+        return "sock" if relay.counter("companion") > before else "link"
+
+    eventually(lambda: carried() == "link")
+    for mtu, by in ((1300, "sock"), (1500, "link")):
+        run("ip", "-n", cables.relay_host, "link", "set", "w2", "mtu", mtu)
+        run("ip", "-n", cables.hosts["b"], "link", "set", "e", "mtu", mtu)
+        eventually(lambda: carried() == by)
+    assert way(relay, a, b) == CARRIES[mode]
+    assert relay.stop() == 0
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_interface_goes_away(cables, mode):
     """The other interface serves on, and so does the process."""
@@ -110,8 +150,6 @@ def test_interface_made_again(cables, mode):
     before = relay.children()["fairway-dp"]
     run("ip", "-n", cables.relay_host, "link", "delete", "w2")
     cables.plug(cables.hosts["b"], 2)
-    if mode == "kernel":
-        receive_from_xdp(cables.hosts["b"], "e")
     eventually(lambda: attached(cables, "w2"))
     assert relay.children()["fairway-dp"] != before
     relay.await_nodes(2)
@@ -121,9 +159,10 @@ def test_interface_made_again(cables, mode):
     assert relay.stop() == 0
 
 
-def test_interface_gone_while_the_data_plane_starts(cables):
+@pytest.mark.parametrize("mode", MODES)
+def test_interface_gone_while_the_data_plane_starts(cables, mode):
     """Sock serves, says so, and the link is taken as soon as there is an interface."""
-    relay = cables.relay()
+    relay = cables.relay(mode=mode)
     a, b = cables.nodes(relay)
     run("ip", "-n", cables.relay_host, "link", "delete", "w2")
     os.kill(relay.children()["fairway-dp"], signal.SIGKILL)
@@ -138,9 +177,10 @@ def test_interface_gone_while_the_data_plane_starts(cables):
     assert relay.stop() == 0
 
 
-def test_interface_that_is_down_at_the_start(cables):
+@pytest.mark.parametrize("mode", MODES)
+def test_interface_that_is_down_at_the_start(cables, mode):
     run("ip", "-n", cables.relay_host, "link", "set", "w2", "down")
-    relay = cables.relay()
+    relay = cables.relay(mode=mode)
     assert "link xdp:w2 is not open" in str(relay.ask("status")["warnings"])
     assert not attached(cables, "w2")
     run("ip", "-n", cables.relay_host, "link", "set", "w2", "up")
@@ -149,7 +189,8 @@ def test_interface_that_is_down_at_the_start(cables):
 
 
 def test_losses_in_the_rings_have_names(cables):
-    """What the kernel loses because the worker does not come round shows as drops everywhere."""
+    """What the kernel loses because the worker does not come round shows as drops everywhere. Of
+    the engine alone: nobody waits for a worker in mode=kernel."""
     relay = cables.relay("--http-listen", "127.0.0.1:9090")
     a, _ = cables.nodes(relay)
     worker = relay.children()["fairway-dp"]
@@ -209,10 +250,11 @@ def tagged_discover(lab, host, interface, macs, tag, patience=PATIENCE):
     return None
 
 
-@pytest.mark.parametrize("mode", ["native", "generic"])
-def test_tagged_datagrams_of_other_vlans_are_not_served(cables, mode):
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("attached_as", ["native", "generic"])
+def test_tagged_datagrams_of_other_vlans_are_not_served(cables, mode, attached_as):
     """A priority without a VLAN is no other one; answers go where the route says."""
-    relay = cables.relay("--xdp-mode", mode)
+    relay = cables.relay("--xdp-mode", attached_as, mode=mode)
     cables.nodes(relay)
     host = cables.hosts["a"]
     macs = [bytes.fromhex(json.loads(run("ip", "-j", "-n", at, "link", "show", name).stdout)[0]

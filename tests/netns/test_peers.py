@@ -53,9 +53,10 @@ def test_peers_from_a_registry(lab, discover):
     eventually(lambda: a.reaches(b), ANNOUNCED)
 
 
-def test_gossip_of_a_stranger_is_refused(lab):
+@pytest.mark.parametrize("link", LINKS)
+def test_gossip_of_a_stranger_is_refused(lab, link):
     mesh = Mesh(lab)
-    relay, _ = pair(mesh, "sock")
+    relay, _ = pair(mesh, link)
     a, b = Node(lab, mesh.hub, 1001, ONE), Node(lab, mesh.hub, 1002, ONE)
     a.discover()
     b.discover()

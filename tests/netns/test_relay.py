@@ -13,7 +13,7 @@ from load import Load
 from netlab import (DELIVER, DELIVER_DEST, DISCOVER, DISCOVER_EX, DISCOVER_REPLY, PATIENCE,
                     PUNCH_COMMAND, PUNCH_REQUEST, RELAY, Node, assert_unprivileged, eventually,
                     process_status, run)
-from topology import BEACON, BEACON6, LINKS, Nets, start_relay
+from topology import BEACON, BEACON6, LINKS, RAW_LINKS, Nets, start_relay, way
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "cone"])
@@ -225,21 +225,20 @@ def test_unknown_sender_destination_and_garbage_have_names(lab, link):
                                         "tunnel_frame": 1, "unknown_type": 1})
 
 
-def test_xdp_really_carries_the_traffic(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_the_link_really_carries_the_traffic(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     a, b = nets.pair(relay)
-
-    def through_xdp():
-        a.reaches(b)
-        links = {link["name"]: link for link in relay.ask("links")["links"]}
-        return links["xdp:w"]["tx_datagrams"] > 0
-    eventually(through_xdp)
+    eventually(lambda: way(relay, a, b) == link)
+    eventually(lambda: {link["name"]: link for link in relay.ask("links")["links"]}
+               ["xdp:w"]["tx_datagrams"] > 0)
 
 
-def test_the_host_keeps_its_other_traffic(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_the_host_keeps_its_other_traffic(lab, link):
     nets = Nets(lab)
-    start_relay(nets, "xdp")
+    start_relay(nets, link)
     run("ip", "netns", "exec", nets.router, "ping", "-c", "2", "-i", "0.2", "-W", "2", "10.0.0.1")
     run("ip", "netns", "exec", nets.router, "ping", "-c", "2", "-i", "0.2", "-W", "2", "fd00::1")
     other = lab.socket(nets.relay_host, bind=("10.0.0.1", 9002))

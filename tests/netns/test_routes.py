@@ -7,7 +7,7 @@ import time
 import pytest
 
 from netlab import PATIENCE, Node, eventually, run
-from topology import BEACON, BEACON6, RAW_LINKS, Nets, start_relay
+from topology import BEACON, BEACON6, RAW_LINKS, Nets, start_relay, way
 
 
 def hops(relay):
@@ -27,9 +27,10 @@ def two_nodes(nets):
     return a, b
 
 
-def test_next_hop_follows_the_route(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_next_hop_follows_the_route(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     a, b = two_nodes(nets)
     eventually(lambda: hops(relay).get("10.0.0.254") == mac_of(nets.router, "r0"))
     # The same router under another address.
@@ -38,6 +39,7 @@ def test_next_hop_follows_the_route(lab):
     eventually(lambda: "10.0.0.253" in hops(relay))
     assert a.reaches(b, PATIENCE)
     eventually(lambda: hops(relay).get("10.0.0.253") == mac_of(nets.router, "r0"))
+    eventually(lambda: way(relay, a, b) == link)
     # What is not asked for any more is given back after a walk over the nodes.
     eventually(lambda: "10.0.0.254" not in hops(relay))
 
@@ -60,14 +62,15 @@ def test_ipv6_path_that_carries_less(lab, link):
         eventually(lambda size=size: a.reaches(c, size=size))
 
 
-def test_several_next_hops_are_all_used(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_several_next_hops_are_all_used(lab, link):
     nets = Nets(lab)
     lab.address(nets.router, "r0", "10.0.0.253/24", "fd00::253/64")
     for family, net in (("-4", "10.0.0."), ("-6", "fd00::")):
         run("ip", family, "-n", nets.relay_host, "route", "replace", "default", "proto", "static",
             "nexthop", "via", net + "254", "dev", "w", "nexthop", "via", net + "253", "dev", "w")
     run("ip", "-6", "-n", nets.relay_host, "route", "flush", "default", "proto", "boot")
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     for number in range(1, 41):
         lab.address(nets.router, "lo", f"198.18.0.{number}/32", f"fd99::{number}/128")
         for beacon, source in ((BEACON, f"198.18.0.{number}"), (BEACON6, f"fd99::{number}")):
@@ -78,28 +81,29 @@ def test_several_next_hops_are_all_used(lab):
     gateways = ["10.0.0.253", "10.0.0.254", "fd00::253", "fd00::254"]
     eventually(lambda: hops(relay) == {gateway: mac for gateway in gateways})
     a, b = two_nodes(nets)
-    assert a.reaches(b, PATIENCE)
+    eventually(lambda: way(relay, a, b) == link)
 
 
-def test_policy_rules_leave_routing_to_the_kernel(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_policy_rules_leave_routing_to_the_kernel(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     a, b = two_nodes(nets)
     eventually(lambda: relay.ask("node", "1001")["resolved"])
     run("ip", "-n", nets.relay_host, "rule", "add", "from", "10.9.9.9", "lookup", "77")
-    eventually(lambda: not relay.ask("node", "1001")["resolved"])
-    assert a.reaches(b, PATIENCE)
+    eventually(lambda: way(relay, a, b) == "sock")
+    assert not relay.ask("node", "1001")["resolved"]
     run("ip", "-n", nets.relay_host, "rule", "del", "from", "10.9.9.9", "lookup", "77")
-    eventually(lambda: relay.ask("node", "1001")["resolved"])
-    assert a.reaches(b, PATIENCE)
+    eventually(lambda: way(relay, a, b) == link)
 
 
-def test_a_neighbour_that_is_replaced_silently_is_noticed(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_a_neighbour_that_is_replaced_silently_is_noticed(lab, link):
     nets = Nets(lab)
     for setting in ("base_reachable_time_ms=1000", "delay_first_probe_time=1",
                     "retrans_time_ms=200"):
         run("ip", "netns", "exec", nets.relay_host, "sysctl", "-qw", "net.ipv4.neigh.w." + setting)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     a, b = two_nodes(nets)
     eventually(lambda: hops(relay).get("10.0.0.254") == mac_of(nets.router, "r0"))
     time.sleep(4)  # the kernel's own use of the entry, by the first answers, is forgotten
@@ -113,9 +117,10 @@ def test_a_neighbour_that_is_replaced_silently_is_noticed(lab):
     eventually(lambda: hops(relay).get("10.0.0.254") == "02:00:00:00:00:77")
 
 
-def test_a_new_control_plane_keeps_the_next_hops(lab):
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_a_new_control_plane_keeps_the_next_hops(lab, link):
     nets = Nets(lab)
-    relay = start_relay(nets, "xdp")
+    relay = start_relay(nets, link)
     a, b = two_nodes(nets)
     before = eventually(lambda: relay.ask("node", "1001")["resolved"] and relay.request("routes")["result"])
     old = relay.children()["fairway-cp"]
@@ -124,4 +129,4 @@ def test_a_new_control_plane_keeps_the_next_hops(lab):
     eventually(lambda: relay.ask("status")["dp"]["connected"])
     assert relay.ask("node", "1001")["resolved"]
     eventually(lambda: relay.request("routes")["result"] == before)
-    assert a.reaches(b, PATIENCE)
+    eventually(lambda: way(relay, a, b) == link)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from netlab import PATIENCE, Node, eventually, inside
-from topology import BEACON, Nets, start_relay
+from topology import BEACON, LINKS, Nets, start_relay
 
 CAPACITY = 2000
 HONEST = 20
@@ -73,7 +73,7 @@ def stay(ring, seconds=5):
     return True
 
 
-@pytest.mark.parametrize("link", ["sock", "xdp"])
+@pytest.mark.parametrize("link", LINKS)
 def test_new_nodes_find_a_place(lab, link):
     nets = Nets(lab)
     relay = start_relay(nets, link, "--nodes-capacity", CAPACITY, "--police-punt-rate", 1000)

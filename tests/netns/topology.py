@@ -85,6 +85,18 @@ LINKS = {"sock": "sock", "xdp": "xdp:w", "kernel": "xdp:w,mode=kernel"}
 RAW_LINKS = ["xdp", "kernel"]
 
 
+def way(relay, a, b):
+    """What carries a frame: the link's name in LINKS, "sock" also for the companion of another link,
+    None where it does not arrive."""
+    before = relay.ask("stats")["counters"]
+    if not a.reaches(b):
+        return None
+    after = relay.ask("stats")["counters"]
+    if after["kernel"] > before["kernel"]:
+        return "kernel"
+    return "sock" if after["companion"] > before["companion"] else "xdp"
+
+
 def relay_arguments(link):
     return ["--listen", "10.0.0.1:9001", "--listen", "[fd00::1]:9001", "--link", LINKS[link],
             "--registry", "none"]

@@ -29,6 +29,7 @@ static inline enum exit_status exit_status_of(int rc)
 	case EMLINK:
 	case ENAMETOOLONG:
 	case ENOTEMPTY:
+	case EFBIG:
 		return EXIT_USAGE;
 	default:
 		return EXIT_FAILED;

@@ -3,6 +3,7 @@
 #include "cli/registry.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -178,6 +179,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	signal(SIGXFSZ, SIG_IGN); // a file size limit: writing fails with EFBIG
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

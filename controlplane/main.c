@@ -261,6 +261,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN); // of who reads our log
+	signal(SIGXFSZ, SIG_IGN); // a file size limit: writing fails with EFBIG
 	cp.command = &command;
 	cp.argc = argc;
 	cp.argv = argv;

@@ -112,7 +112,6 @@ static int signals_open(struct dp *dp)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	dp->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return dp->signals < 0 ? -errno : 0;
@@ -325,8 +324,9 @@ static int start(struct dp *dp)
 	if (dp->config.cpus.count && dp->worker_count > dp->config.cpus.count)
 		log_warn("cpus names fewer cores than there are workers: the others are not pinned",
 		    kv("workers", dp->worker_count), kv("cpus", dp->config.cpus.count));
-	if (dp_memory_open(dp))
-		return DP_EXIT_FAILURE;
+	rc = dp_memory_open(dp);
+	if (rc)
+		return (int)exit_status_of(rc);
 	rc = signals_open(dp);
 	if (rc == 0)
 		rc = netlink_open(dp);
@@ -351,6 +351,8 @@ int main(int argc, char **argv)
 	static struct dp dp;
 	int rc;
 
+	signal(SIGPIPE, SIG_IGN); // of who reads our log
+	signal(SIGXFSZ, SIG_IGN); // a file size limit: writing fails with EFBIG
 	dp.lock = dp.signals = dp.netlink = dp.cp_event = dp.server.fd = dp.memory.fd = -1;
 	dp.argc = argc;
 	dp.argv = argv;

@@ -4,6 +4,7 @@
 #include "pktgen/report.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,7 @@ int main(int argc, char **argv)
 	struct options o;
 	int status = 0;
 
+	signal(SIGXFSZ, SIG_IGN); // a file size limit: writing fails with EFBIG
 	raise_descriptor_limit();
 	if (argc > 1 && !strcmp(argv[1], "registry"))
 		return registry_main(argc - 1, argv + 1);

@@ -177,8 +177,9 @@ static int memory_fill(
 	layout_plan(&h, cfg->node_capacity, rings > RINGS_RESERVED ? rings : RINGS_RESERVED);
 	config_store(&h, cfg);
 	if (ftruncate(fd, (off_t)h.total_size) || fcntl(fd, F_ADD_SEALS, SEALS))
-		return refuse(err, -errno, "cannot size the shared memory to %llu bytes: %s",
-		    (unsigned long long)h.total_size, strerror(errno));
+		return refuse(err, -errno, "cannot size the shared memory to %llu bytes: %s%s",
+		    (unsigned long long)h.total_size, strerrordesc_np(errno),
+		    errno == EFBIG ? ": raise the file size limit (ulimit -f, LimitFSIZE)" : "");
 	code = memory_mmap(m, fd, h.total_size, err);
 	if (code)
 		return code;

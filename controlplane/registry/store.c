@@ -211,6 +211,7 @@ static void trim_audit(struct store *s)
 static int commit_once(struct store *s, const struct batch *b, const char *then)
 {
 	uint64_t start = clock_mono_ns(), changes = 0, took;
+	struct parse_error error;
 	int rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
 	if (rc == SQLITE_OK)
@@ -220,8 +221,10 @@ static int commit_once(struct store *s, const struct batch *b, const char *then)
 		rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 	}
 	if (rc != SQLITE_OK) {
+		if (!store_has_no_room(s->db, s->path, &error))
+			parse_error_set(&error, "%s", sqlite3_errmsg(s->db));
 		log_error("the registry's store cannot be written",
-		    kv("path", (const char *)s->path), kv("reason", sqlite3_errmsg(s->db)),
+		    kv("path", (const char *)s->path), kv("reason", (const char *)error.text),
 		    kv("then", then));
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	}

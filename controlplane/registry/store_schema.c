@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/registry/store_schema.h"
 
+#include "controlplane/registry/store_create.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 // "FAIR": tells our files from those of other programs (PRAGMA application_id).
 #define APPLICATION_ID 0x46414952
@@ -92,15 +96,34 @@ static int pragma_int(sqlite3 *db, const char *name, int *value)
 	return rc == SQLITE_ROW ? 0 : -EIO;
 }
 
+// SQLite keeps no errno of a write that the limit cut short.
+static bool is_as_large_as_allowed(const char *path)
+{
+	static const char *const files[] = {"", "-wal"};
+	struct rlimit limit;
+	char name[PATH_MAX];
+	struct stat info;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit))
+		return false;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		store_name_file(name, path, files[i]);
+		if (stat(name, &info) == 0 && (rlim_t)info.st_size >= limit.rlim_cur)
+			return true;
+	}
+	return false;
+}
+
 bool store_has_no_room(sqlite3 *db, const char *path, struct parse_error *error)
 {
 	int code = sqlite3_errcode(db) & 0xff, why = sqlite3_system_errno(db);
+	const char *room = "the disk is full; make room there";
 
-	if (code != SQLITE_FULL && (code != SQLITE_IOERR || (why != ENOSPC && why != EDQUOT)))
+	if (code == SQLITE_IOERR && is_as_large_as_allowed(path))
+		room = "raise the file size limit (ulimit -f, LimitFSIZE)";
+	else if (code != SQLITE_FULL && (code != SQLITE_IOERR || (why != ENOSPC && why != EDQUOT)))
 		return false;
-	parse_error_set(error,
-	    "no room for %s: the disk is full; make room there, or name another file as the store",
-	    path);
+	parse_error_set(error, "no room for %s: %s, or name another file as the store", path, room);
 	return true;
 }
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from netlab import PATIENCE
+from netlab import PATIENCE, process_status, run, running
 from registry_client import Client, Node
 from registry_fixture import SCHEMAS, check, check_inbox, dump, fill
 from registry_host import Registry
-from registry_up import Up, tls_client
+from registry_up import REGISTRY, Up, tls_client
 
 
 @pytest.mark.parametrize("schema", sorted(SCHEMAS.glob("*.sql")), ids=lambda path: path.stem)
@@ -123,11 +123,11 @@ def test_disk_full(small_disk):
         r.kill()
 
 
-def answers_when_there_is_room(writer, disk):
+def answers_when_there_is_room(writer, make_room):
     writer.sock.settimeout(2)
     acknowledged, waiting = register_until_full(writer)
     assert len(acknowledged) > 10
-    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    make_room()
     writer.sock.settimeout(PATIENCE)
     reply = writer.receive()
     assert reply["public_key"] == waiting.public_key
@@ -135,11 +135,15 @@ def answers_when_there_is_room(writer, disk):
     assert Node(10**6).register(writer)["node_id"] == len(acknowledged) + 2
 
 
+def enlarge(disk):
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+
+
 def test_disk_full_for_a_while(small_disk):
     r = Registry(small_disk)
     r.start()
     try:
-        answers_when_there_is_room(Client(r.address), small_disk)
+        answers_when_there_is_room(Client(r.address), lambda: enlarge(small_disk))
     finally:
         r.kill()
 
@@ -149,6 +153,21 @@ def test_disk_full_for_a_while_under_tls(small_disk):
     relay = Up(small_disk.parent, "--registry-tls", "on", "--registry-store",
                small_disk / "registry.db")
     try:
-        answers_when_there_is_room(tls_client()[0], small_disk)
+        answers_when_there_is_room(tls_client()[0], lambda: enlarge(small_disk))
     finally:
         relay.stop()
+
+
+def test_a_file_size_limit_ends_no_program(up):
+    """The kernel would, with a signal."""
+    pid = running(str(up.state))["fairway-cp"]
+    status = process_status(pid)
+
+    def limit(size):  # as the user who serves: root may not without CAP_SYS_RESOURCE
+        run("setpriv", "--reuid", status["Uid"].split()[0], "--regid", status["Gid"].split()[0],
+            "--clear-groups", "prlimit", "--pid", pid, f"--fsize={size}:unlimited")
+
+    limit(1 << 20)
+    answers_when_there_is_room(Client(REGISTRY), lambda: limit("unlimited"))
+    assert "raise the file size limit" in up.process.output()
+    assert running(str(up.state))["fairway-cp"] == pid

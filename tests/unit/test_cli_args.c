@@ -262,7 +262,11 @@ static void lost_output_is_a_failure(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		snprintf(arguments, sizeof(arguments), "%s >/dev/full", commands[i]);
 		assert_int_equal(run(arguments), EXIT_FAILED);
+		snprintf(arguments, sizeof(arguments), "%s > $STATE/output", commands[i]);
+		assert_int_equal(run_program("ulimit -f 0; " FAIRWAY, arguments), EXIT_FAILED);
 	}
+	snprintf(arguments, sizeof(arguments), "%s/output", getenv("STATE"));
+	unlink(arguments);
 }
 
 static void configurations(void **state)

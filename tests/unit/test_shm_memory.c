@@ -5,7 +5,9 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -255,6 +257,26 @@ static void test_adopt_sizes(void **state)
 	memory_unmap(&dp);
 }
 
+// A limit of files is one of this memory, too.
+static void test_file_size_limit(void **state)
+{
+	struct memory_error err = {""};
+	struct rlimit before, small;
+	struct memory m;
+	int rc;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){1 << 20, before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	rc = memory_create(&m, &config, &err);
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(rc, -EFBIG);
+	assert_non_null(strstr(err.text, "File too large: raise the file size limit (ulimit -f"));
+}
+
 static unsigned released;
 
 static void release_count(void *ctx, struct deferred_item item)
@@ -365,6 +387,7 @@ int main(void)
 	    cmocka_unit_test(test_adopt_table_damaged),
 	    cmocka_unit_test(test_other_files),
 	    cmocka_unit_test(test_adopt_sizes),
+	    cmocka_unit_test(test_file_size_limit),
 	    cmocka_unit_test(test_quiescent),
 	    cmocka_unit_test(test_quiescent_foreign_pid),
 	    cmocka_unit_test(test_deferred),

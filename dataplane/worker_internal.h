@@ -7,6 +7,7 @@
 #include "dataplane/worker_room.h"
 
 #include <pthread.h>
+#include <stddef.h>
 
 // The parts of a worker, between themselves: worker.c runs it, worker_sleep.c lets it rest.
 
@@ -33,9 +34,15 @@ struct worker {
 	uint64_t rate;				// datagrams a second in the last window
 	pthread_t thread;
 	bool started;
-	struct worker_room room;	   // that this lies in
-	alignas(CACHE_LINE) uint32_t stop; // main thread writes
+	// main thread writes
+	alignas(CACHE_LINE) struct worker_room room; // that this lies in
+	uint32_t stop;
 };
+
+static_assert(
+    offsetof(struct worker, room) % CACHE_LINE == 0 && sizeof(struct worker) % CACHE_LINE == 0,
+    "what the main thread writes shares no line with what the worker does");
+static_assert(offsetof(struct worker, burst.d) % CACHE_LINE == 0, "a datagram is two lines");
 
 // The time since the last turn was busy if that held something.
 static inline void worker_clock(struct worker *w, uint64_t now)

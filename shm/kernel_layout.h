@@ -139,6 +139,10 @@ struct __attribute__((aligned(64))) kernel_samples {
 	struct kernel_sample at[KERNEL_SAMPLE_SLOTS];
 };
 
+_Static_assert(
+    sizeof(struct kernel_entry) == 16 && sizeof(struct kernel_v6) == 16, "a quarter line");
+_Static_assert(sizeof(struct kernel_state) == 16, "of no node on two lines");
+_Static_assert(sizeof(struct kernel_samples) % 64 == 0, "processors share no line");
 _Static_assert(sizeof(struct kernel_sample) == 32, "no more than half a line");
 _Static_assert(sizeof(struct kernel_bucket) == 64, "one cache line");
 _Static_assert(sizeof(struct kernel_counts) % 64 == 0, "processors share no line");

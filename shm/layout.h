@@ -201,6 +201,8 @@ struct punt_record {
 	uint32_t len; // payload bytes
 };
 
+static_assert(sizeof(struct punt_record) % 8 == 0, "records of a ring are aligned to 8");
+
 // A datagram to send, as a record in the inject ring; the payload follows.
 struct inject_record {
 	struct endpoint to;
@@ -208,6 +210,8 @@ struct inject_record {
 	uint8_t pad[9];
 	uint32_t len; // payload bytes
 };
+
+static_assert(sizeof(struct inject_record) == 32, "half a line before the payload");
 
 // A traced datagram; the first `captured` bytes of its UDP payload follow.
 struct trace_record {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/io/dpdk_internal.h"
+#include "dataplane/io/lines.h"
 
 #include <errno.h>
 #include <rte_eal.h>
@@ -53,13 +54,12 @@ static int open_steps(struct link *link, struct dpdk_link *d, struct link_error 
 
 static int dpdk_open(struct link *link, const struct link_config *cfg, struct link_error *err)
 {
-	struct dpdk_link *d = aligned_alloc(CACHE_LINE, sizeof(*d));
+	struct dpdk_link *d = lines_alloc(sizeof(*d));
 	struct rte_ether_addr mac;
 	int rc;
 
 	if (!d)
 		return dpdk_fail(err, -ENOMEM, "no memory");
-	memset(d, 0, sizeof(*d));
 	err->text[0] = 0;
 	d->cfg = *cfg;
 	d->tap = d->watch.fd = -1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/io/dpdk_internal.h"
+#include "dataplane/io/lines.h"
 
 #include <errno.h>
 #include <rte_bus.h>
@@ -154,7 +155,7 @@ static struct rte_mempool *pool_make(const struct dpdk_link *d, const char *name
 
 static struct link_queue *queue_make(const struct dpdk_link *d, uint16_t index)
 {
-	struct link_queue *q = aligned_alloc(CACHE_LINE, sizeof(*q));
+	struct link_queue *q = lines_alloc(sizeof(*q));
 	char name[RTE_MEMPOOL_NAMESIZE];
 	uint32_t room = RTE_MAX(d->mtu + FRAME_OVERHEAD + TAILROOM + 1, RTE_MBUF_DEFAULT_DATAROOM);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/io/mem.h"
 
+#include "dataplane/io/lines.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,15 +67,14 @@ static void queue_close(struct link_queue *q)
 
 static struct link_queue *queue_open(const struct link_config *cfg, bool raw, uint32_t size)
 {
-	struct link_queue *q = aligned_alloc(alignof(struct link_queue), sizeof(*q));
+	struct link_queue *q = lines_alloc(sizeof(*q));
 
 	if (!q)
 		return NULL;
-	memset(q, 0, sizeof(*q));
 	q->buffer_count = cfg->frame_count;
 	q->stride = (HEADROOM + size + TAILROOM + CACHE_LINE - 1) & ~(CACHE_LINE - 1u);
 	q->buffers = aligned_alloc(CACHE_LINE, (size_t)q->stride * q->buffer_count);
-	q->free = calloc(q->buffer_count, sizeof(*q->free));
+	q->free = lines_alloc(q->buffer_count * sizeof(*q->free));
 	q->taken = -1;
 	q->link = cfg->index;
 	q->raw = raw;

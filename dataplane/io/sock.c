@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/io/sock.h"
 
+#include "dataplane/io/lines.h"
 #include "dataplane/io/locals.h"
 
 #include <errno.h>
@@ -43,12 +44,10 @@ static int rx_prepare(struct sock_rx *rx)
 
 static int queue_create(struct sock_link *sock, unsigned index)
 {
-	size_t size = (sizeof(struct link_queue) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-	struct link_queue *q = aligned_alloc(CACHE_LINE, size);
+	struct link_queue *q = lines_alloc(sizeof(*q));
 
 	if (!q)
 		return -ENOMEM;
-	memset(q, 0, size);
 	q->sock = sock;
 	q->index = (uint16_t)index;
 	q->epoll = -1;

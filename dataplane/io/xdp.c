@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/io/lines.h"
 #include "dataplane/io/xdp_internal.h"
 #include "dataplane/io/xdp_kernel.h"
 
@@ -15,14 +16,14 @@ static struct xdp_umem *worker_umems[WORKER_MAX];
 static int queue_open(
     struct xdp_link *x, uint16_t worker, struct link_queue **out, struct link_error *err)
 {
-	struct link_queue *q = aligned_alloc(CACHE_LINE, sizeof(*q));
+	struct link_queue *q = lines_alloc(sizeof(*q));
 	unsigned count = (x->queue_count - worker + x->worker_count - 1) / x->worker_count;
 
 	if (!q)
 		return xdp_fail(err, -ENOMEM, "no memory");
-	*q = (struct link_queue){.link = x->cfg.index};
+	q->link = x->cfg.index;
 	*out = q;
-	q->sockets = calloc(count, sizeof(*q->sockets));
+	q->sockets = lines_alloc(count * sizeof(*q->sockets));
 	if (!q->sockets)
 		return xdp_fail(err, -ENOMEM, "no memory");
 	q->umem = worker_umems[worker];

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/io/lines.h"
 #include "dataplane/io/xdp_internal.h"
 #include "shm/pages.h"
 
@@ -56,14 +57,14 @@ static void layout_choose(struct xdp_umem *u, uint32_t mtu, bool copies)
 
 static struct xdp_umem *umem_allocate(uint32_t frame_count, const struct xdp_link *x)
 {
-	struct xdp_umem *u = calloc(1, sizeof(*u));
+	struct xdp_umem *u = lines_alloc(sizeof(*u));
 
 	if (!u)
 		return NULL;
 	layout_choose(u, x->watch.mtu, copies_surely(x));
 	u->frame_count = u->free_count = frame_count;
 	u->area_size = (uint64_t)frame_count * u->stride;
-	u->free = calloc(frame_count, sizeof(*u->free));
+	u->free = lines_alloc(frame_count * sizeof(*u->free));
 	u->area = pages_own(&u->area_size);
 	if (!u->area || !u->free) {
 		umem_free(u);

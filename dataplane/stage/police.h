@@ -100,12 +100,16 @@ struct sender_group {
 	uint32_t watched; // until this second; SENDER_SECOND
 };
 
+static_assert(CACHE_LINE % sizeof(struct sender_group) == 0, "none is on two lines");
+
 enum {
 	SENDER_GROUPS = 2048,
 	SENDER_GROUP_SHARE = 4,
 	SENDER_GROUP_BURST = 256, // with smaller bursts than this every sender is watched
 	SENDER_SECOND = 30,	  // ns are shifted by so much
 };
+
+static_assert(SENDER_GROUPS * sizeof(struct sender_group) <= 16384, "half of a first-level cache");
 
 // One worker's limits. Private to the worker.
 struct police {

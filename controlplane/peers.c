@@ -24,6 +24,10 @@ static const struct rate_limit sync_limit = {.rate = PEER_SYNC_RATE,
     .burst = PEER_SYNC_RATE + 1,
     .interval_ns = NS_PER_S / PEER_SYNC_RATE,
     .slack_ns = NS_PER_S};
+static const struct rate_limit own_limit = {.rate = PEER_OWN_RATE,
+    .burst = PEER_OWN_BURST,
+    .interval_ns = NS_PER_S / PEER_OWN_RATE,
+    .slack_ns = (PEER_OWN_BURST - 1) * NS_PER_S / PEER_OWN_RATE};
 
 static int id_compare(const void *a, const void *b)
 {
@@ -184,6 +188,15 @@ static int source_of(struct peers *p, const struct punt *punt, uint32_t beacon_i
 	return i;
 }
 
+// A known port has a few Syncs for itself, as anybody can use up those of its address from others.
+static bool may_sync(struct peers *p, struct peer_config *c, const struct punt *punt)
+{
+	int i = peer_find(p->memory->peer_index, p->memory->peers, &punt->from);
+
+	return (i >= 0 && bucket_take(&p->state[i].full_ns, &own_limit, punt->now_ns)) ||
+	       bucket_take(&c->full_ns, &sync_limit, punt->now_ns);
+}
+
 void peers_sync(struct peers *p, const struct punt *punt)
 {
 	struct beacon_sync sync;
@@ -193,7 +206,7 @@ void peers_sync(struct peers *p, const struct punt *punt)
 	int i = -EINVAL;
 
 	endpoint_format(&punt->from, text, sizeof(text));
-	if (c && !bucket_take(&c->full_ns, &sync_limit, punt->now_ns))
+	if (c && !may_sync(p, c, punt))
 		i = -EBUSY;
 	else if (c && beacon_sync_parse(punt->data, punt->len, &sync) == 0)
 		i = source_of(p, punt, sync.beacon_id);

@@ -21,6 +21,8 @@ enum {
 	PEER_EXPIRY_S = 90,
 	PEER_SOURCES_MAX = 64, // source ports of one address
 	PEER_SYNC_RATE = 64,   // Syncs a second from one address; as many again at once
+	PEER_OWN_RATE = 1,     // and from each known port of it beside them,
+	PEER_OWN_BURST = 5,    // so many at once
 };
 
 struct peer_config {
@@ -32,6 +34,7 @@ struct peer_config {
 struct peer_state {
 	bool used, configured;
 	bool draining;	   // expired: waits for a walk that ends without a node of it
+	uint64_t full_ns;  // when its own bucket of Syncs is full again
 	uint64_t heard_ns; // last Sync, 0 = none; after an attach the time of attaching
 	bool heard;	   // a Sync came since we attached: ids is what it said
 	uint32_t *ids;	   // ascending

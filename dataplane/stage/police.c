@@ -85,10 +85,10 @@ bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns
 	return p->source.interval_ns == 0 || source_take(p, source_hash(p, src), now_ns);
 }
 
-bool police_known(struct police *p, const struct endpoint *at, uint32_t node, uint64_t now_ns)
+bool police_known(struct police *p, const struct endpoint *at, uint32_t who, uint64_t now_ns)
 {
 	return p->source.interval_ns == 0 ||
-	       source_take(p, police_stranger_hash(p, at, node), now_ns);
+	       source_take(p, police_stranger_hash(p, at, who), now_ns);
 }
 
 bool police_sender_alone(struct police *p, const struct sender_pass *at, uint32_t node_index)
@@ -117,9 +117,10 @@ static __attribute__((noinline)) void police_over(struct dgram *const *list, con
 	node_lookup_run(env->nodes, ids, n, &nodes);
 	for (unsigned i = 0; i < n; i++) {
 		struct dgram *d = list[i];
+		uint32_t who = d->type == BEACON_SYNC ? d->src.port : d->sender;
 
 		if (!is_known(d, env, node_lookup_entry(&nodes, i)) ||
-		    !police_known(&env->police, &d->src, d->sender, now_ns))
+		    !police_known(&env->police, &d->src, who, now_ns))
 			dgram_drop(d, DROP_POLICE_SOURCE);
 	}
 }

@@ -131,8 +131,9 @@ void police_begin(struct police *p, const struct relay_settings *set);
 // One token of a source address (IPv6: its /64, what one host owns). False: over its rate.
 bool police_source(struct police *p, const struct endpoint *src, uint64_t now_ns);
 
-// One token of somebody whose endpoint is known, at the same rate: a node, or 0 for a peer relay.
-bool police_known(struct police *p, const struct endpoint *at, uint32_t node, uint64_t now_ns);
+// One token of somebody at that address, at the same rate: a node by its id, a peer relay by its
+// port.
+bool police_known(struct police *p, const struct endpoint *at, uint32_t who, uint64_t now_ns);
 
 // Of a source address that claims to be a node; nobody can choose it.
 uint64_t police_stranger_hash(const struct police *p, const struct endpoint *src, uint32_t node);

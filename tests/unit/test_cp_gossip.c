@@ -135,12 +135,46 @@ static void test_syncs_of_one_address_are_paced(void **state)
 	allow(lab, "192.0.2.9:9001", "192.0.2.8:9001");
 	for (unsigned i = 0; i < 1000; i++)
 		sync_range(lab, "192.0.2.9:9001", i, 1);
-	assert_in_range(lab->stats.n[CP_SYNC_RECEIVED], PEER_SYNC_RATE, PEER_SYNC_RATE + 1);
+	assert_in_range(
+	    lab->stats.n[CP_SYNC_RECEIVED], PEER_SYNC_RATE, PEER_SYNC_RATE + 1 + PEER_OWN_BURST);
 	sync_range(lab, "192.0.2.8:9001", 5000, 1);
 	assert_string_equal(owner(lab, 5000), "192.0.2.8:9001");
 	lab->now_ns += NS_PER_S;
 	sync_range(lab, "192.0.2.9:9001", 7000, 1);
 	assert_string_equal(owner(lab, 7000), "192.0.2.9:9001");
+	lab_close(lab);
+}
+
+// Whoever sends from invented ports of a peer's address does not keep us from hearing the peer,
+// neither on its configured port nor on others that it has gossiped from before.
+static void test_a_peer_is_heard_beside_its_namesakes(void **state)
+{
+	struct cp_lab *lab = lab_open();
+	unsigned port = 0;
+	char from[32];
+
+	(void)state;
+	allow(lab, "192.0.2.9:9001", NULL);
+	sync_range(lab, "192.0.2.9:9002", 2, 1);
+	for (uint32_t second = 1; second < 60; second++) {
+		for (unsigned i = 0; i < 1000; i++, lab->now_ns += NS_PER_S / 1000) {
+			snprintf(from, sizeof(from), "192.0.2.9:%u", 10000 + port++ % 50000);
+			sync_range(lab, from, 1 << 20, 1);
+		}
+		if (second % 10)
+			continue;
+		sync_range(lab, "192.0.2.9:9001", 1000 + second, 1);
+		sync_range(lab, "192.0.2.9:9002", 2000 + second, 1);
+		assert_string_equal(owner(lab, 1000 + second), "192.0.2.9:9001");
+		assert_string_equal(owner(lab, 2000 + second), "192.0.2.9:9002");
+	}
+	// One that is known may not gossip faster than it may for that.
+	lab->now_ns += NS_PER_S;
+	lab->stats.n[CP_SYNC_RECEIVED] = 0;
+	for (unsigned i = 0; i < 1000; i++)
+		sync_range(lab, "192.0.2.9:9001", i, 1);
+	assert_in_range(
+	    lab->stats.n[CP_SYNC_RECEIVED], PEER_SYNC_RATE, PEER_SYNC_RATE + 1 + PEER_OWN_BURST);
 	lab_close(lab);
 }
 
@@ -273,6 +307,7 @@ int main(void)
 	    cmocka_unit_test(test_broken_sync_changes_nothing),
 	    cmocka_unit_test(test_sources_of_one_address_are_bounded),
 	    cmocka_unit_test(test_syncs_of_one_address_are_paced),
+	    cmocka_unit_test(test_a_peer_is_heard_beside_its_namesakes),
 	    cmocka_unit_test(test_local_nodes_win_and_give_back),
 	    cmocka_unit_test(test_two_peers_claim_a_node),
 	    cmocka_unit_test(test_expiry),

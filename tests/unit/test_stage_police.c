@@ -368,6 +368,34 @@ static void own_name(void **state)
 		;
 }
 
+// The same of a peer relay: nor does one that is known at another port of its address.
+static void peers_and_ports(void **state)
+{
+	struct peer other = {.at = lab_endpoint("203.0.113.1:9002")};
+	uint64_t now = 9000 * NS_PER_S;
+	struct punt_record r;
+	uint8_t copy[32];
+
+	(void)state;
+	assert_true(peer_writer_put(&lab.peers, &other) >= 0);
+	lab.env.set.source_rate = 10;
+	lab.env.set.source_burst = 10;
+	for (unsigned n = 0; n < 200; n++, now += NS_PER_S / 10) {
+		const struct dgram *d;
+
+		lab_begin(&lab, LAB_SOCK);
+		for (unsigned k = 0; k < 30; k++)
+			message_put("203.0.113.1:9002", BEACON_SYNC, 1);
+		d = message_put(AT_PEER, BEACON_SYNC, 1);
+		lab_run(&lab, now);
+		assert_int_equal(d->drop == DROP_POLICE_SOURCE, 0);
+	}
+	lab.env.set.source_rate = 0;
+	assert_int_equal(peer_writer_remove(&lab.peers, &other.at), 0);
+	while (lab_punt(&lab, &r, copy, sizeof(copy)))
+		;
+}
+
 // Who knows a node's endpoint too gets that node's rate, and nobody else's.
 static void name_and_port(void **state)
 {
@@ -473,6 +501,7 @@ int main(void)
 	    cmocka_unit_test(who_is_one_source),
 	    cmocka_unit_test(own_name),
 	    cmocka_unit_test(name_and_port),
+	    cmocka_unit_test(peers_and_ports),
 	    cmocka_unit_test(senders),
 	    cmocka_unit_test(punt_classes),
 	};

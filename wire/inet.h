@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Ethernet, IPv4, IPv6 and UDP headers, and their checksums (RFC 791, 8200, 768, 1071).
+// Ethernet, IPv4, IPv6 and UDP headers, and their checksums (RFC 791, 8200, 768).
 //
-// Sums are kept in memory order: 16-bit words are added as they stand in memory, so addresses,
-// ports and checksums go in and out without byte swaps (RFC 1071 section 2, part B). Checksums in
-// this file are therefore values to memcpy into a header. Other numbers are host order.
-// Pure functions on the hot path, any thread.
+// Sums and checksums are in memory order (wire/csum.h): values to memcpy into a header. Other
+// numbers are host order. Pure functions on the hot path, any thread.
 
 #include "wire/bytes.h"
+#include "wire/csum.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -72,19 +71,6 @@ struct inet_udp {
 
 // --- sums ---
 
-// Adds len bytes, an odd last byte padded with zero. Call with chunks of even length but the last.
-static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len);
-// Folds to 16 bits; 0 only when nothing but zeros was added.
-static inline uint16_t csum_fold(uint64_t sum);
-// Whether both sums stand for the same checksum; cheaper than folding them. Neither is zero.
-static inline bool csum_same(uint64_t a, uint64_t b);
-// A sum that takes away what `sum` (below 2^47) added.
-static inline uint64_t csum_negate(uint64_t sum);
-// The sum of any two sums, also of words of eight bytes as they stand in memory.
-static inline uint64_t csum_plus(uint64_t a, uint64_t b);
-// Whether a sum, not zero itself, stands for zero: what it was taken of is whole.
-static inline bool csum_is_nothing(uint64_t sum);
-
 // Of an IPv4 header without its options; it stands for zero if the header is whole and has none.
 static inline uint64_t ipv4_sum(const uint8_t *header);
 // header_len in bytes; the checksum field is taken as zero.
@@ -136,67 +122,6 @@ static inline void udp_build_be(
     uint8_t *p, uint16_t src_port, uint16_t dst_port, uint16_t udp_len, uint16_t check);
 
 // --- bodies ---
-
-static inline uint16_t csum_fold(uint64_t sum)
-{
-	// Adding a number to itself with its halves swapped leaves in the upper half the sum of
-	// both, with the lower half's carry: the carry that this sum would have had to add.
-	uint64_t wide = sum + (sum << 32 | sum >> 32);
-	uint32_t half = (uint32_t)(wide >> 32);
-
-	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
-}
-
-// Checksums are residues modulo 0xffff. A difference below zero would be one modulo 2^64.
-static const uint64_t CSUM_NOTHING = 0xffffULL << 32;
-
-static inline uint64_t csum_negate(uint64_t sum)
-{
-	return CSUM_NOTHING - sum;
-}
-
-// 2^64 is 1 modulo 0xffff.
-static inline uint64_t csum_plus(uint64_t a, uint64_t b)
-{
-	a += b;
-	return a + (a < b);
-}
-
-static inline bool csum_is_nothing(uint64_t sum)
-{
-	return sum % 0xffff == 0;
-}
-
-static inline bool csum_same(uint64_t a, uint64_t b)
-{
-	return csum_is_nothing(a + csum_negate(b));
-}
-
-static inline uint64_t csum_add(uint64_t sum, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	uint64_t high = 0;
-	uint32_t four = 0;
-	uint16_t two = 0, one = 0;
-
-	for (; len >= 8; p += 8, len -= 8) {
-		uint64_t w;
-		memcpy(&w, p, sizeof(w));
-		sum += (uint32_t)w;
-		high += w >> 32;
-	}
-	if (len & 4) {
-		memcpy(&four, p, sizeof(four));
-		p += sizeof(four);
-	}
-	if (len & 2) {
-		memcpy(&two, p, sizeof(two));
-		p += sizeof(two);
-	}
-	if (len & 1)
-		memcpy(&one, p, 1);
-	return sum + high + four + two + one;
-}
 
 static inline uint64_t ipv4_sum(const uint8_t *header)
 {
@@ -355,7 +280,7 @@ static inline bool inet_udp_parse_plain4(const uint8_t *data, size_t len, struct
 		return false;
 	memcpy(&kind, data + ETH_OFFSET_TYPE, sizeof(kind));
 	memcpy(&rest, ip + IPV4_OFFSET_FRAGMENT, sizeof(rest));
-	kind = (kind ^ htobe32(ETH_TYPE_IPV4 << 16 | 0x4500)) & htobe32(0xffffff00);
+	kind = (kind ^ htobe32(ETH_TYPE_IPV4 << 16 | IPV4_FIRST << 8)) & htobe32(0xffffff00);
 	rest = (rest ^ htobe32(IP_PROTOCOL_UDP)) & htobe32(IPV4_FRAGMENT_MASK << 16 | 0xff);
 	if (kind | rest)
 		return false;
@@ -380,7 +305,8 @@ static inline bool inet_udp_parse_plain6(const uint8_t *data, size_t len, struct
 	if (len < ETH_HEADER_SIZE + IPV6_HEADER_SIZE + UDP_HEADER_SIZE)
 		return false;
 	memcpy(&kind, data + ETH_OFFSET_TYPE, sizeof(kind));
-	kind = (kind ^ htobe32((uint32_t)ETH_TYPE_IPV6 << 16 | 0x6000)) & htobe32(0xfffff000);
+	kind =
+	    (kind ^ htobe32((uint32_t)ETH_TYPE_IPV6 << 16 | IPV6_FIRST << 8)) & htobe32(0xfffff000);
 	if (kind || ip[IPV6_OFFSET_NEXT] != IP_PROTOCOL_UDP)
 		return false;
 	size = load_be16(ip + IPV6_OFFSET_LENGTH);

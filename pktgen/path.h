@@ -13,8 +13,8 @@
 // IPv4 frames: every node has an address and port of its own, behind one station.
 
 enum {
-	PATH_HEADERS = 14 + 20 + 8, // Ethernet, IPv4, UDP
-	PORTS_PER_ADDRESS = 60000,  // simulated nodes behind one address
+	PATH_HEADERS = ETH_HEADER_SIZE + IPV4_HEADER_SIZE + UDP_HEADER_SIZE,
+	PORTS_PER_ADDRESS = 60000, // simulated nodes behind one address
 	FIRST_PORT = 1024,
 };
 

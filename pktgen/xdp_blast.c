@@ -88,20 +88,21 @@ void xdp_live_close(struct xdp_live *l)
 static void template_build(struct xdp *x)
 {
 	struct xdp_live *l = &x->live;
-	uint8_t *ip = l->template + 14, *udp = ip + 20;
+	uint8_t *ip = l->template + ETH_HEADER_SIZE, *udp = ip + IPV4_HEADER_SIZE;
 	size_t payload = BEACON_RELAY_SIZE + x->o->size;
+	uint16_t udp_len = (uint16_t)(UDP_HEADER_SIZE + payload);
 
 	memset(l->template, 0, l->template_len);
 	l->template[GENERATE_HEADERS] = BEACON_RELAY;
 	path_headers_build(&x->path, l->template, 0, payload);
-	memset(ip + 10, 0, 6); // checksum and source address
-	memset(udp + 6, 0, 2); // checksum
-	memset(udp, 0, 2);     // source port
+	memset(ip + IPV4_OFFSET_CHECKSUM, 0, IPV4_OFFSET_DST - IPV4_OFFSET_CHECKSUM);
+	memset(udp + UDP_OFFSET_CHECKSUM, 0, sizeof(uint16_t));
+	memset(udp + UDP_OFFSET_SRC, 0, sizeof(uint16_t));
 	memcpy((void *)l->generate->bss->start, l->template, GENERATE_START);
-	l->generate->bss->ip_sum = csum_fold(csum_add(0, ip, 20));
-	l->generate->bss->udp_sum =
-	    csum_fold(udp4_pseudo_sum(0, x->path.relay_addr, (uint16_t)(8 + payload)) +
-		      csum_fold(csum_add(0, udp, 9)));
+	l->generate->bss->ip_sum = csum_fold(csum_add(0, ip, IPV4_HEADER_SIZE));
+	// the UDP header, and of the message its type
+	l->generate->bss->udp_sum = csum_fold(udp4_pseudo_sum(0, x->path.relay_addr, udp_len) +
+					      csum_fold(csum_add(0, udp, UDP_HEADER_SIZE + 1)));
 }
 
 static void flows_build(struct xdp *x, const struct traffic *t)

@@ -101,9 +101,9 @@ unsigned xdp_socket_send(
 		struct xdp_desc *d = xsk_ring_prod__tx_desc(&s->tx, at + i);
 
 		d->addr = s->free[--s->free_count];
-		d->len = GENERATE_HEADERS + m[i].len;
+		d->len = PATH_HEADERS + m[i].len;
 		d->options = 0;
-		memcpy(s->area + d->addr + GENERATE_HEADERS, m[i].data, m[i].len);
+		memcpy(s->area + d->addr + PATH_HEADERS, m[i].data, m[i].len);
 		path_headers_build(p, s->area + d->addr, m[i].place, m[i].len);
 	}
 	xsk_ring_prod__submit(&s->tx, n);

@@ -7,9 +7,11 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,6 +176,7 @@ static uint32_t round_run(struct growth *g)
 		err(1, "pipe");
 	writer = fork();
 	if (writer == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); // it waits for the worker
 		spin_pin(WRITER_CORE);
 		writer_attach(g);
 		writer_side(g);

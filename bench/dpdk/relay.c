@@ -2,6 +2,7 @@
 // The whole relay on one core or several and a dpdk device without a cable (net_null, net_ring):
 // rx, all stages, tx; and less than that (bench/dpdk/turns.h). What fill takes longer than free is
 // what filling costs, which a card does itself.
+#include "base/clock.h"
 #include "bench/dpdk/filler.h"
 #include "bench/dpdk/turns.h"
 #include "wire/inet.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	TURNS = 256, // between two looks at the clock
@@ -102,10 +102,7 @@ static void loop_seed(const struct options *o)
 // Time that this thread had the core: others run on the machine too.
 static uint64_t cpu_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 // Counts datagrams for so many seconds of the thread's time; the nanoseconds it took.

@@ -62,7 +62,7 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 		return dpdk_fail(err, -ENOMEM, "no memory");
 	err->text[0] = 0;
 	d->cfg = *cfg;
-	d->tap = d->watch.fd = -1;
+	d->tap = d->watch.fd = d->xdp_link = -1;
 	pthread_mutex_init(&d->cable, NULL);
 	snprintf(d->device, sizeof(d->device), "%s", cfg->spec);
 	link->priv = d;

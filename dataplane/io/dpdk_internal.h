@@ -14,7 +14,7 @@
 
 // The DPDK link: dpdk_eal.c starts DPDK's environment layer (EAL), dpdk_port.c sets a device up,
 // dpdk_host.c is the host's side of it, dpdk_events.c what becomes of it, dpdk_queue.c is what
-// workers run, dpdk_wait.c how they sleep, dpdk.c binds them.
+// workers run, dpdk_wait.c how they sleep, dpdk_xdp.c what net_af_xdp needs, dpdk.c binds them.
 
 #undef NS_PER_S // DPDK's is a floating-point number
 
@@ -91,6 +91,7 @@ struct dpdk_link {
 	char device_name[64];	      // as DPDK calls it
 	uint32_t lower;		      // interface of the kernel's that the driver borrows, 0 = none
 	char lower_name[IFNAMSIZ];    // "": nobody makes another of its name
+	int xdp_link;		      // keeps net_af_xdp's program on it, -1 = none
 	pthread_mutex_t cable;	      // link_up and the tap's carrier change together
 	bool tells;		      // the driver tells when the cable changes
 	bool link_up;		      // atomic
@@ -123,6 +124,12 @@ static inline bool dpdk_port_is_there(const struct dpdk_link *d)
 // Stops and forgets the device, which no worker may use any more; then also frees the buffers.
 void dpdk_port_release(struct dpdk_link *d);
 void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues);
+
+// Ties the program that net_af_xdp has put on its interface to this process. After the start. 0 or
+// a negative errno with err.
+int dpdk_xdp_hold(struct dpdk_link *d, struct link_error *err);
+// rte_eth_dev_close, also of such a device.
+void dpdk_xdp_close_port(struct dpdk_link *d);
 
 // Makes or takes over the tap, or filters, and starts to watch the interface. 0 or a negative errno
 // with err.

@@ -244,6 +244,8 @@ int dpdk_port_start(struct dpdk_link *d, struct link_queue **queues, struct link
 		err->text[0] = 0;
 		rc = start_steps(d, queues, err);
 	}
+	if (rc == 0)
+		rc = dpdk_xdp_hold(d, err);
 	if (rc)
 		return rc;
 	dpdk_wait_open(d, queues);
@@ -263,7 +265,7 @@ void dpdk_port_release(struct dpdk_link *d)
 			rte_eth_dev_stop(d->port);
 	}
 	if (there && rte_eth_dev_info_get(d->port, &info) == 0) {
-		rte_eth_dev_close(d->port);
+		dpdk_xdp_close_port(d);
 		rte_dev_remove(info.device);
 	}
 	d->probed = d->started = false;

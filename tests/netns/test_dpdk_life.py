@@ -2,6 +2,8 @@
 """What happens to a dpdk link's device while the relay serves: interfaces that go down, or away;
 what DPDK's own telemetry says; queues."""
 import json
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -71,6 +73,24 @@ def test_an_interface_is_taken_away_and_made_again(lab, device):
     assert relay.children()["fairway-dp"] != before["fairway-dp"]
     eventually(lambda: takes_the_link(pair, relay))
     assert relay.ask("status")["nodes"] >= NODES and relay.stop() == 0
+
+
+@pytest.mark.parametrize("device", BORROWED)
+def test_the_device_is_taken_again_after_a_crash_and_after_a_stop(lab, device):
+    """The driver's own cleaning up takes privileges, or does not happen."""
+    pair = Pair(lab)
+    relay = DEVICES[device](pair)
+    assert_whole(pair.load("relay"))
+    before = relay.children()["fairway-dp"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: relay.children().get("fairway-dp") not in (before, None))
+    eventually(lambda: dpdk_link(relay)["up"])
+    eventually(lambda: takes_the_link(pair, relay))
+    assert relay.stop() == 0
+    assert "prog/xdp" not in run("ip", "-n", pair.relay_host, "link", "show", "w").stdout
+    relay.start()
+    eventually(lambda: dpdk_link(relay)["up"])
+    eventually(lambda: takes_the_link(pair, relay))
 
 
 def test_a_tap_that_is_taken_away(lab):

@@ -88,6 +88,7 @@ static int append_named(const struct config_key *key, void *field, const void *i
 static int add_dpdk(
     const struct config_key *key, void *field, const char *text, struct parse_error *error)
 {
+	const struct config_links *links = field;
 	struct config_link link = {0};
 	const char *device = text + 5;
 
@@ -104,6 +105,18 @@ static int add_dpdk(
 		    "at most %zu characters",
 		    text, sizeof(link.device) - 1);
 		return -EINVAL;
+	}
+	for (uint32_t i = 0; i < links->count; i++) {
+		size_t len = strcspn(device, ",");
+
+		if (len != strcspn(links->at[i].device, ",") ||
+		    strncmp(device, links->at[i].device, len) != 0)
+			continue;
+		parse_error_set(error,
+		    "\"%s\": the device %.*s is in the list twice: remove one, or name another as "
+		    "net_tap1",
+		    text, (int)len, device);
+		return -EEXIST;
 	}
 	memcpy(link.device, device, strlen(device));
 	return append_named(key, field, &link, text, error);

@@ -54,6 +54,7 @@ static int open_steps(struct link *link, struct dpdk_link *d, struct link_error 
 
 static int dpdk_open(struct link *link, const struct link_config *cfg, struct link_error *err)
 {
+	static unsigned ordinal;
 	struct dpdk_link *d = lines_alloc(sizeof(*d));
 	struct rte_ether_addr mac;
 	int rc;
@@ -62,6 +63,7 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 		return dpdk_fail(err, -ENOMEM, "no memory");
 	err->text[0] = 0;
 	d->cfg = *cfg;
+	d->ordinal = ordinal++;
 	d->tap = d->watch.fd = d->xdp_link = -1;
 	pthread_mutex_init(&d->cable, NULL);
 	snprintf(d->device, sizeof(d->device), "%s", cfg->spec);

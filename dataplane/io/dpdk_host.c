@@ -48,13 +48,12 @@ static int interface_set(int fd, struct dpdk_link *d, const char **what)
 
 static int tap_open(struct dpdk_link *d, struct link_error *err)
 {
-	static unsigned ordinal;
 	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
 	const char *what = NULL;
 	int fd, rc;
 
 	if (strcmp(d->cfg.dpdk_tap ? d->cfg.dpdk_tap : "auto", "auto") == 0)
-		snprintf(d->tap_name, sizeof(d->tap_name), "fairway%u", ordinal++);
+		snprintf(d->tap_name, sizeof(d->tap_name), "fairway%u", d->ordinal);
 	else
 		snprintf(d->tap_name, sizeof(d->tap_name), "%s", d->cfg.dpdk_tap);
 	memcpy(request.ifr_name, d->tap_name, sizeof(request.ifr_name));

@@ -72,6 +72,7 @@ struct link_queue {
 struct dpdk_link {
 	struct link_config cfg;
 	char device[160]; // as given: name or address, then arguments
+	unsigned ordinal; // among the process's dpdk links, those that do not open counted too
 	char driver[32];
 	uint16_t port;
 	bool probed, started; // the device is ours; it has queues

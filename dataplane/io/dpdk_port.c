@@ -19,6 +19,9 @@ enum {
 	ROOM_MAX = 65280
 };
 
+// By links of this process. DPDK lets every name of a device lead to it, and nobody but us count.
+static bool taken[RTE_MAX_ETHPORTS];
+
 static int find_port(struct dpdk_link *d)
 {
 	struct rte_dev_iterator it;
@@ -75,7 +78,10 @@ int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
 		    d->device, rte_strerror(-rc));
 	if (find_port(d))
 		return dpdk_fail(err, -ENODEV, "\"%s\" is no network device", d->device);
-	d->probed = true;
+	if (taken[d->port])
+		return dpdk_fail(err, -EEXIST,
+		    "\"%s\" is the device of another link: remove one of them", d->device);
+	d->probed = taken[d->port] = true;
 	rc = rte_eth_dev_info_get(d->port, &info);
 	if (rc)
 		return dpdk_fail(err, rc, "\"%s\": %s", d->device, rte_strerror(-rc));
@@ -268,6 +274,8 @@ void dpdk_port_release(struct dpdk_link *d)
 		dpdk_xdp_close_port(d);
 		rte_dev_remove(info.device);
 	}
+	if (d->probed)
+		taken[d->port] = false;
 	d->probed = d->started = false;
 }
 

@@ -78,6 +78,11 @@ static const struct {
     {"link: [xdp:eth0:0]\n", "f.yaml:1:8: link: \"xdp:eth0:0\": the number of queues must be 1 to "
 			     "64, or left out for all"},
     {"link: [\"dpdk:,x\"]\n", "f.yaml:1:8: link: \"dpdk:,x\"" NO_DEVICE},
+#if FAIRWAY_DPDK
+    {"link: [\"dpdk:net_tap0\", \"dpdk:net_tap01\", \"dpdk:net_tap0,mac=x\"]\n",
+	"f.yaml:1:43: link: \"dpdk:net_tap0,mac=x\": the device net_tap0 is in the list twice: "
+	"remove one, or name another as net_tap1"},
+#endif
     {"link: xdp:a,mode=fast\n",
 	"f.yaml:1:7: link: \"xdp:a,mode=fast\": write mode=kernel or mode=engine behind the comma"},
     {"link: xdp:a-name-that-is-too-long\n", "f.yaml:1:7: link: \"xdp:a-name-that-is-too-long\": "

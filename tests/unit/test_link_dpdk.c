@@ -328,6 +328,30 @@ static void errors_name_the_device(void **state)
 	lab_close(&lab);
 }
 
+// DPDK itself lets a second link have it; the first one to close took it from the other.
+static void one_link_a_device(void **state)
+{
+	struct link_error err;
+	struct link first;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		open_all("net_ring5");
+		first = raw;
+		assert_int_equal(link_start("net_ring5,nodeaction=", &err), -EEXIST);
+		assert_string_equal(err.text,
+		    "\"net_ring5,nodeaction=\" is the device of another link: remove one of "
+		    "them");
+		assert_null(raw.priv);
+		raw = first;
+		put_relay(NODE_B, "undisturbed");
+		assert_int_equal(worker_turn(worker), 1);
+		while (worker_turn(worker))
+			;
+		close_all();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +366,7 @@ int main(void)
 	    cmocka_unit_test(null_device),
 	    cmocka_unit_test(capture_in_capture_out),
 	    cmocka_unit_test(errors_name_the_device),
+	    cmocka_unit_test(one_link_a_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,8 +150,9 @@ const struct config_key config_keys[] = {
 		"driver cannot wake it; 0: neither sleeps nor uses interrupts"},
     {"dpdk.tap", .type = CONFIG_TEXT, AT(dpdk.tap), .value = "auto",
 	.help = "the host's interface on a dpdk link, for all that is not relay traffic: its name, "
-		"`auto` (`fairway0` and up; none for devices without a cable) or `off`. One that "
-		"is there already (`ip tuntap add`) is used and stays"},
+		"`auto` (`fairway0` for the first dpdk link of the list and so on; none for "
+		"devices without a cable) or `off`. One that is there already (`ip tuntap add`) is "
+		"used and stays"},
     {"dpdk.eal", .type = CONFIG_TEXT, AT(dpdk.eal), .value = "",
 	.help = "further arguments of DPDK's environment layer, as `--socket-mem 512`; write "
 		"`--dpdk-eal=...` on the command line"},

@@ -81,10 +81,11 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 	    link->name, sizeof(link->name), "dpdk:%.*s", (int)strcspn(d->device, ","), d->device);
 	d->cfg.spec = d->cfg.kind = d->cfg.dpdk_eal = d->cfg.dpdk_tap = NULL; // not ours
 	if (d->queue_count < cfg->dpdk_queues)
-		dpdk_fail(err, 0,
-		    "%s has %u queues for %u workers, %u were asked for (dpdk.queues): the other "
-		    "workers serve sock only",
-		    d->device, d->queue_count, cfg->worker_count, cfg->dpdk_queues);
+		dpdk_fail(err, 0, "%s serves with %u of the %u queues asked for (dpdk.queues): %s",
+		    link->name, d->queue_count, cfg->dpdk_queues,
+		    d->queue_count < cfg->worker_count
+			? "it has no more; the other workers serve sock only"
+			: "each takes a worker (workers; as many as cores if none are said)");
 	else if (d->socket != d->node && rte_eal_has_hugepages())
 		dpdk_fail(err, 0,
 		    "%s is on NUMA node %d, which has no room for its buffers; they are on "

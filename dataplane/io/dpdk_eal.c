@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	ARGS_MAX = 48,
@@ -144,7 +146,9 @@ static void args_memory(struct eal_args *a, const char *own, uint64_t needed_mib
 {
 	bool decided = own_has(own, (const char *const[]){"--no-huge", NULL});
 
-	huge = !decided && huge_free() >= needed_mib;
+	huge = own_has(own, (const char *const[]){"--socket-mem", "--socket-limit", "--huge-dir",
+				"--legacy-mem", "--single-file-segments", NULL}) ||
+	       (!decided && huge_free() >= needed_mib);
 	if (huge) {
 		if (!own_has(own, (const char *const[]){"--huge-dir", "--file-prefix",
 				      "--huge-unlink", "--in-memory", NULL}))
@@ -183,20 +187,51 @@ static void args_build(struct eal_args *a, const struct link_config *cfg, const 
 			a->list[a->count++] = word;
 }
 
+// EAL prints its whole manual there for a word that it does not know, which hides the reason.
+static int stdout_close(void)
+{
+	int kept, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	fflush(stdout);
+	kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (null >= 0 && kept >= 0)
+		dup2(null, STDOUT_FILENO);
+	if (null >= 0)
+		close(null);
+	return kept;
+}
+
+static void stdout_open(int kept)
+{
+	fflush(stdout);
+	if (kept < 0)
+		return;
+	dup2(kept, STDOUT_FILENO);
+	close(kept);
+}
+
 int dpdk_eal_start(const struct link_config *cfg, struct link_error *err)
 {
 	static struct eal_args args; // EAL keeps them
 	cpu_set_t cpus;
 	sigset_t signals;
-	int rc;
+	int rc, kept;
 
 	if (started)
 		return 0;
+	if (cfg->dpdk_eal && own_has(cfg->dpdk_eal, (const char *const[]){"-h", "--help",
+							"--log-level=help", "--proc-type", NULL}))
+		return dpdk_fail(err, -EINVAL,
+		    "dpdk.eal \"%s\": leave out -h, --help and --proc-type, with which EAL ends or "
+		    "waits for another process",
+		    cfg->dpdk_eal);
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	pthread_sigmask(SIG_SETMASK, NULL, &signals);
 	log_redirect();
 	args_build(&args, cfg, &cpus);
+	kept = stdout_close();
 	rc = rte_eal_init(args.count, args.list);
+	stdout_open(kept);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	pthread_sigmask(SIG_SETMASK, &signals, NULL);
 	if (rc < 0)
@@ -204,6 +239,9 @@ int dpdk_eal_start(const struct link_config *cfg, struct link_error *err)
 		    "DPDK's EAL does not start: %s; its own lines above say why, dpdk.eal \"%s\" "
 		    "holds its arguments",
 		    rte_strerror(rte_errno), cfg->dpdk_eal ? cfg->dpdk_eal : "");
+	if (rc + 1 < args.count) // it puts what is no option last
+		log_warn("DPDK's EAL leaves words of dpdk.eal out: options begin with -",
+		    kv("first", args.list[rc + 1]));
 	started = true;
 	return 0;
 }

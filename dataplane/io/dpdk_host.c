@@ -61,7 +61,8 @@ static int tap_open(struct dpdk_link *d, struct link_error *err)
 	if (d->tap < 0 || ioctl(d->tap, TUNSETIFF, &request))
 		return dpdk_fail(err, -errno,
 		    "the host's interface %s: %s; it takes /dev/net/tun, CAP_NET_ADMIN and a name "
-		    "that is free or a tap, or \"off\" in dpdk.tap",
+		    "that is free or a tap that nobody uses (auto: one for each link), or \"off\" "
+		    "in dpdk.tap",
 		    d->tap_name, strerror(errno));
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	rc = fd < 0 ? -errno : interface_set(fd, d, &what);
@@ -97,6 +98,7 @@ static size_t rule_add(char *text, size_t size, const struct endpoint *at, unsig
 static int filter_open(struct dpdk_link *d, struct link_error *err)
 {
 	char ifname[IF_NAMESIZE], *text = malloc(RULES_SIZE);
+	const char *why;
 	size_t used;
 	int rc = -ENOMEM;
 
@@ -126,10 +128,14 @@ static int filter_open(struct dpdk_link *d, struct link_error *err)
 		rc = nft_run_cmd_from_buffer(d->filter, text) ? -EIO : 0;
 	}
 	free(text);
-	return rc ? dpdk_fail(err, rc,
-			"%s: cannot keep the kernel from serving what the relay serves on %s: %s",
-			d->device, ifname, d->filter ? nft_ctx_get_error_buffer(d->filter) : "")
-		  : 0;
+	if (rc == 0)
+		return 0;
+	why = d->filter ? nft_ctx_get_error_buffer(d->filter) : NULL;
+	why = why ? why : "no memory";
+	return dpdk_fail(err, rc,
+	    "cannot keep the kernel from serving what the relay serves on %s: %.*s; it takes "
+	    "CAP_NET_ADMIN, and net_af_packet serves an interface once",
+	    ifname, (int)strcspn(why, "\n"), why);
 }
 
 // Also when the interface is gone: the kernel would go on filtering another of that name.

@@ -65,17 +65,27 @@ static enum dpdk_host host_choose(const struct dpdk_link *d, const struct rte_et
 	return strcmp(tap, "auto") == 0 && has_no_cable(d->driver) ? DPDK_HOST_NONE : DPDK_HOST_TAP;
 }
 
+static int probe_fail(const struct dpdk_link *d, int rc, struct link_error *err)
+{
+	if (memchr(d->device, ':', strcspn(d->device, ",")))
+		return dpdk_fail(err, rc,
+		    "DPDK finds no device \"%s\": %s; dpdk-devbind.py --status lists PCI devices "
+		    "(bind it to vfio-pci and let user access /dev/vfio), the package librte-net-* "
+		    "holds its driver",
+		    d->device, rte_strerror(-rc));
+	return dpdk_fail(err, -ENODEV, // drivers only say "no"
+	    "DPDK makes no device \"%s\": its lines above say why; names are net_tap0, "
+	    "net_memif1 and so on, and arguments follow (docs/bare-metal.md)",
+	    d->device);
+}
+
 int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
 {
 	struct rte_eth_dev_info info;
 	int rc = rte_dev_probe(d->device);
 
 	if (rc && rc != -EEXIST)
-		return dpdk_fail(err, rc,
-		    "DPDK finds no device \"%s\": %s; dpdk-devbind.py --status lists PCI devices "
-		    "(bind it to vfio-pci and let user access /dev/vfio), the package librte-net-* "
-		    "holds its driver",
-		    d->device, rte_strerror(-rc));
+		return probe_fail(d, rc, err);
 	if (find_port(d))
 		return dpdk_fail(err, -ENODEV, "\"%s\" is no network device", d->device);
 	if (taken[d->port])
@@ -216,7 +226,12 @@ static int queues_make(struct dpdk_link *d, struct link_queue **queues,
 			rc = rte_eth_tx_queue_setup(
 			    d->port, i, tx, d->socket, &info->default_txconf);
 	}
-	return rc ? dpdk_fail(err, rc, "queues of %s: %s", d->device, rte_strerror(-rc)) : 0;
+	return rc ? dpdk_fail(err, rc, "queues of %s: %s; DPDK's lines above say why%s", d->device,
+			rte_strerror(-rc),
+			strcmp(d->driver, "net_af_xdp") == 0 && !strstr(d->device, ",xdp_prog=")
+			    ? ": xdp_prog= helps (docs/bare-metal.md)"
+			    : "")
+		  : 0;
 }
 
 static int start_steps(struct dpdk_link *d, struct link_queue **queues, struct link_error *err)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab import eventually, run
+from netlab import Relay, eventually, run
 from test_dpdk_devices import (DEVICES, NODES, Pair, assert_whole, dpdk_link, pytestmark,
                                takes_the_link)
 
@@ -118,6 +118,33 @@ def test_the_other_process_ends_and_another_comes(lab, device):
     load.process.stop(9)
     eventually(lambda: not dpdk_link(relay)["up"])
     eventually(lambda: takes_the_link(pair, relay))
+
+
+@pytest.mark.parametrize("device, words, reason", [
+    ("net_ring0", "--proc-type=secondary", "leave out -h, --help and --proc-type"),
+    ("net_ring0", "-h", "leave out -h, --help and --proc-type"),
+    ("net_ring0", "--no-such-word", 'dpdk.eal "--no-such-word" holds its arguments'),
+    ("net_ring0", "--socket-mem 9999999", 'dpdk.eal "--socket-mem 9999999" holds its arguments'),
+    ("net_such0", "", 'DPDK makes no device "net_such0": its lines above say why'),
+    ("0000:ff:1f.7", "", 'DPDK finds no device "0000:ff:1f.7"')])
+def test_what_dpdk_refuses_is_said_and_sock_serves(lab, device, words, reason):
+    relay = Relay(lab, lab.host("relay"), "--listen", "127.0.0.1:9001", "--registry", "none",
+                  "--link", "dpdk:" + device, "--dpdk-eal=" + words)
+    output = relay.process.output()
+    assert reason in output.replace("\\", "") and "Usage:" not in output
+    assert [one["kind"] for one in relay.ask("links")["links"]] == ["sock"]
+    assert relay.stop() == 0
+
+
+def test_one_device_is_one_link_and_has_its_tap(lab):
+    """A tap is numbered by its link's place, whether the links before it open or not."""
+    host = lab.host("relay")
+    relay = Relay(lab, host, "--listen", "127.0.0.1:9001", "--registry", "none", "--link",
+                  "dpdk:net_such0", "--link", "dpdk:net_tap0,iface=a", "--link",
+                  "dpdk:net_tap1,iface=b")
+    taps = [one["ifname"] for one in json.loads(run("ip", "-n", host, "-j", "link").stdout)]
+    assert {"fairway1", "fairway2"} < set(taps) and "fairway0" not in taps
+    assert relay.stop() == 0
 
 
 def telemetry(path, request):

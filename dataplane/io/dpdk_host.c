@@ -199,11 +199,11 @@ static bool tap_write(int tap, const struct rte_mbuf *m)
 	return !m && writev(tap, part, n) > 0;
 }
 
-void dpdk_host_put(struct link_queue *q, struct rte_mbuf **m, unsigned n)
+void dpdk_host_put(struct link_queue *q, struct rte_mbuf **m, unsigned n, unsigned limit)
 {
 	unsigned taken = q->tap < 0 ? n : 0;
 
-	for (unsigned i = 0; q->tap >= 0 && i < n && i < DPDK_HOST_BURST; i++)
+	for (unsigned i = 0; q->tap >= 0 && i < n && i < limit; i++)
 		taken += tap_write(q->tap, m[i]);
 	dpdk_count(&q->counts.to_host, taken);
 	dpdk_count(&q->counts.host_dropped, n - taken);

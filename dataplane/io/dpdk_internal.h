@@ -21,9 +21,9 @@
 enum {
 	DPDK_DESCRIPTORS = 1024, // of each ring of a queue
 	DPDK_POOL_CACHE = 256,	 // free buffers that a worker keeps at hand
-	DPDK_HOST_BURST = 32,	 // frames of one turn that go to the host, or come from it
-	DPDK_HOST_US = 20,	 // between two looks at what the host sends
-	DPDK_SEGMENTS_MAX = 64,	 // of a frame that goes to the host
+	DPDK_HOST_BURST = 32,	// frames of a turn that the host gives, or gets beside relayed ones
+	DPDK_HOST_US = 20,	// between two looks at what the host sends
+	DPDK_SEGMENTS_MAX = 64, // of a frame that goes to the host
 };
 
 static_assert((int)RTE_PKTMBUF_HEADROOM >= (int)HEADROOM, "DPDK's headroom is the link's");
@@ -138,8 +138,9 @@ int dpdk_host_open(struct dpdk_link *d, struct link_error *err);
 // Follows the interface and tells it the state of the device's cable.
 void dpdk_host_follow(struct dpdk_link *d);
 void dpdk_host_close(struct dpdk_link *d);
-// Worker: gives frames to the host; they are not kept. Worker: sends what the host wants sent.
-void dpdk_host_put(struct link_queue *q, struct rte_mbuf **m, unsigned n);
+// Worker: gives frames to the host, as many as `limit`; they are not kept. Worker: sends what the
+// host wants sent.
+void dpdk_host_put(struct link_queue *q, struct rte_mbuf **m, unsigned n, unsigned limit);
 void dpdk_host_take(struct link_queue *q);
 
 // What becomes of the device while it serves. Between the start and the end.

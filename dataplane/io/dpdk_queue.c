@@ -120,7 +120,7 @@ static unsigned sort_out(struct link_queue *q, struct dgram *d, unsigned n)
 		ours++;
 	}
 	if (other)
-		dpdk_host_put(q, others, other);
+		dpdk_host_put(q, others, other, ours ? DPDK_HOST_BURST : BURST_MAX);
 	return ours;
 }
 

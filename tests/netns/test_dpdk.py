@@ -127,6 +127,7 @@ def test_the_host_is_reached_through_the_link(lab, link):
     nets.start()
     assert nets.ping("10.0.0.1")
     assert nets.ping("10.0.0.1", "-s", "4000")
+    assert nets.ping("10.0.0.1", "-s", "60000")  # 41 fragments at once
     assert nets.ping("fd00::1")
     run("ip", "-n", nets.relay_host, "neighbour", "flush", "all")
     assert run("ip", "netns", "exec", nets.relay_host, "ping", "-c", "2", "-W", "1", "10.0.0.254")

@@ -109,7 +109,9 @@ const struct config_key config_keys[] = {
     {"police.source-burst", AT(police.source_burst), COUNT(1, NO_LIMIT), .value = "400",
 	.reload = true, .help = "datagrams that a source may send at once"},
     {"police.sender-rate", AT(police.sender_rate), COUNT(0, NO_LIMIT), .value = "100000",
-	.reload = true, .help = "relay datagrams a second and sending node; 0: no limit"},
+	.reload = true,
+	.help = "relay datagrams a second and sending node, counted by each worker, and by the "
+		"program of `mode=kernel`, for itself; 0: no limit"},
     {"police.sender-burst", AT(police.sender_burst), COUNT(1, NO_LIMIT), .value = "20000",
 	.reload = true, .help = "relay datagrams that a node may send at once"},
     {"police.punt-rate", AT(police.punt_rate), COUNT(0, NO_LIMIT), .value = "20000", .reload = true,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tests/unit/stage_lab.h"
+#include "tests/unit/police_facts.h"
 
 #include <stdio.h>
 
@@ -444,14 +444,14 @@ static void senders(void **state)
 	lab.env.set.source_rate = 1;
 	lab.env.set.source_burst = 1;
 	lab.env.set.sender_rate = 1000;
-	lab.env.set.sender_burst = 10;
-	assert_int_equal(relays("198.51.100.66:1", NODE_A, 64, now), 0);
-	assert_int_equal(relays(AT_A, NODE_A, 64, now), 10);
-	assert_int_equal(lab_drops(&lab, DROP_POLICE_SENDER), 54);
-	assert_int_equal(relays(AT_B, NODE_B, 8, now), 8);
+	lab.env.set.sender_burst = POLICE_BURST;
+	for (size_t i = 0; i < ARRAY_SIZE(police_facts); i++) {
+		const struct police_fact *f = &police_facts[i];
+
+		assert_int_equal(relays(f->from, f->sender, f->count, now), f->passed);
+	}
+	assert_int_equal(lab_drops(&lab, DROP_POLICE_SENDER), 54 + 4 + 6 + 54);
 	assert_int_equal(relays(AT_A, NODE_A, 64, now + 5 * NS_PER_MS), 5);
-	// A peer relay speaks for many nodes.
-	assert_int_equal(relays(AT_PEER, NODE_FAR, 64, now), 64);
 	lab.env.set.sender_rate = 0;
 	assert_int_equal(relays(AT_A, NODE_A, 64, now), 64);
 	lab.env.set.source_rate = 0;

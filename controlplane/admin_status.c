@@ -64,13 +64,14 @@ static json_t *link_list(const struct cp *cp)
 	return list;
 }
 
-static bool link_is_open(const struct link_block *links, const char *name)
+// NULL: it is not open.
+static const struct link_block *link_find(const struct link_block *links, const char *name)
 {
 	for (unsigned i = 0; i < LINK_MAX; i++)
 		if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) &&
 		    !strncmp(links[i].name, name, sizeof(links[i].name) - 1))
-			return true;
-	return false;
+			return &links[i];
+	return NULL;
 }
 
 static void warn_of_links(const struct cp *cp, json_t *list)
@@ -79,6 +80,7 @@ static void warn_of_links(const struct cp *cp, json_t *list)
 
 	for (unsigned i = 0; i < cp->config.links.count; i++) {
 		const struct config_link *l = &cp->config.links.at[i];
+		const struct link_block *is;
 		char name[sizeof(l->device) + 8];
 
 		if (*l->device)
@@ -86,11 +88,17 @@ static void warn_of_links(const struct cp *cp, json_t *list)
 			    l->device);
 		else
 			snprintf(name, sizeof(name), "xdp:%s", l->ifname);
-		if (!link_is_open(links, name))
+		is = link_find(links, name);
+		if (!is)
 			json_array_append_new(
 			    list, json_sprintf("link %s is not open, sock serves in its place: the "
 					       "log of fairway-dp says why",
 				      name));
+		else if (l->kernel && is->up && !is->kernel)
+			json_array_append_new(list,
+			    json_sprintf("the engine relays for link %s: its peer cannot receive "
+					 "what an XDP program sends (veth: ethtool -K PEER gro on)",
+				name));
 	}
 	for (unsigned i = 0; i < LINK_MAX; i++)
 		if (__atomic_load_n(&links[i].valid, __ATOMIC_ACQUIRE) && !links[i].up)

@@ -39,7 +39,7 @@ struct link_block {
 	uint8_t up;
 	uint8_t native;	   // raw links: the driver runs the steering program
 	uint8_t zero_copy; // raw links
-	uint8_t kernel;	   // xdp: the steering program relays itself (mode=kernel)
+	uint8_t kernel;	   // xdp: the steering program relays itself, and can send
 	uint8_t pad[3];
 	uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
 	uint64_t rx_dropped, tx_errors, tx_full;

@@ -41,7 +41,7 @@ struct link_stats {
 	uint8_t replaced;  // it is gone, and another one has its name: open the link again
 	uint8_t native;	   // xdp: the driver runs the steering program; dpdk: it wakes workers
 	uint8_t zero_copy; // raw links
-	uint8_t kernel;	   // the steering program relays itself
+	uint8_t kernel;	   // the steering program relays itself, and can send
 };
 
 struct kernel_memory;

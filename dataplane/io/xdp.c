@@ -239,7 +239,7 @@ static void xdp_stats(const struct link *link, struct link_stats *out)
 	    .replaced = x->watch.replaced,
 	    .native = x->program.native,
 	    .zero_copy = link->queue_count && link->queues[0]->umem->zero_copy,
-	    .kernel = x->cfg.kernel != NULL,
+	    .kernel = x->sends,
 	};
 	if (x->cfg.kernel) {
 		struct kernel_link_counts c;

@@ -29,6 +29,14 @@ def relayed_by_kernel(relay, a, b):
     return way(relay, a, b) == "kernel"
 
 
+def shown_mode(relay):
+    return next(link["mode"] for link in relay.ask("links")["links"] if link["name"] == "xdp:w")
+
+
+def advised(relay):
+    return "gro on" in str(relay.ask("status")["warnings"])
+
+
 def test_no_worker_wakes_for_it(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel")
@@ -41,8 +49,7 @@ def test_no_worker_wakes_for_it(lab):
     for name in ("rx_datagrams", "tx_datagrams", "relayed"):
         assert after[name] - before[name] == 200
     assert after["bursts"] == before["bursts"]
-    links = {link["name"]: link for link in relay.ask("links")["links"]}
-    assert links["xdp:w"]["mode"] == "kernel"
+    assert shown_mode(relay) == "kernel"
 
 
 def test_veth_whose_peer_cannot_receive_is_left_to_the_engine(lab):
@@ -50,13 +57,16 @@ def test_veth_whose_peer_cannot_receive_is_left_to_the_engine(lab):
     nets = Nets(lab)
     relay = start_relay(nets, "kernel", prepared=False)
     assert "gro on" in relay.process.output()
+    assert (shown_mode(relay), advised(relay)) == ("native", True)
     a, b = nets.pair(relay)
     exchange(a, b, 50)
     assert by_kernel(relay) == 0
     run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "on")
     eventually(lambda: relayed_by_kernel(relay, a, b))
+    eventually(lambda: (shown_mode(relay), advised(relay)) == ("kernel", False))
     run("ip", "netns", "exec", nets.router, "ethtool", "-K", "r0", "gro", "off")
     eventually(lambda: way(relay, a, b) == "xdp")
+    eventually(lambda: (shown_mode(relay), advised(relay)) == ("native", True))
     exchange(a, b, 50)
     assert not relay.drops()
 

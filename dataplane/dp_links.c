@@ -5,7 +5,6 @@
 #include "config/machine.h"
 #include "dataplane/dp.h"
 #include "dataplane/io/locals.h"
-#include "dataplane/io/mem.h"
 #include "dataplane/io/xdp_kernel.h"
 #include "dataplane/place.h"
 
@@ -17,22 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct link_ops *ops_find(const char *kind)
+// The configuration takes no device in a build without dpdk links.
+static const struct link_ops *ops_of(const struct config_link *l)
 {
-	static const struct link_ops *const all[] = {
-		&link_sock_ops,
-		&link_xdp_ops,
-		&link_mem_ops,
-		&link_mem_payload_ops,
 #if FAIRWAY_DPDK
-		&link_dpdk_ops,
+	if (*l->device)
+		return &link_dpdk_ops;
 #endif
-	};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (strcmp(all[i]->kind, kind) == 0)
-			return all[i];
-	return NULL;
+	(void)l;
+	return &link_xdp_ops;
 }
 
 static int kernel_open(struct dp *dp, struct link_error *err)
@@ -43,17 +35,17 @@ static int kernel_open(struct dp *dp, struct link_error *err)
 	    (uint32_t)(nodes && nodes < capacity ? nodes : capacity), err);
 }
 
-static int link_open(struct dp *dp, const char *kind, const char *spec, bool kernel)
+static int link_open(struct dp *dp, const struct link_ops *ops, const char *spec, bool kernel)
 {
 	const struct config *c = &dp->config;
 	const struct link_config cfg = {
 	    .spec = spec,
-	    .kind = kind,
+	    .kind = ops->kind,
 	    .index = (uint8_t)dp->link_count,
 	    .worker_count = (uint16_t)dp->worker_count,
 	    .locals = dp->memory.locals,
 	    .egress = dp->memory.egress,
-	    .frame_count = (uint32_t)(strcmp(kind, "dpdk") == 0 ? c->dpdk.frames : c->xdp.frames),
+	    .frame_count = (uint32_t)(ops == &link_xdp_ops ? c->xdp.frames : c->dpdk.frames),
 	    .dpdk_eal = c->dpdk.eal,
 	    .dpdk_tap = c->dpdk.tap,
 	    .dpdk_queues = (uint16_t)c->dpdk.queues,
@@ -72,25 +64,25 @@ static int link_open(struct dp *dp, const char *kind, const char *spec, bool ker
 	int rc = -ENOMEM;
 
 	if (link) {
-		link->ops = ops_find(kind);
+		link->ops = ops;
 		rc = kernel && !dp->kernel.places ? kernel_open(dp, &err) : 0;
 		if (rc == 0)
-			rc = link->ops->open(link, &cfg, &err);
+			rc = ops->open(link, &cfg, &err);
 	} else {
 		snprintf(err.text, sizeof(err.text), "out of memory");
 	}
 	if (rc) {
 		free(link);
-		if (dp->fall_back && strcmp(kind, "sock") != 0)
+		if (dp->fall_back && ops != &link_sock_ops)
 			log_warn("link not opened, sock serves in its place, slower",
-			    kv("link", kind), kv("spec", spec), kv("reason", err.text));
+			    kv("link", ops->kind), kv("spec", spec), kv("reason", err.text));
 		else
-			log_error("link not opened", kv("link", kind), kv("spec", spec),
+			log_error("link not opened", kv("link", ops->kind), kv("spec", spec),
 			    kv("reason", err.text));
 		return rc;
 	}
 	dp->links[dp->link_count++] = link;
-	link->ops->describe(link, text, sizeof(text));
+	ops->describe(link, text, sizeof(text));
 	log_info("link open", kv("link", link->name), kv("details", text));
 	if (err.text[0])
 		log_warn("link could do better", kv("link", link->name), kv("reason", err.text));
@@ -139,7 +131,7 @@ static int link_open_near(struct dp *dp, const struct config_link *l, const char
 
 	if (node >= 0)
 		place_prefer(node);
-	rc = link_open(dp, *l->device ? "dpdk" : "xdp", spec, l->kernel);
+	rc = link_open(dp, ops_of(l), spec, l->kernel);
 	if (node >= 0)
 		place_prefer(-1);
 	if (rc == 0)
@@ -149,7 +141,7 @@ static int link_open_near(struct dp *dp, const struct config_link *l, const char
 
 int dp_links_open(struct dp *dp)
 {
-	if (link_open(dp, "sock", "", false))
+	if (link_open(dp, &link_sock_ops, "", false))
 		return DP_EXIT_LINK;
 	for (uint32_t i = 0; i < dp->config.links.count; i++) {
 		const struct config_link *l = &dp->config.links.at[i];

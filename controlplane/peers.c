@@ -188,11 +188,14 @@ static int source_of(struct peers *p, const struct punt *punt, uint32_t beacon_i
 	return i;
 }
 
-// A known port has a few Syncs for itself, as anybody can use up those of its address from others.
+// A known port has some Syncs for itself, as anybody can use up those of its address from others:
+// one that is configured as many as an address, one that was heard what its large shard takes.
 static bool may_sync(struct peers *p, struct peer_config *c, const struct punt *punt)
 {
 	int i = peer_find(p->memory->peer_index, p->memory->peers, &punt->from);
 
+	if (i >= 0 && p->state[i].configured)
+		return bucket_take(&p->state[i].full_ns, &sync_limit, punt->now_ns);
 	return (i >= 0 && bucket_take(&p->state[i].full_ns, &own_limit, punt->now_ns)) ||
 	       bucket_take(&c->full_ns, &sync_limit, punt->now_ns);
 }

@@ -21,8 +21,8 @@ enum {
 	PEER_EXPIRY_S = 90,
 	PEER_SOURCES_MAX = 64, // source ports of one address
 	PEER_SYNC_RATE = 64,   // Syncs a second from one address; as many again at once
-	PEER_OWN_RATE = 1,     // and from each known port of it beside them,
-	PEER_OWN_BURST = 5,    // so many at once
+	PEER_OWN_RATE = 1,     // and from each port of it that was heard beside them,
+	PEER_OWN_BURST = 5,    // so many at once; from a configured port as from an address
 };
 
 struct peer_config {

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 // Tracing, when an operator turned it on: a worker copies chosen datagrams into its trace ring, at
-// most TRACE_BURST_MAX of a burst. The choice: settings trace_node, trace_sample,
-// trace_drops_only. One per worker, private to it.
+// most TRACE_BURST_MAX of a burst, and without their bytes those whose drop shows only after a link
+// refused them. The choice: settings trace_node, trace_sample, trace_drops_only. One per worker,
+// private to it.
 
 enum { TRACE_BURST_MAX = 16 };
 

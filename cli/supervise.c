@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/state.h"
+#include "base/thread_limit.h"
 #include "cli/child.h"
+#include "cli/memory_kills.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -49,6 +51,8 @@ int supervisor_open(struct supervisor *s, const char *notify_path)
 	if (s->signals < 0)
 		return -errno;
 	s->notify_path = notify_path;
+	s->vmstat = s->vmstat ? s->vmstat : "/proc/vmstat";
+	s->memory_kills = memory_kills(s->vmstat);
 	s->notify = notify_server_open(notify_path);
 	return s->notify < 0 ? s->notify : 0;
 }
@@ -81,10 +85,12 @@ static void stop(struct supervisor *s, int exit_status)
 static void start(struct supervisor *s, struct child *c)
 {
 	int rc = child_start(c, s->notify_path);
+	char why[128];
 
 	if (!rc)
 		return;
-	log_error("cannot start program", kv("child", c->name), kv_errno(rc));
+	snprintf(why, sizeof(why), "%s%s", strerrordesc_np(-rc), thread_limit_hint(rc));
+	log_error("cannot start program", kv("child", c->name), kv("reason", (const char *)why));
 	c->restart_ns = clock_mono_ns() + BACKOFF_MAX_NS;
 }
 
@@ -106,6 +112,20 @@ static void renew_data_plane(struct supervisor *s, const struct child *cp)
 	child_stop(dp);
 }
 
+// A program that is killed cannot say why.
+static void tell_of_memory(struct supervisor *s, const struct child *c, int wait_status)
+{
+	uint64_t before = s->memory_kills;
+
+	s->memory_kills = memory_kills(s->vmstat);
+	if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL &&
+	    s->memory_kills != before)
+		log_error("the kernel ran out of memory and killed the program",
+		    kv("child", c->name),
+		    kv("how", "raise the memory limit (memory.max, MemoryMax), or lower "
+			      "nodes.capacity"));
+}
+
 // A run has ended on its own: decides when to start again, or gives up.
 static void plan_restart(struct supervisor *s, struct child *c, int wait_status)
 {
@@ -115,6 +135,7 @@ static void plan_restart(struct supervisor *s, struct child *c, int wait_status)
 	char how[96];
 
 	describe_exit(how, sizeof(how), wait_status);
+	tell_of_memory(s, c, wait_status);
 	c->failures = c->ready ? 0 : c->failures + 1;
 	c->short_runs = good ? 0 : c->short_runs + 1;
 	if (!c->ready && (usage || c->failures >= START_FAILURES_MAX)) {

@@ -43,8 +43,10 @@ struct child {
 struct supervisor {
 	struct child children[CHILD_COUNT];
 	const char *notify_path;
-	int signals; // signalfd
-	int notify;  // server socket
+	int signals;	       // signalfd
+	int notify;	       // server socket
+	const char *vmstat;    // NULL: /proc/vmstat
+	uint64_t memory_kills; // counted there
 	bool stopping;
 	bool announced;
 	int exit_status;

@@ -6,6 +6,7 @@
 #include "base/first_line.h"
 #include "base/log.h"
 #include "base/state.h"
+#include "base/thread_limit.h"
 #include "controlplane/registry/connection.h"
 #include "controlplane/registry/import.h"
 #include "controlplane/registry/place.h"
@@ -174,7 +175,8 @@ int embedded_start(struct embedded *e, uv_loop_t *loop, struct parse_error *erro
 	}
 	rc = server_start(&e->server, loop);
 	if (rc) {
-		parse_error_set(error, "the registry cannot serve: %s", strerror(-rc));
+		parse_error_set(error, "the registry cannot serve: %s%s", strerrordesc_np(-rc),
+		    thread_limit_hint(rc));
 		return rc;
 	}
 	e->on = true;

@@ -9,12 +9,12 @@
 #include "controlplane/cp.h"
 #include "controlplane/gossip.h"
 #include "controlplane/pages.h"
+#include "controlplane/pool.h"
 #include "crypto/identity.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -115,8 +115,6 @@ static int loop_prepare(struct cp *cp, struct parse_error *error)
 {
 	int rc;
 
-	// Only verification and backups run in the pool; it shall not take the workers' cores.
-	setenv("UV_THREADPOOL_SIZE", "2", 0);
 	rc = uv_loop_init(&cp->loop);
 	if (rc) {
 		parse_error_set(error, "no event loop: %s%s", strerrordesc_np(-rc),
@@ -145,7 +143,7 @@ static int loop_prepare(struct cp *cp, struct parse_error *error)
 	uv_timer_start(&cp->tick, on_tick, TICK_MS, TICK_MS);
 	uv_signal_start(&cp->on_term, on_signal, SIGTERM);
 	uv_signal_start(&cp->on_int, on_signal, SIGINT);
-	return 0;
+	return pool_start(&cp->loop, error);
 }
 
 // What needs the state directory and, as root, its privileges.

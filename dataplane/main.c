@@ -4,6 +4,7 @@
 #include "base/notify.h"
 #include "base/privilege.h"
 #include "base/state.h"
+#include "base/thread_limit.h"
 #include "config/machine.h"
 #include "dataplane/dp.h"
 
@@ -134,6 +135,7 @@ static int netlink_open(struct dp *dp)
 static int workers_start(struct dp *dp)
 {
 	const struct config_cpus *cpus = &dp->config.cpus;
+	char why[128];
 
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		struct worker_config cfg = {
@@ -151,8 +153,10 @@ static int workers_start(struct dp *dp)
 		if (rc == 0)
 			rc = worker_start(dp->workers[i]);
 		if (rc) {
+			snprintf(
+			    why, sizeof(why), "%s%s", strerrordesc_np(-rc), thread_limit_hint(rc));
 			log_error("worker not started", kv("worker", i), kv("cpu", cfg.cpu),
-			    kv_errno(rc));
+			    kv("reason", (const char *)why));
 			return rc;
 		}
 	}

@@ -14,7 +14,7 @@
 // Supervises fake daemons (fake_daemon.c) in a process of its own; they write what they do into a
 // journal.
 
-static char folder[64], journal[96], notify_path[96];
+static char folder[64], journal[96], notify_path[96], said[96], vmstat[96];
 static bool aged; // children count as started long ago once they serve
 
 static void note(const char *what)
@@ -47,7 +47,8 @@ static int run_supervisor(const char *dp_mode, const char *cp_mode)
 	char *dp[] = {(char *)FAKE, journal, (char *)"dp", (char *)dp_mode, NULL};
 	char *cp[] = {(char *)FAKE, journal, (char *)"cp", (char *)cp_mode, NULL};
 	int exec_fd = open(FAKE, O_PATH | O_CLOEXEC);
-	struct supervisor s = {.serving = serving, .reload = reload, .context = &s};
+	struct supervisor s = {
+	    .serving = serving, .reload = reload, .context = &s, .vmstat = vmstat};
 	int status;
 
 	s.children[CHILD_DP] =
@@ -71,25 +72,27 @@ static pid_t start(const char *dp_mode, const char *cp_mode)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		int null = open("/dev/null", O_WRONLY);
-
-		// its log is not what is tested
-		dup2(null, STDERR_FILENO);
+		dup2(open(said, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
 		_exit(run_supervisor(dp_mode, cp_mode));
 	}
 	return pid;
 }
 
-static const char *read_journal(void)
+static const char *read_text(const char *path)
 {
 	static char text[4096];
-	int fd = open(journal, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
 
 	if (fd >= 0)
 		close(fd);
 	text[n < 0 ? 0 : n] = 0;
 	return text;
+}
+
+static const char *read_journal(void)
+{
+	return read_text(journal);
 }
 
 static int count(const char *what)
@@ -218,6 +221,42 @@ static void memory_outlives_a_crash(void **state)
 	assert_int_equal(count("up serving"), 1);
 }
 
+// Of the whole machine, since it started.
+static void kernel_kills(unsigned kills)
+{
+	FILE *file = fopen(vmstat, "w");
+
+	assert_non_null(file);
+	fprintf(file, "oom_kill_other 99\noom_kill %u\nlast 1\n", kills);
+	assert_int_equal(fclose(file), 0);
+}
+
+// Killed by somebody, by the kernel, and by somebody again.
+static void a_lack_of_memory_is_told(void **state)
+{
+	static const struct {
+		unsigned kills;
+		bool told;
+	} facts[] = {{7, false}, {8, true}, {8, false}};
+	pid_t pid;
+
+	(void)state;
+	kernel_kills(7);
+	pid = start("serve", "serve");
+	await("up serving", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		assert_int_equal(truncate(said, 0), 0);
+		kernel_kills(facts[i].kills);
+		kill_child(pid, "dp", SIGKILL);
+		await("dp start", (int)i + 2);
+		assert_non_null(strstr(read_text(said), "killed by signal 9 (Killed)"));
+		assert_int_equal(
+		    strstr(read_text(said), "lower nodes.capacity") != NULL, facts[i].told);
+	}
+	kill(pid, SIGTERM);
+	assert_int_equal(await_exit(pid), EXIT_OK);
+}
+
 // The patience with a new start counts from that start.
 static void an_old_child_is_started_again_once(void **state)
 {
@@ -288,6 +327,8 @@ static int make_folder(void **state)
 	snprintf(folder, sizeof(folder), "/tmp/fw-supervise-%d", (int)getpid());
 	snprintf(journal, sizeof(journal), "%s/journal", folder);
 	snprintf(notify_path, sizeof(notify_path), "%s/notify.sock", folder);
+	snprintf(said, sizeof(said), "%s/said", folder);
+	snprintf(vmstat, sizeof(vmstat), "%s/vmstat", folder);
 	return mkdir(folder, 0700);
 }
 
@@ -296,6 +337,8 @@ static int remove_folder(void **state)
 	(void)state;
 	unlink(journal);
 	unlink(notify_path);
+	unlink(said);
+	unlink(vmstat);
 	return rmdir(folder);
 }
 
@@ -308,6 +351,7 @@ int main(void)
 	    cmocka_unit_test(a_second_signal_kills),
 	    cmocka_unit_test(gives_up),
 	    cmocka_unit_test(memory_outlives_a_crash),
+	    cmocka_unit_test(a_lack_of_memory_is_told),
 	    cmocka_unit_test(an_old_child_is_started_again_once),
 	    cmocka_unit_test(both_are_renewed),
 	    cmocka_unit_test(a_poisoned_memory_is_thrown_away),

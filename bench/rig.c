@@ -6,6 +6,7 @@
 #include <err.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 enum { FRAME_MAX = 1600, RING_SIZE = 65536 };
 
@@ -73,8 +74,8 @@ void rig_start(struct rig *rig, uint32_t frames, const uint64_t *police_secret)
 	    .links = rig->links,
 	    .link_count = 2,
 	    .companion = SOCK,
-	    .event_fd = eventfd(0, EFD_NONBLOCK),
-	    .cp_event_fd = eventfd(0, EFD_NONBLOCK),
+	    .event_fd = rig->event_fd = eventfd(0, EFD_NONBLOCK),
+	    .cp_event_fd = rig->cp_event_fd = eventfd(0, EFD_NONBLOCK),
 	    .cpu = -1,
 	    .police_secret = police_secret};
 	const struct link_config mem = {.spec = "", .frame_count = frames};
@@ -93,6 +94,8 @@ void rig_close(struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->worker_count; i++)
 		worker_close(rig->workers[i]);
+	close(rig->event_fd);
+	close(rig->cp_event_fd);
 	for (; rig->other_count; rig->other_count--) {
 		struct link *other = &rig->others[rig->other_count - 1];
 

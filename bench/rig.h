@@ -22,6 +22,7 @@ struct rig {
 	struct link others[RIG_WORKERS]; // that gave raw their queue
 	unsigned worker_count, other_count;
 	struct worker *workers[RIG_WORKERS];
+	int event_fd, cp_event_fd; // of all workers; nobody waits for them
 };
 
 // Creates the memory; the caller fills the tables and attaches `nodes`, then starts.

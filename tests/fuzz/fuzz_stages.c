@@ -3,7 +3,7 @@
 // Input: a byte for the link, then per datagram a byte of choices, a length u16 and the bytes.
 // Every datagram ends with one verdict and in one list, what is sent lies in its buffer, and a UDP
 // checksum that was right stays right, one that was wrong stays wrong. A frame is classified the
-// same with and without the short cut for usual ones.
+// same with and without the short cut for usual ones. The counters add up.
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/classify_twice.h"
 
@@ -132,11 +132,54 @@ static void burst_check(void)
 	}
 }
 
+// What the stages count of datagrams, by what becomes of them.
+struct sums {
+	uint64_t received, sent, punted, dropped;
+};
+
+static struct sums sums_now(void)
+{
+	struct sums s = {
+	    .received = lab_count(&lab, COUNTER_RX_DATAGRAMS),
+	    .sent = lab_count(&lab, COUNTER_RELAYED) + lab_count(&lab, COUNTER_FORWARDED) +
+		    lab_count(&lab, COUNTER_DISCOVER_ANSWERED),
+	    .punted = lab_count(&lab, COUNTER_PUNTED),
+	};
+
+	for (int i = 0; i < DROP_COUNT; i++)
+		s.dropped += lab_drops(&lab, i);
+	return s;
+}
+
+// Each datagram was sent, punted or dropped and counted so, once; the copy of one that was answered
+// was punted or dropped beside that. What a link refuses then was not sent.
+static void sums_check(const struct sums *before)
+{
+	struct sums now = sums_now();
+	uint64_t verdicts[VERDICT_DROP + 1] = {0}, copies = 0;
+
+	for (unsigned i = 0; i < lab.b.count; i++) {
+		const struct dgram *d = &lab.b.d[i];
+
+		verdicts[d->verdict]++;
+		copies += d->verdict == VERDICT_SEND && d->flags & DGRAM_F_PUNT;
+	}
+	fuzz_check(now.received - before->received == lab.b.count);
+	fuzz_check(now.sent - before->sent == verdicts[VERDICT_SEND]);
+	fuzz_check(now.punted - before->punted + now.dropped - before->dropped ==
+		   verdicts[VERDICT_PUNT] + verdicts[VERDICT_DROP] + copies);
+	for (unsigned i = 0; i < lab.b.count; i++)
+		if (lab.b.d[i].verdict == VERDICT_SEND)
+			egress_unsent(&lab.env.tally, &lab.b.d[i]);
+	fuzz_check(sums_now().sent == before->sent);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static uint64_t now_ns = 1000 * NS_PER_S;
 	static uint8_t payload[2048];
 	struct punt_record record;
+	struct sums before;
 	bool raw;
 
 	if (len == 0)
@@ -148,8 +191,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	lab_begin(&lab, raw ? LAB_RAW : LAB_SOCK);
 	burst_fill(raw, data + 1, len - 1);
 	now_ns += NS_PER_S;
+	before = sums_now();
 	lab_run(&lab, now_ns);
 	burst_check();
+	sums_check(&before);
 	while (lab_punt(&lab, &record, payload, sizeof(payload)))
 		fuzz_check(record.punt_class < PUNT_CLASS_COUNT && record.len <= FULL_PAYLOAD);
 	for (unsigned i = 0; i < lab.b.count; i++)

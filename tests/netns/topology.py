@@ -85,11 +85,11 @@ LINKS = {"sock": "sock", "xdp": "xdp:w", "kernel": "xdp:w,mode=kernel"}
 RAW_LINKS = ["xdp", "kernel"]
 
 
-def way(relay, a, b):
+def way(relay, a, b, size=8):
     """What carries a frame: the link's name in LINKS, "sock" also for the companion of another link,
     None where it does not arrive."""
     before = relay.ask("stats")["counters"]
-    if not a.reaches(b):
+    if not a.reaches(b, size=size):
         return None
     after = relay.ask("stats")["counters"]
     if after["kernel"] > before["kernel"]:

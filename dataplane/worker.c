@@ -48,7 +48,7 @@ static void sending_failed(struct worker *w, unsigned link, struct dgram **list,
 			continue;
 		d->verdict = VERDICT_DROP;
 		tally->drops[d->drop]++;
-		egress_unsent(tally, d);
+		egress_unsent(&w->env, d);
 		tally->counters[COUNTER_TX_BYTES] -= dgram_payload_on(d, w->env.links[link].raw);
 	}
 }

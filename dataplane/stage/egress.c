@@ -52,8 +52,12 @@ void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out)
 	}
 }
 
-void egress_unsent(struct tally *t, const struct dgram *d)
+void egress_unsent(struct stage_env *env, const struct dgram *d)
 {
+	struct tally *t = &env->tally;
+
+	if (d->flags & DGRAM_F_RAW && d->out_link == env->companion)
+		t->counters[COUNTER_COMPANION]--;
 	if (d->type == BEACON_DISCOVER || d->type == BEACON_DISCOVER_EX) {
 		t->counters[COUNTER_DISCOVER_ANSWERED]--;
 	} else if (d->flags & DGRAM_F_DELIVER) {

@@ -137,9 +137,9 @@ void stage_encap(struct burst *b, struct stage_env *env);
 // Sorts by link, and counts the drops.
 void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out);
 
-// Takes back what the stages counted of a datagram, relayed or answered, that its link refused; one
-// that the control plane injected was not counted.
-void egress_unsent(struct tally *t, const struct dgram *d);
+// Takes back what the stages counted of a datagram that its link refused; one that the control
+// plane injected was not counted.
+void egress_unsent(struct stage_env *env, const struct dgram *d);
 
 // All of them.
 void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out);

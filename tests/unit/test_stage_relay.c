@@ -219,11 +219,12 @@ static void counters(void **state)
 	    lab_count(&lab, COUNTER_RX_BYTES) - before.counters[COUNTER_RX_BYTES], 4 * 9 + 9);
 	// What a link then refuses is taken back.
 	for (unsigned i = 0; i < lab.b.count; i++)
-		egress_unsent(&lab.env.tally, &lab.b.d[i]);
+		egress_unsent(&lab.env, &lab.b.d[i]);
 	assert_int_equal(lab_count(&lab, COUNTER_RELAYED), before.counters[COUNTER_RELAYED]);
 	assert_int_equal(
 	    lab_count(&lab, COUNTER_RELAYED_BYTES), before.counters[COUNTER_RELAYED_BYTES]);
 	assert_int_equal(lab_count(&lab, COUNTER_FORWARDED), before.counters[COUNTER_FORWARDED]);
+	assert_int_equal(lab_count(&lab, COUNTER_COMPANION), before.counters[COUNTER_COMPANION]);
 }
 
 int main(void)

@@ -254,6 +254,7 @@ static void tx_refused(void **state)
 	assert_int_equal(block->drops[DROP_NO_BUFFER], 2);
 	assert_int_equal(block->counters[COUNTER_RELAYED], 0);
 	assert_int_equal(block->counters[COUNTER_DISCOVER_ANSWERED], 0);
+	assert_int_equal(block->counters[COUNTER_COMPANION], 0);
 	assert_int_equal(block->counters[COUNTER_TX_DATAGRAMS], FRAMES);
 	assert_int_equal(block->counters[COUNTER_TX_BYTES], FRAMES);
 }

@@ -63,9 +63,11 @@ static void options_set(
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	buffers_size(sock, fd, cfg);
-	// Never DF: a frame larger than the path's MTU is fragmented, here or on the way.
+	// Never DF: a frame larger than the path's MTU is fragmented, here or on the way. With IPv4
+	// routers can, so no ICMP error is believed, which anybody could make up; with IPv6 they
+	// cannot, and none takes an MTU below 1280 bytes.
 	if (s->takes_v4)
-		option_try(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+		option_try(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
 	if (s->inet6)
 		option_try(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 	if (s->wildcard && s->inet6)

@@ -43,7 +43,6 @@ static void link_open(struct rig *rig, struct link *link, const struct link_ops 
 	struct link_config own = *cfg;
 	struct link_error error;
 
-	own.kind = ops->kind;
 	own.index = index;
 	own.worker_count = (uint16_t)rig->worker_count;
 	own.locals = rig->memory.locals;

@@ -40,7 +40,6 @@ static int link_open(struct dp *dp, const struct link_ops *ops, const char *spec
 	const struct config *c = &dp->config;
 	const struct link_config cfg = {
 	    .spec = spec,
-	    .kind = ops->kind,
 	    .index = (uint8_t)dp->link_count,
 	    .worker_count = (uint16_t)dp->worker_count,
 	    .locals = dp->memory.locals,

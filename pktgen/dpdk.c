@@ -56,7 +56,6 @@ static uint32_t blank_size(struct link *link)
 static int device_open(struct station *s, const struct options *o, char *error)
 {
 	const struct link_config cfg = {.spec = o->device,
-	    .kind = "dpdk",
 	    .worker_count = 1,
 	    .frame_count = FRAMES,
 	    .dpdk_queues = 1,

@@ -79,7 +79,7 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 		memcpy(link->mac, mac.addr_bytes, sizeof(link->mac));
 	snprintf(
 	    link->name, sizeof(link->name), "dpdk:%.*s", (int)strcspn(d->device, ","), d->device);
-	d->cfg.spec = d->cfg.kind = d->cfg.dpdk_eal = d->cfg.dpdk_tap = NULL; // not ours
+	d->cfg.spec = d->cfg.dpdk_eal = d->cfg.dpdk_tap = NULL; // not ours
 	if (d->queue_count < cfg->dpdk_queues)
 		dpdk_fail(err, 0, "%s serves with %u of the %u queues asked for (dpdk.queues): %s",
 		    link->name, d->queue_count, cfg->dpdk_queues,

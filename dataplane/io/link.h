@@ -59,7 +59,6 @@ static inline uint64_t link_stats_lost(const struct link_stats *s, enum drop why
 
 struct link_config {
 	const char *spec; // text after the kind: "eth0:2", empty for sock
-	const char *kind; // "xdp", "sock", "mem"
 	uint8_t index;	  // in the list of links
 	uint16_t worker_count;
 	struct local

@@ -100,17 +100,17 @@ static int mem_open(struct link *link, const struct link_config *cfg, struct lin
 
 	if (size < BUFFER_MIN || size > BUFFER_MAX || !cfg->frame_count) {
 		snprintf(err->text, sizeof(err->text),
-		    "%s:%s with %u frames: give 1 frame or more of %d to %d bytes", cfg->kind,
+		    "%s:%s with %u frames: give 1 frame or more of %d to %d bytes", link->ops->kind,
 		    cfg->spec, cfg->frame_count, BUFFER_MIN, BUFFER_MAX);
 		return -EINVAL;
 	}
-	snprintf(link->name, sizeof(link->name), "%s", cfg->kind);
+	snprintf(link->name, sizeof(link->name), "%s", link->ops->kind);
 	link->index = cfg->index;
 	for (unsigned i = 0; i < cfg->worker_count; i++) {
 		link->queues[i] = queue_open(cfg, link->ops->raw, (uint32_t)size);
 		if (!link->queues[i]) {
 			snprintf(err->text, sizeof(err->text), "%s: no memory for %u frames",
-			    cfg->kind, cfg->frame_count);
+			    link->ops->kind, cfg->frame_count);
 			mem_close(link);
 			return -ENOMEM;
 		}

@@ -18,7 +18,6 @@ static struct link *links[] = {&sock, &raw};
 int link_start(const char *device, struct link_error *err)
 {
 	const struct link_config cfg = {.spec = device,
-	    .kind = "dpdk",
 	    .index = LAB_RAW,
 	    .worker_count = QUEUES,
 	    .frame_count = FRAMES,
@@ -45,7 +44,6 @@ void open_all(const char *device)
 	lab_open(&lab);
 	lab.memory.settings->ttl = 64;
 	sock = (struct link){.ops = &link_mem_payload_ops};
-	cfg.kind = "mem-payload";
 	assert_int_equal(sock.ops->open(&sock, &cfg, &err), 0);
 	if (link_start(device, &err))
 		fail_msg("%s: %s", device, err.text);

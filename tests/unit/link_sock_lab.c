@@ -122,7 +122,6 @@ struct lab *lab_open(const char *const *listen, unsigned workers, unsigned extra
 	for (unsigned tries = 0; code == -EADDRINUSE && tries < 10; tries++) {
 		locals_fill(lab, listen, extras);
 		lab->cfg = (struct link_config){.spec = "",
-		    .kind = "sock",
 		    .index = 3,
 		    .worker_count = (uint16_t)workers,
 		    .locals = lab->locals,

@@ -167,7 +167,7 @@ static unsigned refuse_copy(struct link_queue *q, struct dgram **d, unsigned n)
 static uint64_t link_refuses(enum drop why)
 {
 	struct link_config cfg = {
-	    .kind = "mem", .spec = "", .index = LAB_RAW, .worker_count = 1, .frame_count = 8};
+	    .spec = "", .index = LAB_RAW, .worker_count = 1, .frame_count = 8};
 	struct link_ops refusing = link_mem_payload_ops;
 	struct link raw = {.ops = &link_mem_ops}, sock = {.ops = &link_mem_payload_ops};
 	struct link *links[] = {&sock, &raw};
@@ -186,7 +186,6 @@ static uint64_t link_refuses(enum drop why)
 	refusal = why;
 	refusing.tx_copy = refuse_copy;
 	assert_int_equal(raw.ops->open(&raw, &cfg, &err), 0);
-	cfg.kind = "mem-payload";
 	cfg.index = LAB_SOCK;
 	assert_int_equal(sock.ops->open(&sock, &cfg, &err), 0);
 	sock.ops = &refusing;
@@ -262,8 +261,7 @@ static void every_drop(void **state)
 // The mem link refuses for want of room, of buffers and of size, and loses no buffer over it.
 static void mem_link_refuses(void **state)
 {
-	struct link_config cfg = {
-	    .kind = "mem-payload", .spec = "256", .worker_count = 1, .frame_count = MEM_RING + 8};
+	struct link_config cfg = {.spec = "256", .worker_count = 1, .frame_count = MEM_RING + 8};
 	struct link link = {.ops = &link_mem_payload_ops};
 	struct link_error err;
 	struct dgram d = {.data = (uint8_t *)&cfg, .len = 16}, *list[] = {&d};

@@ -41,10 +41,8 @@ static int setup(void **state)
 	lab_open(&lab);
 	raw = (struct link){.ops = &link_mem_ops};
 	sock = (struct link){.ops = &link_mem_payload_ops};
-	cfg.kind = "mem-payload";
 	cfg.index = LAB_SOCK;
 	assert_int_equal(sock.ops->open(&sock, &cfg, &err), 0);
-	cfg.kind = "mem";
 	cfg.index = LAB_RAW;
 	assert_int_equal(raw.ops->open(&raw, &cfg, &err), 0);
 	event_fd = eventfd(0, EFD_NONBLOCK);

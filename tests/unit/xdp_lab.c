@@ -164,7 +164,6 @@ struct link_config lab_config(struct xdp_lab *lab, const char *spec)
 {
 	return (struct link_config){
 	    .spec = spec,
-	    .kind = "xdp",
 	    .index = 1,
 	    .worker_count = 1,
 	    .locals = lab->locals,

@@ -27,6 +27,16 @@ static const struct link_ops *ops_of(const struct config_link *l)
 	return &link_xdp_ops;
 }
 
+// net_af_packet is given what the kernel made of the frames: what it merged for a socket that asks
+// for it could not be told from one datagram.
+static bool sees_merged(const struct config_links *links)
+{
+	for (uint32_t i = 0; i < links->count; i++)
+		if (strstr(links->at[i].device, "af_packet"))
+			return true;
+	return false;
+}
+
 static int kernel_open(struct dp *dp, struct link_error *err)
 {
 	uint64_t nodes = dp->config.xdp.kernel_nodes, capacity = dp->config.nodes_capacity;
@@ -55,6 +65,7 @@ static int link_open(struct dp *dp, const struct link_ops *ops, const char *spec
 	    .kernel = kernel ? &dp->kernel : NULL,
 	    .hash_key = dp->memory.nodes.hash_key,
 	    .socket_buffer = (uint32_t)c->sock_buffer,
+	    .singly = sees_merged(&c->links),
 	    .settings = dp->memory.settings,
 	};
 	struct link *link = calloc(1, sizeof(*link));

@@ -71,6 +71,7 @@ struct link_config {
 	struct kernel_memory *kernel; // xdp: the program relays by these tables; NULL: it steers
 	const uint32_t *hash_key;     // of the node table, 4 words, with `kernel`
 	uint32_t socket_buffer;	      // bytes of SO_RCVBUF and SO_SNDBUF for sock
+	bool singly;		      // sock: never ask the kernel to merge datagrams
 	const char *dpdk_eal;	      // further arguments of DPDK's environment layer, or NULL
 	const char *dpdk_tap; // the host's interface of a dpdk link: "auto", "off" or its name
 	uint16_t dpdk_queues; // queues of a dpdk link; never more than workers

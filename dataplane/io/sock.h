@@ -55,7 +55,7 @@ struct sock_socket {
 	// Worker: UDP_GRO costs a single datagram about 6 % (the kernel looks at a cache line
 	// more), so it is switched on when datagrams come in runs. It cannot be switched off again:
 	// the kernel would deliver the trains in its queue without saying how to cut them.
-	uint8_t gro;
+	uint8_t gro;		    // on, or never to be
 	uint16_t messages, repeats; // since the last decision; as the one before: source and size
 	// Main thread: datagrams that the receive buffer had no room for, and the kernel's count of
 	// them when last looked at, which wraps.

@@ -61,6 +61,7 @@ static void options_set(
 	const struct timeval wait = {.tv_usec = SOCK_WAIT_US};
 	int fd = s->fd;
 
+	s->gro = cfg->singly;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	buffers_size(sock, fd, cfg);
 	// Never DF: a frame larger than the path's MTU is fragmented, here or on the way. With IPv4

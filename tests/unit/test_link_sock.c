@@ -98,6 +98,18 @@ static void bursts_are_lent_one_at_a_time(void **state)
 	lab_close(lab);
 }
 
+static void runs_pass(struct lab *lab, int client)
+{
+	for (unsigned i = 0; i < 64; i++) {
+		client_send_train(client, 100, 32, 0);
+		for (unsigned n = 0, got; n < 32; n += got) {
+			got = lab_receive(lab, 0, BURST_MAX);
+			assert_payload(lab->d[0].data, n, 100);
+			lab_release(lab, 0, got);
+		}
+	}
+}
+
 static void gro_comes_with_runs_of_datagrams(void **state)
 {
 	struct lab *lab = lab_open(one4, 1, 0);
@@ -109,15 +121,25 @@ static void gro_comes_with_runs_of_datagrams(void **state)
 		lab_release(lab, 0, lab_receive(lab, 0, 1));
 	}
 	assert_false(lab_has_gro(lab));
-	for (unsigned i = 0; i < 64; i++) {
-		client_send_train(client, 100, 32, 0);
-		for (unsigned n = 0, got; n < 32; n += got) {
-			got = lab_receive(lab, 0, BURST_MAX);
-			assert_payload(lab->d[0].data, n, 100);
-			lab_release(lab, 0, got);
-		}
-	}
+	runs_pass(lab, client);
 	assert_true(lab_has_gro(lab));
+	close(client);
+	lab_close(lab);
+}
+
+static void gro_stays_off_where_it_would_harm(void **state)
+{
+	struct lab *lab = lab_open(one4, 1, 0);
+	struct link_error err;
+	int client;
+
+	(void)state;
+	lab->link.ops->close(&lab->link);
+	lab->cfg.singly = true;
+	assert_int_equal(link_sock_ops.open(&lab->link, &lab->cfg, &err), 0);
+	client = client_open("127.0.0.1", lab->port, 0);
+	runs_pass(lab, client);
+	assert_false(lab_has_gro(lab));
 	close(client);
 	lab_close(lab);
 }
@@ -445,6 +467,7 @@ int main(void)
 	    cmocka_unit_test(short_datagrams_of_a_train_have_room),
 	    cmocka_unit_test(bursts_are_lent_one_at_a_time),
 	    cmocka_unit_test(gro_comes_with_runs_of_datagrams),
+	    cmocka_unit_test(gro_stays_off_where_it_would_harm),
 	    cmocka_unit_test(interleaved_flows_leave_as_trains),
 	    cmocka_unit_test(trains_end_at_64_and_at_65507_bytes),
 	    cmocka_unit_test(answer_leaves_from_the_address_asked),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""New nodes beside a flood of Discovers from invented addresses that fills the node table."""
+"""Known and new nodes beside floods from invented addresses."""
 import contextlib
 import os
 import socket
@@ -9,11 +9,16 @@ import time
 
 import pytest
 
-from netlab import PATIENCE, Node, eventually, inside
+from netlab import (DISCOVER, DISCOVER_EX, PATIENCE, PUNCH_REQUEST, RELAY, SYNC, Node, eventually,
+                    inside)
 from topology import BEACON, LINKS, Nets, start_relay
 
 CAPACITY = 2000
 HONEST = 20
+
+
+def stranger():
+    return 0x40000000 | int.from_bytes(os.urandom(3), "big")
 
 
 class Throng:
@@ -31,11 +36,14 @@ class Throng:
     def source(self):
         return bytes([11]) + os.urandom(3)
 
+    def payload(self):
+        return struct.pack(">BI", DISCOVER, stranger())
+
     def datagram(self):
-        udp = struct.pack(">HHHHBI", 1024 + os.urandom(1)[0], self.to[1], 13, 0, 1,
-                          0x40000000 | int.from_bytes(os.urandom(3), "big"))
-        return struct.pack(">BBHHHBBH4s4s", 0x45, 0, 33, 0, 0, 64, 17, 0, self.source(),
-                           socket.inet_aton(self.to[0])) + udp
+        payload = self.payload()
+        udp = struct.pack(">HHHH", 1024 + os.urandom(1)[0], self.to[1], 8 + len(payload), 0)
+        return struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + len(payload), 0, 0, 64, 17, 0,
+                           self.source(), socket.inet_aton(self.to[0])) + udp + payload
 
     def run(self):
         while not self.stopped:
@@ -49,6 +57,26 @@ class Throng:
         self.stopped = True
         self.thread.join()
         self.raw.close()
+
+
+class Medley(Throng):
+    """Of everything that a relay takes, and of what it does not, in turn."""
+
+    KINDS = {  # by the drop that counts them; the control plane answers or refuses the rest
+        "empty": lambda: b"",
+        "unknown_type": lambda: b"\xff" + os.urandom(100),
+        "short_message": lambda: bytes([RELAY]) + os.urandom(7),
+        "tunnel_frame": lambda: b"PILS" + os.urandom(60),
+        "sender_unknown": lambda: struct.pack(">BII", RELAY, stranger(), stranger()) + b"x" * 64,
+        "sender_address": lambda: struct.pack(">BII", RELAY, 101, 102) + b"x" * 64,
+        "peer_unknown": lambda: struct.pack(">BIHI", SYNC, 9, 1, 102),
+        "stun": lambda: struct.pack(">HHI", 1, 0, 0x2112a442) + os.urandom(12),
+        "punch": lambda: struct.pack(">BII", PUNCH_REQUEST, stranger(), 102),
+        "discover": lambda: struct.pack(">BI", DISCOVER_EX, stranger()) + os.urandom(96),
+    }
+
+    def payload(self):
+        return list(self.KINDS.values())[self.sent % len(self.KINDS)]()
 
 
 class Namesake(Throng):
@@ -123,3 +151,28 @@ def test_whose_address_is_used_up_is_heard(lab, link):
     finally:
         flood.stop()
     assert answered > 20
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_known_nodes_beside_a_medley(lab, link):
+    """They are relayed, the processes stay, the log stays short, and all drops have their names."""
+    nets = Nets(lab)
+    relay = start_relay(nets, link)
+    a, b = nets.pair(relay)
+    started, children = time.monotonic(), relay.children()
+    giant = Node(lab, nets.router, 101, BEACON)  # not where 101 is
+    flood = Medley(nets.router, BEACON)
+    try:
+        def all_counted():
+            giant.relay(102, os.urandom(65000))
+            drops = relay.drops()
+            return all(drops.get(name, 0) > 300 for name in list(Medley.KINDS)[:7])
+        eventually(all_counted)
+        assert stay([(a, b), (b, a)], 2)
+        assert relay.ask("status")["dp"]["connected"]
+    finally:
+        flood.stop()
+    assert relay.children() == children
+    windows = (time.monotonic() - started) / 5 + 1
+    lines = relay.process.output().count("\n")
+    assert lines < 50 + 100 * windows, relay.process.output()[-4000:]

@@ -56,8 +56,9 @@ static inline bool is_ours(struct link_queue *q, const uint8_t *frame, uint32_t 
 	memcpy(&addr, ip + IPV4_OFFSET_DST, sizeof(addr));
 	memcpy(&port, udp + UDP_OFFSET_DST, sizeof(port));
 	// The common datagram is like the last one; locals are never taken back.
-	if (load_be16(frame + ETH_OFFSET_TYPE) == ETH_TYPE_IPV4 && ip[0] == 0x45 &&
-	    ip[9] == IP_PROTOCOL_UDP && (load_be16(ip + 6) & 0x3fff) == 0 &&
+	if (load_be16(frame + ETH_OFFSET_TYPE) == ETH_TYPE_IPV4 && ip[0] == IPV4_FIRST &&
+	    ip[IPV4_OFFSET_PROTOCOL] == IP_PROTOCOL_UDP &&
+	    (load_be16(ip + IPV4_OFFSET_FRAGMENT) & IPV4_FRAGMENT_MASK) == 0 &&
 	    addr == q->served_addr && port == q->served_port &&
 	    load_be16(udp + UDP_OFFSET_LENGTH) <= q->udp_max)
 		return true;

@@ -86,6 +86,7 @@ int kernel_memory_map(struct kernel_memory *k, const int *fds, const struct node
 		rc = map_one(k, fds, i);
 	if (rc) {
 		unmap_all(k);
+		memset(k, 0, sizeof(*k));
 		return rc;
 	}
 	memcpy(k->fds, fds, sizeof(k->fds));

@@ -38,8 +38,8 @@ struct kernel_sizes kernel_sizes_for(
 struct kernel_shape kernel_map_shape(enum kernel_map map, const struct kernel_sizes *s);
 
 // Maps what the descriptors, in the order of enum kernel_map, lead to; sizes are taken from the
-// places. The descriptors belong to k on success only. 0; -EINVAL: sizes that do not fit the table
-// or the maps; or another negative errno of mmap(2).
+// places. The descriptors belong to k on success only; else k is zero. 0; -EINVAL: sizes that do
+// not fit the table or the maps; or another negative errno of mmap(2).
 int kernel_memory_map(struct kernel_memory *k, const int *fds, const struct node_table *table);
 void kernel_memory_unmap(struct kernel_memory *k);
 

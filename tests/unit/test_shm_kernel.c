@@ -226,19 +226,33 @@ static void counts_are_sums(void **state)
 	kernel_lab_close(&lab);
 }
 
-static void wrong_sizes(void **state)
+// What cannot be mapped leaves nothing behind that looks as if it were.
+static void map_refused(const int *fds, int why)
+{
+	static const struct kernel_memory none;
+	struct kernel_memory other;
+
+	assert_int_equal(kernel_memory_map(&other, fds, &lab.memory.nodes), why);
+	assert_memory_equal(&other, &none, sizeof(none));
+}
+
+static void wrong_maps(void **state)
 {
 	int fds[KERNEL_MAP_COUNT];
-	struct kernel_memory other;
 
 	(void)state;
 	kernel_lab_open(&lab, CAPACITY, CAPACITY);
 	memcpy(fds, lab.kernel.fds, sizeof(fds));
+	fds[KERNEL_SAMPLES] = -1;
+	map_refused(fds, -EBADF);
+	fds[KERNEL_PLACES] = -1;
+	map_refused(fds, -EBADF);
+	memcpy(fds, lab.kernel.fds, sizeof(fds));
 	lab.kernel.places->sizes.index_max++;
-	assert_int_equal(kernel_memory_map(&other, fds, &lab.memory.nodes), -EINVAL);
+	map_refused(fds, -EINVAL);
 	lab.kernel.places->sizes.index_max--;
 	lab.kernel.places->sizes.buckets = 0;
-	assert_int_equal(kernel_memory_map(&other, fds, &lab.memory.nodes), -EINVAL);
+	map_refused(fds, -EINVAL);
 	kernel_lab_close(&lab);
 }
 
@@ -251,7 +265,7 @@ int main(void)
 	    cmocka_unit_test(goes_round),
 	    cmocka_unit_test(samples_are_the_last),
 	    cmocka_unit_test(counts_are_sums),
-	    cmocka_unit_test(wrong_sizes),
+	    cmocka_unit_test(wrong_maps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

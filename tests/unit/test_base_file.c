@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/file.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -107,24 +108,18 @@ static void test_lengths(void **state)
 
 int main(void)
 {
-	char folder[] = "/tmp/fairway-test-XXXXXX";
+	char folder[FOLDER_MAX];
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nobody_is_waited_for),
 	    cmocka_unit_test(test_pipes),
 	    cmocka_unit_test(test_a_slow_writer),
 	    cmocka_unit_test(test_lengths),
 	};
-	int failed;
 
-	if (!mkdtemp(folder))
-		return 1;
+	folder_make(folder);
 	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
 	snprintf(path, sizeof(path), "%s/file", folder);
 	if (mkfifo(fifo, 0600) || close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)))
 		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	unlink(fifo);
-	unlink(path);
-	rmdir(folder);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/first_line.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -36,11 +37,11 @@ static void test_lines(void **state)
 	    {"a\0b\n", 4, NULL, "no printable text"},
 	    {"a\tb\n", 4, NULL, "no printable text"},
 	};
-	char path[] = "/tmp/fairway-line-XXXXXX", line[9];
+	char path[FILE_MAX], line[9];
 	struct parse_error error;
 
 	(void)state;
-	close(mkstemp(path));
+	file_new(path, "");
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
 		FILE *file = fopen(path, "w");
 		int rc;
@@ -52,7 +53,7 @@ static void test_lines(void **state)
 		assert_int_equal(rc, facts[i].why ? -EINVAL : 0);
 		if (facts[i].why) {
 			assert_non_null(strstr(error.text, facts[i].why));
-			assert_non_null(strstr(error.text, "the-key /tmp/fairway-line-"));
+			assert_non_null(strstr(error.text, "the-key /tmp/fairway-test-"));
 		} else {
 			assert_string_equal(line, facts[i].line);
 		}

@@ -2,6 +2,7 @@
 #include "base/port.h"
 #include "base/privilege.h"
 #include "base/state.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -260,36 +261,34 @@ static void state_files(void **state)
 	    {"own.db", "deeper/own.db", -ENOTEMPTY},
 	};
 	struct privilege_user nobody = {.uid = 65534, .gid = 65534, .name = "nobody"};
-	char path[64], file[96], store[96];
+	char path[FOLDER_MAX], file[96], store[96];
 	struct parse_error error;
 	struct stat info;
 
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	snprintf(path, sizeof(path), "/tmp/fw-files-%d", (int)getpid());
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
-		assert_int_equal(mkdir(path, 0700), 0);
+		folder_make(path);
 		snprintf(file, sizeof(file), "%s/%s", path, facts[i].file);
 		snprintf(store, sizeof(store), "%s/%s", path, facts[i].store);
 		close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 		assert_int_equal(state_open(path, store, &nobody, "--state", &error), facts[i].rc);
 		assert_int_equal(stat(file, &info), 0);
 		assert_int_equal(info.st_uid, facts[i].rc ? 0 : 65534);
-		unlink(file);
-		rmdir(path);
 	}
 }
 
 static void state_directory(void **state)
 {
-	char path[64], file[80], expected[256];
+	char folder[FOLDER_MAX], path[64], file[80], expected[256];
 	struct parse_error error;
 	struct stat info;
 	int fd;
 
 	(void)state;
-	snprintf(path, sizeof(path), "/tmp/fw-state-%d", (int)getpid());
+	folder_make(folder);
+	snprintf(path, sizeof(path), "%s/state", folder);
 	assert_int_equal(state_open(path, "", NULL, "--state", &error), 0);
 	assert_int_equal(chmod(path, 0777), 0);
 	assert_int_equal(state_open(path, "", NULL, "--state", &error), 0);
@@ -324,12 +323,10 @@ static void state_directory(void **state)
 	close(fd);
 	snprintf(file, sizeof(file), "%s/lock", path);
 	hard_links_are_refused(path, file);
-	unlink(file);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 65534, 65534), 0);
 		assert_int_equal(state_open(path, "", NULL, "--state", &error), -EACCES);
 	}
-	rmdir(path);
 	assert_int_equal(state_open("/proc/no/such", "", NULL, "--state", &error), -ENOENT);
 }
 

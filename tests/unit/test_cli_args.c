@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/exit_status.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -265,26 +266,22 @@ static void lost_output_is_a_failure(void **state)
 		snprintf(arguments, sizeof(arguments), "%s > $STATE/output", commands[i]);
 		assert_int_equal(run_program("ulimit -f 0; " FAIRWAY, arguments), EXIT_FAILED);
 	}
-	snprintf(arguments, sizeof(arguments), "%s/output", getenv("STATE"));
-	unlink(arguments);
 }
 
 static void configurations(void **state)
 {
-	char path[] = "/tmp/fw-args-XXXXXX", arguments[128], expected[256];
-	int fd = mkstemp(path);
+	char path[FILE_MAX], arguments[128], expected[256];
+	int fd;
 
 	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "ttl: 9\nworkrs: 2\n", 17), 17);
+	file_new(path, "ttl: 9\nworkrs: 2\n");
 	snprintf(arguments, sizeof(arguments), "config check %s", path);
 	assert_int_equal(run(arguments), EXIT_USAGE);
 	snprintf(expected, sizeof(expected),
 	    "fairway config: %s:2:1: there is no key \"workrs\": did you mean \"workers\"?\n",
 	    path);
 	assert_string_equal(output, expected);
-	assert_int_equal(ftruncate(fd, 7), 0);
-	close(fd);
+	assert_int_equal(truncate(path, 7), 0);
 	assert_int_equal(run(arguments), EXIT_OK);
 	snprintf(expected, sizeof(expected), "%-27s %-28s # %s:1\n", "ttl", "9", path);
 	assert_non_null(strstr(output, expected));
@@ -297,7 +294,6 @@ static void configurations(void **state)
 	snprintf(arguments, sizeof(arguments), "config check --json --ttl 8 --config %s", path);
 	assert_int_equal(run(arguments), EXIT_OK);
 	assert_non_null(strstr(output, "\"ttl\": \"8\""));
-	unlink(path);
 }
 
 // What a start would warn of, or refuse; the machine has one core meanwhile.
@@ -391,7 +387,7 @@ static void choose_port(void)
 
 int main(void)
 {
-	char folder[] = "/tmp/fw-cli-args-XXXXXX", lock[64];
+	char folder[FOLDER_MAX];
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(wrong_lines),
 	    cmocka_unit_test(wrong_generator_lines),
@@ -404,15 +400,9 @@ int main(void)
 	    cmocka_unit_test(configurations_from_a_pipe),
 	    cmocka_unit_test(checks_tell_of_the_machine),
 	};
-	int failed;
 
-	if (!mkdtemp(folder))
-		return 1;
+	folder_make(folder);
 	setenv("STATE", folder, 1);
 	choose_port();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	snprintf(lock, sizeof(lock), "%s/lock", folder);
-	unlink(lock);
-	rmdir(folder);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

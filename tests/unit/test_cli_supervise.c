@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "cli/supervise.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 // Supervises fake daemons (fake_daemon.c) in a process of its own; they write what they do into a
 // journal.
 
-static char folder[64], journal[96], notify_path[96], said[96], vmstat[96];
+static char folder[FOLDER_MAX], journal[96], notify_path[96], said[96], vmstat[96];
 static bool aged; // children count as started long ago once they serve
 
 static void note(const char *what)
@@ -324,22 +325,12 @@ static void delays(void **state)
 static int make_folder(void **state)
 {
 	(void)state;
-	snprintf(folder, sizeof(folder), "/tmp/fw-supervise-%d", (int)getpid());
+	folder_make(folder);
 	snprintf(journal, sizeof(journal), "%s/journal", folder);
 	snprintf(notify_path, sizeof(notify_path), "%s/notify.sock", folder);
 	snprintf(said, sizeof(said), "%s/said", folder);
 	snprintf(vmstat, sizeof(vmstat), "%s/vmstat", folder);
-	return mkdir(folder, 0700);
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	unlink(journal);
-	unlink(notify_path);
-	unlink(said);
-	unlink(vmstat);
-	return rmdir(folder);
+	return 0;
 }
 
 int main(void)
@@ -358,5 +349,5 @@ int main(void)
 	    cmocka_unit_test(children_end_with_us),
 	    cmocka_unit_test(delays),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_folder, NULL);
 }

@@ -3,6 +3,7 @@
 #include "cli/decode.h"
 #include "cli/rates.h"
 #include "cli/table.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -205,15 +206,13 @@ static void captures(void **state)
 	    .captured = sizeof(payload),
 	    .len = 1000,
 	    .comment = "drop short_message"};
-	char path[] = "/tmp/fw-capture-XXXXXX";
+	char path[FILE_MAX];
 	uint8_t bytes[1024];
 	FILE *file;
 	size_t n;
-	int fd = mkstemp(path);
 
 	(void)state;
-	assert_true(fd >= 0);
-	close(fd);
+	file_new(path, "");
 	assert_int_equal(parse_address("192.0.2.1:5", false, &d.from, NULL), 0);
 	assert_int_equal(parse_address("[2001:db8::1]:9001", false, &d.to, NULL), 0);
 	assert_int_equal(capture_open(&file, path), 0);
@@ -225,7 +224,6 @@ static void captures(void **state)
 	assert_non_null(file);
 	n = fread(bytes, 1, sizeof(bytes), file);
 	fclose(file);
-	unlink(path);
 	assert_true(n > 200 && n % 4 == 0);
 	assert_memory_equal(bytes, "\x0a\x0d\x0d\x0a", 4);
 	assert_non_null(memmem(bytes, n, "drop short_message", 18));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/config.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -120,22 +121,13 @@ static void lists(void **state)
 #endif
 }
 
-static void write_file(char *path, const char *text)
-{
-	int fd = mkstemp(path);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static void precedence(void **state)
 {
-	char path[] = "/tmp/fw-config-XXXXXX", text[256];
+	char path[FILE_MAX], text[256];
 	const struct config_key *ttl = config_key_find("ttl");
 
 	(void)state;
-	write_file(path, "ttl: 10\nworkers: 3\nlisten: [192.0.2.1:1, 192.0.2.1:2]\n");
+	file_new(path, "ttl: 10\nworkers: 3\nlisten: [192.0.2.1:1, 192.0.2.1:2]\n");
 	snprintf(text, sizeof(text), "--ttl 20 --config %s --listen 192.0.2.9:9", path);
 	assert_int_equal(read_line(&with_keys, text), 0);
 	assert_int_equal(config.ttl, 20);
@@ -146,7 +138,6 @@ static void precedence(void **state)
 	assert_int_equal(config.origins[config_key_find("workers") - config_keys].line, 2);
 	assert_int_equal(
 	    config.origins[config_key_find("user") - config_keys].from, CONFIG_FROM_DEFAULT);
-	unlink(path);
 }
 
 static void defaults(void **state)

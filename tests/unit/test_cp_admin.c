@@ -6,6 +6,7 @@
 #include "controlplane/registry/call.h"
 #include "crypto/identity.h"
 #include "shm/trace_ring.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/memory_lab.h"
 
 #include <stdio.h>
@@ -384,7 +385,7 @@ static void test_metrics_hold_the_registry(void **state)
 	static const char *const same[] = {
 	    "nodes", "networks", "trust", "trust_one_sided", "verifying"};
 	const struct registry_config config = {.capacity = 100};
-	char path[] = "/tmp/fairway-test-XXXXXX", *text;
+	char path[FILE_MAX], *text;
 	struct cp *cp = cp_make(false);
 	struct registry *r = &cp->embedded.registry;
 	struct parse_error error;
@@ -393,7 +394,7 @@ static void test_metrics_hold_the_registry(void **state)
 	size_t len;
 
 	(void)state;
-	close(mkstemp(path));
+	file_new(path, "");
 	unlink(path); // an empty file is no store
 	assert_int_equal(registry_init(r, &config), 0);
 	r->store = store_open(path, &error);
@@ -425,22 +426,22 @@ static void test_metrics_hold_the_registry(void **state)
 	json_decref(status);
 	free(text);
 	registry_free(r);
-	unlink(path);
 	cp_free(cp);
 }
 
 static void test_reload(void **state)
 {
 	static const struct config_command command = {.name = "test", .summary = "", .keys = true};
-	char path[] = "/tmp/fairway-test-XXXXXX";
-	char option[64];
+	char path[FILE_MAX], option[96];
 	char program[] = "test", *argv[] = {program, option, NULL};
 	struct cp *cp = cp_make(true);
 	struct admin_error err = {""};
-	int fd = mkstemp(path);
 	json_t *r;
+	int fd;
 
 	(void)state;
+	file_new(path, "");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	snprintf(option, sizeof(option), "--config=%s", path);
 	cp->command = &command;
 	cp->argc = 2;
@@ -458,7 +459,6 @@ static void test_reload(void **state)
 	assert_non_null(strstr(err.error, ":5:"));
 	assert_int_equal(cp->session.endpoints.config.policy, ADMISSION_SIGNED);
 	close(fd);
-	unlink(path);
 	cp_free(cp);
 }
 

@@ -2,6 +2,7 @@
 #include "base/fds.h"
 #include "base/log.h"
 #include "controlplane/attach.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/memory_lab.h"
 
 #include <errno.h>
@@ -15,7 +16,6 @@
 struct lab {
 	uv_loop_t loop;
 	struct attach attach;
-	char directory[32];
 	int server, client;
 	struct memory memory;
 	unsigned attached, detached, refused;
@@ -58,11 +58,11 @@ static void server_open(struct lab *l)
 static struct lab *lab_open(void)
 {
 	struct lab *l = calloc(1, sizeof(*l));
+	char folder[FOLDER_MAX];
 
 	log_set_level(LOG_LEVEL_ERROR);
-	strcpy(l->directory, "/tmp/fairway-test-XXXXXX");
-	assert_non_null(mkdtemp(l->directory));
-	snprintf(l->attach.path, sizeof(l->attach.path), "%s/dp.sock", l->directory);
+	folder_make(folder);
+	snprintf(l->attach.path, sizeof(l->attach.path), "%s/dp.sock", folder);
 	memory_lab_create(&l->memory, 64, 2, 4096);
 	uv_loop_init(&l->loop);
 	l->client = -1;
@@ -82,8 +82,6 @@ static void lab_close(struct lab *l)
 	close(l->server);
 	close(l->client);
 	memory_unmap(&l->memory);
-	unlink(l->attach.path);
-	rmdir(l->directory);
 	free(l);
 }
 

@@ -2,6 +2,7 @@
 #include "controlplane/keep.h"
 #include "controlplane/room.h"
 #include "tests/unit/cp_lab.h"
+#include "tests/unit/folder.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@ enum { WALL_S = 1900000000, NODE = 5 };
 
 // A state directory, and the relay that is there before; tests start the one after.
 struct kept {
-	char state[64];
+	char state[FOLDER_MAX];
 	struct keep keep;
 	struct cp_lab *before;
 };
@@ -24,8 +25,7 @@ static struct keep_time wall(const struct cp_lab *lab, int64_t unix_s)
 
 static void setup(struct kept *k)
 {
-	snprintf(k->state, sizeof(k->state), "/tmp/fairway-keep-XXXXXX");
-	assert_non_null(mkdtemp(k->state));
+	folder_make(k->state);
 	keep_init(&k->keep, k->state);
 	k->before = lab_open();
 }
@@ -33,7 +33,7 @@ static void setup(struct kept *k)
 static void teardown(struct kept *k)
 {
 	unlink(k->keep.path);
-	assert_int_equal(rmdir(k->state), 0);
+	assert_int_equal(rmdir(k->state), 0); // nothing else was left
 	lab_close(k->before);
 }
 

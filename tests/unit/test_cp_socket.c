@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/log.h"
 #include "controlplane/admin.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 struct lab {
 	uv_loop_t loop;
 	struct admin admin;
-	char directory[32], path[64];
+	char path[64];
 	unsigned gone;
 };
 
@@ -47,11 +48,11 @@ static void on_gone(void *ctx, struct admin_client *client)
 static struct lab *lab_open(void)
 {
 	struct lab *l = calloc(1, sizeof(*l));
+	char folder[FOLDER_MAX];
 
 	log_set_level(LOG_LEVEL_ERROR);
-	strcpy(l->directory, "/tmp/fairway-test-XXXXXX");
-	assert_non_null(mkdtemp(l->directory));
-	snprintf(l->path, sizeof(l->path), "%s/admin.sock", l->directory);
+	folder_make(folder);
+	snprintf(l->path, sizeof(l->path), "%s/admin.sock", folder);
 	uv_loop_init(&l->loop);
 	l->admin.answer = on_answer;
 	l->admin.gone = on_gone;
@@ -68,7 +69,6 @@ static void lab_close(struct lab *l)
 	assert_int_equal(uv_loop_close(&l->loop), 0);
 	close(l->admin.fd);
 	assert_int_equal(access(l->path, F_OK), -1);
-	rmdir(l->directory);
 	free(l);
 }
 

@@ -7,6 +7,7 @@
 #include "dataplane/dp.h"
 #include "dataplane/io/locals.h"
 #include "shm/node_writer.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -145,12 +146,12 @@ static int connect_to(const char *path)
 static void hand_over(void **state)
 {
 	int given[3] = {eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC)};
-	char dir[] = "/tmp/fairway-test-XXXXXX", text[64];
+	char dir[FOLDER_MAX], text[64];
 	int clients[SERVE_CLIENTS + 1];
 	struct server s;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	folder_make(dir);
 	assert_int_equal(server_open(&s, dir, getuid(), getgid()), 0);
 	for (unsigned i = 0; i <= SERVE_CLIENTS; i++) {
 		int got[8];

@@ -2,6 +2,7 @@
 // The dpdk link on devices that are memory or files: a loop (net_ring), a source and sink of
 // nothing (net_null), captures (net_pcap).
 #include "tests/unit/dpdk_lab.h"
+#include "tests/unit/folder.h"
 
 #include <pcap/pcap.h>
 #include <rte_interrupts.h>
@@ -292,11 +293,11 @@ static void capture_check(const char *path)
 
 static void capture_in_capture_out(void **state)
 {
-	char in[] = "/tmp/fairway-in-XXXXXX", out[] = "/tmp/fairway-out-XXXXXX", device[128];
-	int fds[2] = {mkstemp(in), mkstemp(out)};
+	char in[FILE_MAX], out[FILE_MAX], device[160];
 
 	(void)state;
-	assert_true(fds[0] >= 0 && fds[1] >= 0);
+	file_new(in, "");
+	file_new(out, "");
 	snprintf(device, sizeof(device), "net_pcap0,rx_pcap=%s,tx_pcap=%s", in, out);
 	lab_open(&lab);
 	capture_write(in);
@@ -307,10 +308,6 @@ static void capture_in_capture_out(void **state)
 	assert_int_equal(block->drops[DROP_DEST_UNKNOWN], 1);
 	close_all();
 	capture_check(out);
-	close(fds[0]);
-	close(fds[1]);
-	unlink(in);
-	unlink(out);
 }
 
 static void errors_name_the_device(void **state)

@@ -3,6 +3,7 @@
 // log written through, which is held up here.
 #include "controlplane/registry/store.h"
 #include "controlplane/registry/store_restore.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ static bool no_row(void *ctx, enum store_op op, const struct store_row *values)
 }
 
 struct place {
-	char folder[32], path[64];
+	char folder[FOLDER_MAX], path[64];
 };
 
 static struct store *store_begin(struct place *p)
@@ -71,8 +72,7 @@ static struct store *store_begin(struct place *p)
 	struct parse_error error = {.text = ""};
 	struct store *s;
 
-	snprintf(p->folder, sizeof(p->folder), "/tmp/fairway-test-XXXXXX");
-	assert_non_null(mkdtemp(p->folder));
+	folder_make(p->folder);
 	snprintf(p->path, sizeof(p->path), "%s/registry.db", p->folder);
 	s = store_open(p->path, &error);
 	assert_non_null(s);

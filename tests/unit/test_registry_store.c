@@ -2,6 +2,7 @@
 // What is put into the store comes back; what is no store of ours is refused and left alone.
 #include "controlplane/registry/audit.h"
 #include "controlplane/registry/import.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/registry_lab.h"
 
 #include <fcntl.h>
@@ -11,12 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64], path[80];
+static char folder[FOLDER_MAX], path[80];
 
 static int make_folder(void **state)
 {
-	snprintf(folder, sizeof(folder), "/tmp/fairway-test-XXXXXX");
-	assert_non_null(mkdtemp(folder));
+	folder_make(folder);
 	snprintf(path, sizeof(path), "%s/registry.db", folder);
 	return lab_open(state);
 }

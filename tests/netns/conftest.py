@@ -39,7 +39,11 @@ def pytest_runtest_makereport():
 
 @pytest.fixture(autouse=True)
 def programs():
+    """None outlives its test, also where starting it was what failed."""
     Process.started.clear()
+    yield
+    for process in Process.started:
+        process.kill()
 
 
 @pytest.fixture

@@ -88,10 +88,13 @@ class Process:
             try:
                 self.process.wait(timeout)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                self.kill()
                 raise AssertionError(f"pid {self.pid} did not stop:\n{self.output()}") from None
         return self.process.returncode
+
+    def kill(self):
+        self.process.kill()  # nothing, when it has ended
+        self.process.wait()
 
 
 class Lab:
@@ -319,6 +322,13 @@ class Node:
         """(sender, frame) of the next RelayDeliver."""
         body = self.expect(DELIVER, timeout)
         return struct.unpack(">I", body[:4])[0], body[4:]
+
+
+def talk(a, b, frame):
+    """Both ways, and it arrives as it was sent."""
+    for sender, receiver in ((a, b), (b, a)):
+        sender.relay(receiver.node, frame)
+        assert receiver.delivered() == (sender.node, frame)
 
 
 def process_status(pid):

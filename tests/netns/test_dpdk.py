@@ -14,7 +14,7 @@ import struct
 
 import pytest
 
-from netlab import BUILD, Node, Relay, assert_unprivileged, eventually, run
+from netlab import BUILD, Node, Relay, assert_unprivileged, eventually, run, talk
 from topology import BEACON6, Nets
 
 pytestmark = pytest.mark.skipif(
@@ -81,10 +81,7 @@ def test_frames_both_ways_once_each(lab, link):
     a, b = nets.pair(relay)
     for size in (0, 1, 64, 1200, 1600, 20000):
         frame = os.urandom(size)
-        a.relay(102, frame)
-        assert b.delivered() == (101, frame)
-        b.relay(101, frame)
-        assert a.delivered() == (102, frame)
+        talk(a, b, frame)
     assert a.silent() and b.silent()
     assert relay.stop() == 0
     assert not re.search("level=error", relay.process.output())
@@ -114,10 +111,7 @@ def test_ipv6(lab, link):
     assert c.discover()[0] == "fd00:1::1"
     relay.await_nodes(3)
     for frame in (b"", b"x", os.urandom(1101)):
-        a.relay(103, frame)
-        assert c.delivered() == (101, frame)
-        c.relay(101, frame)
-        assert a.delivered() == (103, frame)
+        talk(a, c, frame)
     assert a.silent() and c.silent()
 
 
@@ -188,10 +182,7 @@ def test_two_workers_with_a_queue_each(lab):
     assert "2 workers" in relay.process.output() and "2 queues" in relay.process.output()
     a, b = nets.pair(relay)
     for number in range(300):
-        a.relay(102, struct.pack(">I", number))
-        assert b.delivered() == (101, struct.pack(">I", number))
-        b.relay(101, struct.pack(">I", number))
-        assert a.delivered() == (102, struct.pack(">I", number))
+        talk(a, b, struct.pack(">I", number))
     assert a.silent() and b.silent()
 
 

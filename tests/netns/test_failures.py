@@ -12,7 +12,7 @@ import time
 import pytest
 
 from load import Load
-from netlab import BUILD, PATIENCE, Node, Relay, eventually, process_status, run, running
+from netlab import BUILD, PATIENCE, Node, Relay, eventually, process_status, run, running, talk
 from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay, way
 
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
@@ -290,10 +290,7 @@ def test_vlan(lab, link):
     assert c.discover()[0] == "10.7.0.2"
     relay.await_nodes(2)
     for frame in (b"tagged", os.urandom(1200)):
-        a.relay(103, frame)
-        assert c.delivered() == (101, frame)
-        c.relay(101, frame)
-        assert a.delivered() == (103, frame)
+        talk(a, c, frame)
 
 
 @pytest.mark.parametrize("kind", ["random", "discover", "spoofed"])

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from netlab import inside, run
+from netlab import inside, run, talk
 from topology import LINKS, Nets, start_relay
 
 UNREACHABLE, PORT, FRAGMENTATION_NEEDED = 3, 3, 4
@@ -47,10 +47,7 @@ def test_errors_that_are_made_up(lab, link, code, mtu):
     before = fragments_made(nets.relay_host)
     for _ in range(20):
         frame = os.urandom(1200)
-        a.relay(102, frame)
-        assert b.delivered() == (101, frame)
-        b.relay(101, frame)
-        assert a.delivered() == (102, frame)
+        talk(a, b, frame)
     assert fragments_made(nets.relay_host) == before
     assert not relay.drops()
     assert relay.stop() == 0

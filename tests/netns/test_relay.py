@@ -12,7 +12,7 @@ import pytest
 from load import Load
 from netlab import (DELIVER, DELIVER_DEST, DISCOVER, DISCOVER_EX, DISCOVER_REPLY, PATIENCE,
                     PUNCH_COMMAND, PUNCH_REQUEST, RELAY, Node, assert_unprivileged, eventually,
-                    process_status, run)
+                    process_status, run, talk)
 from topology import BEACON, BEACON6, LINKS, RAW_LINKS, Nets, start_relay, way
 
 
@@ -25,10 +25,7 @@ def test_frames_go_both_ways_behind_nats(lab, link, kind):
     assert (a.seen[0], b.seen[0]) == ("10.1.0.2", "10.2.0.2")
     for size in (0, 1, 64, 1200):
         frame = os.urandom(size)
-        a.relay(102, frame)
-        assert b.delivered() == (101, frame)
-        b.relay(101, frame)
-        assert a.delivered() == (102, frame)
+        talk(a, b, frame)
     assert relay.stop() == 0
 
 
@@ -122,10 +119,7 @@ def test_ipv6_and_mixed_families(lab, link):
     assert c.discover()[0] == "fd00:1::1"
     relay.await_nodes(3)
     for frame in (b"", b"x", os.urandom(1101)):
-        a.relay(103, frame)
-        assert c.delivered() == (101, frame)
-        c.relay(101, frame)
-        assert a.delivered() == (103, frame)
+        talk(a, c, frame)
 
 
 @pytest.mark.parametrize("link", LINKS)

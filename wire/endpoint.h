@@ -102,12 +102,21 @@ static inline bool endpoint_equal(const struct endpoint *a, const struct endpoin
 	return a->port == b->port && endpoint_same_addr(a, b);
 }
 
-// The same IPv4 /24 or IPv6 /48: what one owner has.
+// Its IPv4 /24 or IPv6 /48, which is what one owner has; with port 0.
+static inline struct endpoint endpoint_network(const struct endpoint *e)
+{
+	size_t kept = endpoint_is_v4(e) ? 15 : 6;
+	struct endpoint net = {{0}, 0};
+
+	memcpy(net.addr, e->addr, kept);
+	return net;
+}
+
 static inline bool endpoint_same_network(const struct endpoint *a, const struct endpoint *b)
 {
-	bool four = endpoint_is_v4(a);
+	struct endpoint x = endpoint_network(a), y = endpoint_network(b);
 
-	return four == endpoint_is_v4(b) && memcmp(a->addr, b->addr, four ? 15 : 6) == 0;
+	return endpoint_same_addr(&x, &y);
 }
 
 // True for :: and 0.0.0.0, whatever the port.

@@ -3,23 +3,11 @@
 
 #include <endian.h>
 #include <stdio.h>
-#include <string.h>
-
-static struct endpoint network_of(const struct endpoint *from)
-{
-	struct endpoint net = *from;
-
-	if (endpoint_is_v4(&net))
-		net.addr[15] = 0;
-	else
-		memset(net.addr + 6, 0, sizeof(net.addr) - 6);
-	return net;
-}
 
 void audit_from(
     struct registry *r, const struct audit *a, const struct endpoint *from, uint32_t now_s)
 {
-	struct endpoint net = network_of(from);
+	struct endpoint net = endpoint_network(from);
 	struct source *e = sources_of(&r->changers, &net);
 
 	if (e) {

@@ -76,35 +76,55 @@ static void check_request(struct registry *r, struct call *c)
 		call_fail(c, "handshake request requires signature");
 }
 
-// The request that gives way to one from there in a full inbox: the last one of the network that
-// most of them are from. NULL: the newcomer's own network would then have as many.
+// The request that gives way to one from a network in a full inbox: the last one of the network
+// that most of them are from. NULL: the newcomer's own would then have as many.
 static struct inbox_entry *most_crowded(
     const struct registry *r, const struct inbox *box, const struct endpoint *newcomer)
 {
-	struct endpoint from[INBOX_MAX];
+	struct endpoint own_net = endpoint_network(newcomer), net[INBOX_MAX];
 	uint32_t requests[INBOX_MAX];
 	unsigned count = 0, own = 0, most = 0, last = 0;
 
 	for (uint32_t i = 0; i < box->count && count < INBOX_MAX; i++) {
 		const struct dir_node *n = directory_find(&r->nodes, box->at[i].from);
+		struct endpoint from = {0};
 
 		if (box->at[i].kind != INBOX_REQUEST)
 			continue;
-		from[count] = n ? endpoint_from_v6(n->anchor, 0) : (struct endpoint){0};
-		own += endpoint_same_network(&from[count], newcomer);
+		if (n)
+			from = endpoint_from_v6(n->anchor, 0);
+		net[count] = endpoint_network(&from);
+		own += endpoint_same_addr(&net[count], &own_net);
 		requests[count++] = i;
 	}
 	for (unsigned i = 0; i < count; i++) {
 		unsigned same = 0;
 
 		for (unsigned k = 0; k < count; k++)
-			same += endpoint_same_network(&from[i], &from[k]);
+			same += endpoint_same_addr(&net[i], &net[k]);
 		if (same >= most) {
 			most = same;
 			last = i;
 		}
 	}
 	return most > own + 1 ? &box->at[requests[last]] : NULL;
+}
+
+// The text of a request, if its network may write more of them: they wait for as long as those to
+// whom they are sent do not ask.
+static const char *text_admitted(struct registry *r, const struct call *c)
+{
+	const char *text = field_text(c->in, "justification");
+	struct endpoint net = endpoint_network(&c->from);
+	struct source *e = *text ? sources_of(&r->writers, &net) : NULL;
+
+	if (!e)
+		return "";
+	bucket_drain(&e->bucket, c->t.now_s, TEXT_RATE);
+	if (e->bucket.used >= TEXT_BURST)
+		return "";
+	e->bucket.used += (int32_t)strlen(text);
+	return text;
 }
 
 static void do_request_handshake(struct registry *r, struct call *c)
@@ -137,7 +157,7 @@ static void do_request_handshake(struct registry *r, struct call *c)
 	    (struct inbox_entry){.kind = INBOX_REQUEST,
 		.from = from->id,
 		.unix_s = c->t.unix_s,
-		.text = (char *)field_text(c->in, "justification")});
+		.text = (char *)text_admitted(r, c)});
 	if (rc) {
 		fail_deliver(c, rc, to);
 		return;

@@ -12,6 +12,8 @@ enum {
 	INBOX_DAYS = 30, // entries are forgotten after
 	JUSTIFICATION_MAX = 1024,
 	INBOX_TEXT_MAX = 64 << 20, // bytes of the texts of all nodes
+	TEXT_BURST = 4 << 20,	   // of those that a network (IPv4 /24, IPv6 /48) writes at once
+	TEXT_RATE = 110,	   // and a second: less than INBOX_TEXT_MAX a week
 };
 
 struct inbox_entry {

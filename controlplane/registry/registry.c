@@ -25,6 +25,7 @@ int registry_init(struct registry *r, const struct registry_config *config)
 	directory_init(&r->nodes, config->capacity);
 	pairs_init(&r->pairs);
 	sources_init(&r->newcomers);
+	sources_init(&r->writers);
 	sources_init(&r->changers);
 	rc = networks_init(&r->networks);
 	if (!rc)
@@ -49,6 +50,7 @@ void registry_free(struct registry *r)
 	sig_cache_free(&r->sigs);
 	key_cache_free(r->keys);
 	sources_free(&r->newcomers);
+	sources_free(&r->writers);
 	sources_free(&r->changers);
 }
 
@@ -154,6 +156,7 @@ void registry_tick(struct registry *r, struct registry_time t)
 	r->count[REGISTRY_EXPIRED] += gone;
 	audit_tick(r, t);
 	sources_sweep(&r->newcomers, t.now_s / HOUR_S, nodes_an_hour(r));
+	sources_sweep(&r->writers, t.now_s, TEXT_RATE);
 }
 
 bool registry_trusts(const struct registry *r, uint32_t a, uint32_t b)

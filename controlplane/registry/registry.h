@@ -85,6 +85,7 @@ struct registry {
 	struct sig_cache sigs;
 	struct key_cache *keys;	  // for verifying more of the same node
 	struct sources newcomers; // nodes by the address that they first registered from
+	struct sources writers;	  // texts of handshake requests by network
 	struct sources changers;  // lines of the audit log by network
 	uint32_t told_s;	  // when it was last told of lines that were left out
 	// Where the relay hears a node; false: not at all. May be NULL.

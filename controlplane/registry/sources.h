@@ -13,7 +13,7 @@ struct source {
 	uint64_t net;
 	uint32_t count;	      // connections, nodes, or lines left out
 	uint32_t next;	      // of one that is not used: the next such place + 1
-	struct bucket bucket; // requests, nodes that have proven their key, or lines
+	struct bucket bucket; // requests, nodes that have proven their key, lines, or bytes
 	uint32_t rest;	      // bytes of incomplete requests
 	uint32_t output;      // bytes of answers that wait
 	bool used;

@@ -111,6 +111,49 @@ static void test_texts_that_wait(void **state)
 	assert_int_equal(l->registry.inbox_bytes, INBOX_TEXT_MAX);
 }
 
+static struct lab_node node_from(struct lab *l, uint8_t seed, const char *address)
+{
+	assert_int_equal(endpoint_parse(address, 0, &l->from), 0);
+	l->conn = (struct anchor){0};
+	return lab_node(l, seed);
+}
+
+// What waits at node 1 is delivered.
+static void requests_emptied(struct lab *l, const struct lab_node *to)
+{
+	lab_expect(l, "{'type':'poll_handshakes_ok'}",
+	    "{'type':'poll_handshakes','node_id':1,'signature':'%s'}",
+	    lab_sign(to, "poll_handshakes:1"));
+	call_delivered(&l->registry, 1, UINT64_MAX);
+}
+
+// One network's texts leave room for others', whoever is to read them and does not.
+static void test_texts_of_a_network(void **state)
+{
+	struct lab *l = *state;
+	struct lab_node to = lab_node(l, 1), n;
+	char why[JUSTIFICATION_MAX + 1];
+	size_t taken = 0;
+
+	memset(why, 'x', sizeof(why));
+	why[JUSTIFICATION_MAX] = '\0';
+	n = node_from(l, 2, "192.0.2.5:1");
+	for (unsigned i = 0; i < 2 * TEXT_BURST / JUSTIFICATION_MAX; i++) {
+		ask_handshake(l, &n, why);
+		taken += l->registry.inbox_bytes;
+		requests_emptied(l, &to);
+	}
+	assert_in_range(taken, TEXT_BURST - JUSTIFICATION_MAX, TEXT_BURST + JUSTIFICATION_MAX);
+	n = node_from(l, 3, "192.0.3.5:1");
+	ask_handshake(l, &n, "hello");
+	assert_int_equal(l->registry.inbox_bytes, 5);
+	requests_emptied(l, &to);
+	l->t.now_s += 100;
+	n = node_from(l, 4, "192.0.2.6:1");
+	ask_handshake(l, &n, "hello");
+	assert_int_equal(l->registry.inbox_bytes, 5);
+}
+
 // Who waits at node 1, by their ids; how many.
 static size_t requests_waiting(struct lab *l, const struct lab_node *to, uint32_t ids[INBOX_MAX])
 {
@@ -123,13 +166,6 @@ static size_t requests_waiting(struct lab *l, const struct lab_node *to, uint32_
 		ids[i] = object_u32(json_array_get(requests, i), "from_node_id");
 	json_decref(answer);
 	return count;
-}
-
-static struct lab_node node_from(struct lab *l, uint8_t seed, const char *address)
-{
-	assert_int_equal(endpoint_parse(address, 0, &l->from), 0);
-	l->conn = (struct anchor){0};
-	return lab_node(l, seed);
 }
 
 // The nodes of one network fill an inbox, and others find a place in it all the same, as long as
@@ -253,6 +289,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_said_for_others, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_beacons_of_an_address, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_texts_that_wait, lab_open, lab_close),
+	    cmocka_unit_test_setup_teardown(test_texts_of_a_network, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_crowded_inbox, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_inbox_of_many_networks, lab_open, lab_close),
 	    cmocka_unit_test_setup_teardown(test_answers_not_asked_for, lab_open, lab_close),

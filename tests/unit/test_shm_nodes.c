@@ -56,6 +56,9 @@ static void entry_check(const struct node_table *t, struct node_entry e, const s
 	}
 	assert_true(node_table_endpoint(t, e, &at));
 	assert_true(endpoint_equal(&at, &r->at));
+	assert_true(node_table_is_at(t, e, &at));
+	at.port ^= 1;
+	assert_false(node_table_is_at(t, e, &at));
 }
 
 static void twin_check(const struct node_table *t, const struct twin *twin)

@@ -222,6 +222,32 @@ static void sockaddr_refused(void **state)
 	assert_int_equal(endpoint_from_sockaddr((struct sockaddr *)&ss, 1, &e), -EMSGSIZE);
 }
 
+static void networks(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		bool same;
+	} facts[] = {
+	    {"192.0.2.1:1", "192.0.2.255:2", true},
+	    {"192.0.2.1:1", "192.0.3.1:1", false},
+	    {"[2001:db8:7::1]:1", "[2001:db8:7:ffff::2]:1", true},
+	    {"[2001:db8:7::1]:1", "[2001:db8:8::1]:1", false},
+	    {"192.0.2.1:1", "[2001:db8:7::1]:1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		struct endpoint a, b;
+
+		assert_int_equal(endpoint_parse(facts[i].first, 1, &a), 0);
+		assert_int_equal(endpoint_parse(facts[i].second, 1, &b), 0);
+		assert_int_equal(endpoint_same_network(&a, &b), facts[i].same);
+		a = endpoint_network(&a);
+		assert_int_equal(endpoint_same_network(&a, &b), facts[i].same);
+		assert_int_equal(a.port, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +259,7 @@ int main(void)
 	    cmocka_unit_test(public_ones),
 	    cmocka_unit_test(sockaddr_both_ways),
 	    cmocka_unit_test(sockaddr_refused),
+	    cmocka_unit_test(networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -513,6 +513,38 @@ static void thread_polls_all(void **state)
 	close(loud_fd);
 }
 
+static unsigned nap_us;
+
+static unsigned nap(struct link_queue *q)
+{
+	(void)q;
+	return nap_us;
+}
+
+// A worker naps no longer than the most impatient of its links lets it; 0: not at all.
+static void thread_naps(void **state)
+{
+	struct link_ops impatient = link_mem_ops;
+
+	(void)state;
+	impatient.nap_us = nap;
+	raw.ops = &impatient;
+	nap_us = 0;
+	assert_int_equal(worker_start(worker), 0);
+	assert_true(wait_for(&block->counters[COUNTER_POLLS_EMPTY], 1000));
+	assert_int_equal(block->counters[COUNTER_SLEEPS], 0);
+	worker_stop(worker);
+	worker_close(worker);
+	nap_us = 100;
+	worker_again();
+	assert_int_equal(worker_start(worker), 0);
+	assert_true(wait_for(&block->counters[COUNTER_SLEEPS], 100));
+	worker_stop(worker);
+	worker_close(worker);
+	raw.ops = &link_mem_ops;
+	worker_again();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +564,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(thread_polls, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread_waits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(thread_polls_all, setup, teardown),
+	    cmocka_unit_test_setup_teardown(thread_naps, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ import pytest
 
 from load import Load
 from netlab import BUILD, PATIENCE, Node, Relay, eventually, process_status, run, running, talk
-from topology import BEACON, LINKS, RAW_LINKS, Nets, start_relay, way
+from topology import BEACON, LINKS, RAW_LINKS, Nets, receive_from_xdp, start_relay, way
 
 OPEN = ["--police-source-rate", "0"]  # the load's nodes share one address
 
@@ -246,6 +246,21 @@ def test_own_address_that_changes_is_followed(lab, link):
     run("ip", "-n", nets.relay_host, "link", "set", "w", "address", "02:00:00:00:00:88")
     run("ip", "-n", nets.router, "neighbour", "flush", "dev", "r0")
     eventually(lambda: way(relay, a, b) == link)
+
+
+@pytest.mark.parametrize("link", RAW_LINKS)
+def test_address_that_is_added_is_served(lab, link):
+    nets = Nets(lab)
+    if link == "kernel":
+        receive_from_xdp(nets.router, "r0")
+    relay = Relay(lab, nets.relay_host, "--link", LINKS[link], "--registry", "none")
+    a, b = nets.pair(relay)
+    eventually(lambda: way(relay, a, b) == link)
+    lab.address(nets.relay_host, "w", "10.0.0.77/24")
+    c = nets.node("a", 103, ("10.0.0.77", BEACON[1]))
+    c.discover()
+    eventually(lambda: way(relay, a, c) == link)
+    eventually(lambda: way(relay, c, b) == link)
 
 
 @pytest.mark.parametrize("link", RAW_LINKS)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/notify.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -157,6 +158,9 @@ int main(void)
 	    cmocka_unit_test(bad_addresses),
 	    cmocka_unit_test(passed_descriptors),
 	};
-	snprintf(path, sizeof(path), "/tmp/fw-notify-%d.sock", (int)getpid());
+	char folder[FOLDER_MAX];
+
+	folder_make(folder);
+	snprintf(path, sizeof(path), "%s/notify.sock", folder);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

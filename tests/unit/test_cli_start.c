@@ -13,6 +13,7 @@ static int carrier[2] = {-1, -1};
 static unsigned naps, naps_until_free;
 
 // In libc's place: the time passes in which the other process ends.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's name is reserved
 int usleep(useconds_t us)
 {
 	(void)us;

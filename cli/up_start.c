@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/port.h"
+#include "config/machine.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,13 +103,14 @@ int addresses_check(const struct config *config, struct parse_error *error)
 int links_check(const struct config *config, struct parse_error *error)
 {
 	for (uint32_t i = 0; i < config->links.count; i++) {
-		const char *name = config->links.at[i].ifname;
+		const struct config_link *l = &config->links.at[i];
+		char name[IFNAMSIZ];
 
-		if (!*name || if_nametoindex(name))
+		if (!machine_find_interface(l, name) || if_nametoindex(name))
 			continue;
 		parse_error_set(error,
-		    "link xdp:%s: there is no interface \"%s\": \"ip link\" lists them", name,
-		    name);
+		    "link %s:%s: there is no interface \"%s\": \"ip link\" lists them",
+		    *l->device ? "dpdk" : "xdp", *l->device ? l->device : name, name);
 		return -ENODEV;
 	}
 	return 0;

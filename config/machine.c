@@ -93,6 +93,26 @@ static bool line_read(const char *path, char *text, size_t size)
 	return found;
 }
 
+bool machine_find_interface(const struct config_link *l, char name[IFNAMSIZ])
+{
+	static const char borrows[] = "net_af_";
+	const char *option = strstr(l->device, ",iface=");
+	size_t len;
+
+	if (!*l->device)
+		option = l->ifname;
+	else if (option && strncmp(l->device, borrows, strlen(borrows)) == 0)
+		option += strlen(",iface=");
+	else
+		return false;
+	len = strcspn(option, ",");
+	if (len == 0 || len >= IFNAMSIZ)
+		return false;
+	memcpy(name, option, len);
+	name[len] = 0;
+	return true;
+}
+
 int machine_find_device(const char *sys, const struct config_link *l)
 {
 	const char *option = strstr(l->device, ",iface="), *name = l->ifname;

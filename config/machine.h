@@ -3,6 +3,7 @@
 
 #include "config/config.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 // What the machine that this runs on has of what a configuration asks for. `sys` is /sys but for
@@ -17,6 +18,9 @@ unsigned machine_queues(const struct config *config, const struct config_link *l
 // How many workers a configuration means here: `workers`, or what its help says of 0.
 unsigned machine_workers(const struct config *config);
 
+// The kernel's interface that a link takes, which others make: that of an xdp link, and of drivers
+// of DPDK's that borrow one (net_af_packet, net_af_xdp). False: it takes none.
+bool machine_find_interface(const struct config_link *l, char name[IFNAMSIZ]);
 // The NUMA node of a core. -1: the machine has one node, or knows none of this core.
 int machine_node(int cpu);
 // The NUMA node of a link's device: an interface, also that of a virtual DPDK device (iface=NAME),

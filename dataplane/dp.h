@@ -26,7 +26,7 @@ enum dp_exit {
 
 enum {
 	COMPANION = 0, // place of the sock link in the list of links
-	AWAITED_MAX = IFNAMSIZ + 4,
+	AWAITED_MAX = IFNAMSIZ + 5,
 };
 
 struct dp {
@@ -40,7 +40,8 @@ struct dp {
 	struct kernel_memory kernel; // zero without a link that relays in the kernel
 	struct link *links[LINK_MAX];
 	unsigned link_count;
-	// "xdp:IFACE" whose interface was missing or down when they were to be opened
+	// "xdp:IFACE" or "dpdk:IFACE" whose interface was missing or down when they were to be
+	// opened
 	char awaited[CONFIG_LINK_MAX][AWAITED_MAX];
 	unsigned awaited_count;
 	struct worker *workers[WORKER_MAX];

@@ -149,13 +149,27 @@ static int link_open_near(struct dp *dp, const struct config_link *l, const char
 	return rc;
 }
 
+static bool interface_is_up(const char *name)
+{
+	struct ifreq request = {.ifr_flags = 0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return false;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	rc = ioctl(fd, SIOCGIFFLAGS, &request);
+	close(fd);
+	return rc == 0 && (request.ifr_flags & IFF_UP);
+}
+
 int dp_links_open(struct dp *dp)
 {
 	if (link_open(dp, &link_sock_ops, "", false))
 		return DP_EXIT_LINK;
 	for (uint32_t i = 0; i < dp->config.links.count; i++) {
 		const struct config_link *l = &dp->config.links.at[i];
-		char spec[sizeof(l->device) + 16];
+		char spec[sizeof(l->device) + 16], name[IFNAMSIZ];
+		bool waits = machine_find_interface(l, name) && !interface_is_up(name);
 		int rc;
 
 		if (*l->device)
@@ -167,9 +181,9 @@ int dp_links_open(struct dp *dp)
 		rc = link_open_near(dp, l, spec);
 		if (rc && !dp->fall_back)
 			return DP_EXIT_LINK;
-		if ((rc == -ENODEV || rc == -ENETDOWN) && !*l->device)
-			snprintf(
-			    dp->awaited[dp->awaited_count++], AWAITED_MAX, "xdp:%s", l->ifname);
+		if (rc && waits)
+			snprintf(dp->awaited[dp->awaited_count++], AWAITED_MAX, "%s:%s",
+			    ops_of(l)->kind, name);
 	}
 	return 0;
 }
@@ -210,19 +224,6 @@ static bool link_publish(const struct link *link, struct link_block *out)
 	return s.replaced;
 }
 
-static bool interface_is_up(const char *link)
-{
-	struct ifreq request = {.ifr_flags = 0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-	if (fd < 0)
-		return false;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", link + strlen("xdp:"));
-	rc = ioctl(fd, SIOCGIFFLAGS, &request);
-	close(fd);
-	return rc == 0 && (request.ifr_flags & IFF_UP);
-}
-
 const char *dp_links_maintain(struct dp *dp)
 {
 	struct link_block *blocks = dp->memory.header->links;
@@ -234,7 +235,7 @@ const char *dp_links_maintain(struct dp *dp)
 			ready = dp->links[i]->name;
 	}
 	for (unsigned i = 0; i < dp->awaited_count && !ready; i++)
-		if (interface_is_up(dp->awaited[i]))
+		if (interface_is_up(strchr(dp->awaited[i], ':') + 1))
 			ready = dp->awaited[i];
 	for (unsigned i = dp->link_count; i < LINK_MAX; i++)
 		__atomic_store_n(&blocks[i].valid, 0, __ATOMIC_RELEASE);

@@ -93,6 +93,22 @@ def test_the_device_is_taken_again_after_a_crash_and_after_a_stop(lab, device):
     eventually(lambda: takes_the_link(pair, relay))
 
 
+def test_a_crash_while_the_interface_is_away(lab):
+    """The relay's address is on the tap: it stays."""
+    pair = Pair(lab)
+    relay = DEVICES["af_xdp"](pair)
+    assert_whole(pair.load("relay"))
+    before = relay.children()["fairway-dp"]
+    run("ip", "-n", pair.relay_host, "link", "delete", "w")
+    eventually(lambda: not dpdk_link(relay)["up"])
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: relay.children().get("fairway-dp") not in (before, None))
+    eventually(lambda: [one["kind"] for one in relay.ask("links")["links"]] == ["sock"])
+    pair.cable()
+    eventually(lambda: dpdk_link(relay)["up"])
+    eventually(lambda: takes_the_link(pair, relay))
+
+
 def test_a_tap_that_is_taken_away(lab):
     """The host keeps its own interface, without a carrier."""
     pair = Pair(lab)

@@ -49,82 +49,97 @@ static void wrong_lines(void **state)
 		int status;
 		const char *output;
 	} facts[] = {
-	    {"stauts", EXIT_USAGE,
-		"fairway: there is no command \"stauts\": did you mean \"stats\"?\n"},
-	    {"frobnicate", EXIT_USAGE,
-		"fairway: there is no command \"frobnicate\": \"fairway --help\" lists them\n"},
-	    {"up extra", EXIT_USAGE,
-		"fairway up: \"extra\" is not expected: \"fairway up --help\" says what is\n"},
-	    {"up --workers x --ttl 0", EXIT_USAGE,
-		"fairway up: --workers: \"x\" is no whole number from 0 to 64\n"
-		"fairway up: --ttl: \"0\" is out of range: 1 to 255\n"},
-	    {"up --registry etcd", EXIT_USAGE,
-		"fairway up: --registry: \"etcd\" is no registry: write none, embedded or "
-		"ADDR:PORT\n"},
-	    {"up --json", EXIT_USAGE,
-		"fairway up: there is no option --json: \"fairway up --help\" lists them\n"},
-	    {"status --jsn", EXIT_USAGE,
-		"fairway status: there is no option --jsn: did you mean --json?\n"},
-	    {"nodes --limit x", EXIT_USAGE,
-		"fairway nodes: --limit: \"x\" is no whole number from 0 to 4294967295\n"},
-	    {"find finance $(printf '\\377')", EXIT_USAGE,
-		"fairway find: argument 2 is no UTF-8 text: write it as such\n"},
-	    {"registry nodes --limit -1", EXIT_USAGE,
-		"fairway registry: --limit: \"-1\" is no whole number from 0 to 4294967295\n"},
-	    {"find x --network 0", EXIT_USAGE,
-		"fairway find: --network: \"0\" is out of range: 1 to 4294967295\n"},
-	    {"networks --store x", EXIT_USAGE,
-		"fairway networks: there is no option --store: did you mean --state?\n"},
-	    {"node", EXIT_USAGE,
-		"fairway node: name one node: fairway node ID (\"fairway nodes\" lists them)\n"},
-	    {"node 0", EXIT_USAGE, "fairway node: \"0\" is out of range: 1 to 4294967295\n"},
-	    {"node 4294967296", EXIT_USAGE,
-		"fairway node: \"4294967296\" is out of range: 1 to 4294967295\n"},
-	    {"trace --sample 0", EXIT_USAGE,
-		"fairway trace: --sample: \"0\" is out of range: 1 to 4294967295\n"},
-	    {"top --interval 1", EXIT_USAGE,
-		"fairway top: --interval: \"1\" is no duration: write a number with us, ms, s, m, "
-		"h or d\n"},
-	    {"top --count 0", EXIT_USAGE,
-		"fairway top: --count: \"0\" is out of range: 1 to 4294967295\n"},
-	    {"config", EXIT_USAGE,
-		"fairway config: \"\" is not known, or not with so many words: write fairway "
-		"config check [FILE]\n"},
-	    {"registry backup", EXIT_USAGE,
-		"fairway registry: \"backup\" is not known, or not with so many words: write "
-		"fairway registry status, nodes, networks, trust, audit, backup FILE, restore "
-		"FILE, import FILE or token FILE\n"},
-	    {"config check /no/such", EXIT_USAGE,
-		"fairway config: /no/such: cannot read the configuration: No such file or "
-		"directory: name another with --config\n"},
-	    {"up --link xdp:no-such-if --state $STATE --listen 127.0.0.1:1", EXIT_FAILED,
-		"fairway up: link xdp:no-such-if: there is no interface \"no-such-if\": \"ip "
-		"link\" lists them\n"},
-	    {"status --state /etc/passwd", EXIT_FAILED,
-		"fairway status: cannot reach the relay with state directory /etc/passwd: Not a "
-		"directory\n"},
-	    {"up --listen 203.0.113.7:9001 --state $STATE", EXIT_FAILED,
-		"fairway up: 203.0.113.7:9001: no interface of this machine has the address: \"ip "
-		"addr\" lists them\n"},
-	    {"up --state /proc/no", EXIT_USAGE,
-		"fairway up: cannot make directory /proc/no: No such file or directory: name "
-		"another with --state\n"},
-	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
-	     "/proc/no/r.db",
-		EXIT_USAGE,
-		"fairway up: cannot make directory /proc/no: No such file or directory: name "
-		"another with --registry-store\n"},
-	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
-	     "/proc",
-		EXIT_USAGE,
-		"fairway up: /proc is a directory: name a file in one of its own with "
-		"--registry-store\n"},
-	    {"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-listen "
-	     "127.0.0.1:$PORT --registry-fleets /no/such",
-		EXIT_USAGE, "fairway up: registry-fleets /no/such: No such file or directory\n"},
-	    {"up --listen 127.0.0.1:$PORT --state $STATE --http-listen 203.0.113.7:80", EXIT_FAILED,
-		"fairway up: 203.0.113.7:80: no interface of this machine has the address: \"ip "
-		"addr\" lists them\n"},
+		{"stauts", EXIT_USAGE,
+		    "fairway: there is no command \"stauts\": did you mean \"stats\"?\n"},
+		{"frobnicate", EXIT_USAGE,
+		    "fairway: there is no command \"frobnicate\": \"fairway --help\" lists them\n"},
+		{"up extra", EXIT_USAGE,
+		    "fairway up: \"extra\" is not expected: \"fairway up --help\" says what is\n"},
+		{"up --workers x --ttl 0", EXIT_USAGE,
+		    "fairway up: --workers: \"x\" is no whole number from 0 to 64\n"
+		    "fairway up: --ttl: \"0\" is out of range: 1 to 255\n"},
+		{"up --registry etcd", EXIT_USAGE,
+		    "fairway up: --registry: \"etcd\" is no registry: write none, embedded or "
+		    "ADDR:PORT\n"},
+		{"up --json", EXIT_USAGE,
+		    "fairway up: there is no option --json: \"fairway up --help\" lists them\n"},
+		{"status --jsn", EXIT_USAGE,
+		    "fairway status: there is no option --jsn: did you mean --json?\n"},
+		{"nodes --limit x", EXIT_USAGE,
+		    "fairway nodes: --limit: \"x\" is no whole number from 0 to 4294967295\n"},
+		{"find finance $(printf '\\377')", EXIT_USAGE,
+		    "fairway find: argument 2 is no UTF-8 text: write it as such\n"},
+		{"registry nodes --limit -1", EXIT_USAGE,
+		    "fairway registry: --limit: \"-1\" is no whole number from 0 to 4294967295\n"},
+		{"find x --network 0", EXIT_USAGE,
+		    "fairway find: --network: \"0\" is out of range: 1 to 4294967295\n"},
+		{"networks --store x", EXIT_USAGE,
+		    "fairway networks: there is no option --store: did you mean --state?\n"},
+		{"node", EXIT_USAGE,
+		    "fairway node: name one node: fairway node ID (\"fairway nodes\" lists "
+		    "them)\n"},
+		{"node 0", EXIT_USAGE, "fairway node: \"0\" is out of range: 1 to 4294967295\n"},
+		{"node 4294967296", EXIT_USAGE,
+		    "fairway node: \"4294967296\" is out of range: 1 to 4294967295\n"},
+		{"trace --sample 0", EXIT_USAGE,
+		    "fairway trace: --sample: \"0\" is out of range: 1 to 4294967295\n"},
+		{"top --interval 1", EXIT_USAGE,
+		    "fairway top: --interval: \"1\" is no duration: write a number with us, ms, s, "
+		    "m, "
+		    "h or d\n"},
+		{"top --count 0", EXIT_USAGE,
+		    "fairway top: --count: \"0\" is out of range: 1 to 4294967295\n"},
+		{"config", EXIT_USAGE,
+		    "fairway config: \"\" is not known, or not with so many words: write fairway "
+		    "config check [FILE]\n"},
+		{"registry backup", EXIT_USAGE,
+		    "fairway registry: \"backup\" is not known, or not with so many words: write "
+		    "fairway registry status, nodes, networks, trust, audit, backup FILE, restore "
+		    "FILE, import FILE or token FILE\n"},
+		{"config check /no/such", EXIT_USAGE,
+		    "fairway config: /no/such: cannot read the configuration: No such file or "
+		    "directory: name another with --config\n"},
+		{"up --link xdp:no-such-if --state $STATE --listen 127.0.0.1:1", EXIT_FAILED,
+		    "fairway up: link xdp:no-such-if: there is no interface \"no-such-if\": \"ip "
+		    "link\" lists them\n"},
+#if FAIRWAY_DPDK
+		{"up --link dpdk:net_af_xdp0,iface=no-such-if,queue_count=1 --state $STATE "
+		 "--listen "
+		 "127.0.0.1:1",
+		    EXIT_FAILED,
+		    "fairway up: link dpdk:net_af_xdp0,iface=no-such-if,queue_count=1: there is no "
+		    "interface \"no-such-if\": \"ip link\" lists them\n"},
+#endif
+		{"status --state /etc/passwd", EXIT_FAILED,
+		    "fairway status: cannot reach the relay with state directory /etc/passwd: Not "
+		    "a "
+		    "directory\n"},
+		{"up --listen 203.0.113.7:9001 --state $STATE", EXIT_FAILED,
+		    "fairway up: 203.0.113.7:9001: no interface of this machine has the address: "
+		    "\"ip "
+		    "addr\" lists them\n"},
+		{"up --state /proc/no", EXIT_USAGE,
+		    "fairway up: cannot make directory /proc/no: No such file or directory: name "
+		    "another with --state\n"},
+		{"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
+		 "/proc/no/r.db",
+		    EXIT_USAGE,
+		    "fairway up: cannot make directory /proc/no: No such file or directory: name "
+		    "another with --registry-store\n"},
+		{"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-store "
+		 "/proc",
+		    EXIT_USAGE,
+		    "fairway up: /proc is a directory: name a file in one of its own with "
+		    "--registry-store\n"},
+		{"up --listen 127.0.0.1:$PORT --state $STATE --registry embedded --registry-listen "
+		 "127.0.0.1:$PORT --registry-fleets /no/such",
+		    EXIT_USAGE,
+		    "fairway up: registry-fleets /no/such: No such file or directory\n"},
+		{"up --listen 127.0.0.1:$PORT --state $STATE --http-listen 203.0.113.7:80",
+		    EXIT_FAILED,
+		    "fairway up: 203.0.113.7:80: no interface of this machine has the address: "
+		    "\"ip "
+		    "addr\" lists them\n"},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {

@@ -145,6 +145,34 @@ static void devices_have_nodes(void **state)
 	two_nodes = false;
 }
 
+static void interfaces_that_links_take(void **state)
+{
+	static const struct {
+		struct config_link link;
+		const char *name; // NULL: none
+	} facts[] = {
+	    {{.ifname = "eth0", .queues = 2}, "eth0"},
+	    {{.device = "net_af_xdp0,iface=eth1,start_queue=2"}, "eth1"},
+	    {{.device = "net_af_packet0,qpairs=2,iface=fifteen-letters"}, "fifteen-letters"},
+	    {{.device = "net_af_packet0,iface=sixteen--letters"}, NULL},
+	    {{.device = "net_af_packet0,iface="}, NULL},
+	    {{.device = "net_af_packet0"}, NULL},
+	    {{.device = "net_tap0,iface=card"}, NULL},
+	    {{.device = "net_vhost0,iface=/run/socket"}, NULL},
+	    {{.device = "0000:83:00.0"}, NULL},
+	};
+	char name[IFNAMSIZ];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		bool found = machine_find_interface(&facts[i].link, name);
+
+		assert_int_equal(found, facts[i].name != NULL);
+		if (found)
+			assert_string_equal(name, facts[i].name);
+	}
+}
+
 static void workers_far_from_the_device(void **state)
 {
 	static const struct {
@@ -239,6 +267,7 @@ int main(void)
 	    cmocka_unit_test(memory_stays),
 	    cmocka_unit_test(cores_that_are_not_there),
 	    cmocka_unit_test(devices_have_nodes),
+	    cmocka_unit_test(interfaces_that_links_take),
 	    cmocka_unit_test(workers_far_from_the_device),
 	    cmocka_unit_test(rooms),
 	    cmocka_unit_test(pages_are_ahead),

@@ -139,6 +139,9 @@ static int link_open_near(struct dp *dp, const struct config_link *l, const char
 {
 	int rc, node = machine_find_device("/sys", l);
 
+	// EAL's files: the caller's own folder may be closed to whom we serve as.
+	if (*l->device)
+		setenv("XDG_RUNTIME_DIR", dp->config.state, 1);
 	if (node >= 0)
 		place_prefer(node);
 	rc = link_open(dp, ops_of(l), spec, l->kernel);

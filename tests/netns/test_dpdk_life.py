@@ -176,19 +176,17 @@ def test_telemetry_agrees_with_our_counters(lab):
     pair.cable()
     pair.addresses("w")
     pair.generator_device = "net_af_packet0,iface=g"
-    relay = pair.relay("net_af_packet0,iface=w", "--dpdk-eal=--telemetry --no-huge --file-prefix "
-                       + Path(pair.folder.name).name)
+    relay = pair.relay("net_af_packet0,iface=w", "--dpdk-eal=--telemetry --no-huge")
     assert_whole(pair.load("relay"))
     eventually(lambda: takes_the_link(pair, relay))
-    found = [one for one in Path("/").glob("*/dpdk/*/dpdk_telemetry.v2")
-             if one.parent.name == Path(pair.folder.name).name]
+    path = Path(relay.state.name) / "dpdk/rte/dpdk_telemetry.v2"
 
     def agree():
-        device = telemetry(found[0], "/ethdev/stats,0")["/ethdev/stats"]
+        device = telemetry(path, "/ethdev/stats,0")["/ethdev/stats"]
         ours = dpdk_link(relay)
         return (device["ipackets"], device["opackets"]) == (
             ours["rx_datagrams"], ours["tx_datagrams"])
-    assert found and eventually(agree)
+    assert eventually(agree)
 
 
 def test_flows_are_spread_over_queues_and_keep_their_order(lab):

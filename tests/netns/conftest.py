@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import os
+import re
 import shutil
 import signal
 
@@ -17,8 +18,15 @@ def pytest_configure():
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", 143))
 
 
+def kernel_relays(item):
+    """Whether it needs a veth over which mode=kernel relays."""
+    return item.module.__name__ == "test_kernel" or \
+        hasattr(item, "callspec") and "kernel" in item.callspec.params.values()
+
+
 def pytest_collection_modifyitems(items):
     reason = None
+    release = [int(number) for number in re.findall(r"\d+", os.uname().release)[:2]]
     if os.geteuid() != 0:
         reason = "network namespaces need root"
     elif not shutil.which("ip") or not shutil.which("nft"):
@@ -26,6 +34,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
+        elif release < [6, 3] and kernel_relays(item):
+            item.add_marker(pytest.mark.skip(reason="mode=kernel on veth needs Linux 6.3"))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -21,13 +21,13 @@ __attribute__((format(printf, 2, 3))) static void warning_add(json_t *list, cons
 	json_array_append_new(list, json_string(text));
 }
 
-static void warn_of_link(json_t *list, const struct config *c, const struct config_link *l)
+static void warn_of_link(
+    json_t *list, const struct config *c, const struct config_link *l, struct machine_span span)
 {
-	unsigned queues = machine_queues(c, l), workers = machine_workers(c);
-	int node = machine_find_device("/sys", l), far;
+	int node = machine_find_device("/sys", l);
+	int far = machine_find_far(&c->cpus, span, node);
 	char cores[128];
 
-	far = machine_find_far(&c->cpus, queues < workers ? queues : workers, node);
 	if (far < 0)
 		return;
 	machine_list_cores("/sys", node, cores, sizeof(cores));
@@ -40,7 +40,7 @@ static void warn_of_link(json_t *list, const struct config *c, const struct conf
 static json_t *warnings_make(const struct config *c)
 {
 	json_t *list = json_array();
-	unsigned workers = machine_workers(c);
+	unsigned workers = machine_workers(c), queues = 0;
 	int absent = machine_find_absent(&c->cpus);
 
 	if (absent >= 0)
@@ -58,8 +58,14 @@ static json_t *warnings_make(const struct config *c)
 		    "cpus names fewer cores than there are workers (%u, %u workers here): the "
 		    "others would not be pinned",
 		    c->cpus.count, workers);
-	for (uint32_t i = 0; i < c->links.count; i++)
-		warn_of_link(list, c, &c->links.at[i]);
+	for (uint32_t i = 0; i < c->links.count; i++) {
+		const struct config_link *l = &c->links.at[i];
+		unsigned n = machine_queues(c, l);
+
+		n = n < workers ? n : workers;
+		warn_of_link(list, c, l, (struct machine_span){queues % workers, n, workers});
+		queues += n;
+	}
 	return list;
 }
 

@@ -136,13 +136,14 @@ int machine_find_device(const char *sys, const struct config_link *l)
 	return at;
 }
 
-int machine_find_far(const struct config_cpus *cpus, unsigned workers, int node)
+int machine_find_far(const struct config_cpus *cpus, struct machine_span span, int node)
 {
-	for (unsigned i = 0; node >= 0 && i < workers && i < cpus->count; i++) {
-		int own = machine_node((int)cpus->at[i]);
+	for (unsigned i = 0; node >= 0 && i < span.count; i++) {
+		unsigned worker = (span.first + i) % span.workers;
+		int own = worker < cpus->count ? machine_node((int)cpus->at[worker]) : -1;
 
 		if (own >= 0 && own != node)
-			return (int)i;
+			return (int)worker;
 	}
 	return -1;
 }

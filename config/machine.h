@@ -26,7 +26,12 @@ int machine_node(int cpu);
 // The NUMA node of a link's device: an interface, also that of a virtual DPDK device (iface=NAME),
 // or a PCI device. -1: one node, or unknown.
 int machine_find_device(const char *sys, const struct config_link *l);
-// The first of so many workers that is pinned to a core of another node than that; -1 = none.
-int machine_find_far(const struct config_cpus *cpus, unsigned workers, int node);
+// The workers that have a link's queues: so many from the first on, after the last comes number 0.
+struct machine_span {
+	unsigned first, count, workers;
+};
+
+// The first of those that is pinned to a core of another node than that; -1 = none.
+int machine_find_far(const struct config_cpus *cpus, struct machine_span span, int node);
 // The cores of a node as "8-15,24-31"; "" when unknown.
 void machine_list_cores(const char *sys, int node, char *text, size_t size);

@@ -3,6 +3,7 @@
 
 #include "base/exit_status.h"
 #include "config/config.h"
+#include "dataplane/handoff.h"
 #include "dataplane/io/link.h"
 #include "dataplane/serve.h"
 #include "dataplane/worker.h"
@@ -40,11 +41,13 @@ struct dp {
 	struct kernel_memory kernel; // zero without a link that relays in the kernel
 	struct link *links[LINK_MAX];
 	unsigned link_count;
+	unsigned queues_placed; // of raw links
 	// "xdp:IFACE" or "dpdk:IFACE" whose interface was missing or down when they were to be
 	// opened
 	char awaited[CONFIG_LINK_MAX][AWAITED_MAX];
 	unsigned awaited_count;
 	struct worker *workers[WORKER_MAX];
+	struct handoff handoff;
 	int worker_events[WORKER_MAX];
 	unsigned worker_count;
 	int cp_event;

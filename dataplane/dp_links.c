@@ -75,6 +75,8 @@ static int link_open(struct dp *dp, const struct link_ops *ops, const char *spec
 
 	if (link) {
 		link->ops = ops;
+		if (ops->raw)
+			link->first_worker = (uint16_t)(dp->queues_placed % dp->worker_count);
 		rc = kernel && !dp->kernel.places ? kernel_open(dp, &err) : 0;
 		if (rc == 0)
 			rc = ops->open(link, &cfg, &err);
@@ -91,6 +93,8 @@ static int link_open(struct dp *dp, const struct link_ops *ops, const char *spec
 			    kv("reason", err.text));
 		return rc;
 	}
+	if (ops->raw)
+		dp->queues_placed += link->queue_count;
 	dp->links[dp->link_count++] = link;
 	ops->describe(link, text, sizeof(text));
 	log_info("link open", kv("link", link->name), kv("details", text));
@@ -122,7 +126,8 @@ void dp_links_reduce(struct dp *dp)
 static void place_tell(const struct dp *dp, int node)
 {
 	const struct link *link = dp->links[dp->link_count - 1];
-	int far = machine_find_far(&dp->config.cpus, link->queue_count, node);
+	int far = machine_find_far(&dp->config.cpus,
+	    (struct machine_span){link->first_worker, link->queue_count, dp->worker_count}, node);
 	char cores[128], how[192];
 
 	if (far < 0)

@@ -135,8 +135,20 @@ static int netlink_open(struct dp *dp)
 static int workers_start(struct dp *dp)
 {
 	const struct config_cpus *cpus = &dp->config.cpus;
+	const struct handoff_config handoff = {
+	    .links = dp->links,
+	    .link_count = dp->link_count,
+	    .worker_count = dp->worker_count,
+	    .blocks = dp->memory.workers,
+	    .event_fds = dp->worker_events,
+	};
+	int rc = handoff_open(&dp->handoff, &handoff);
 	char why[128];
 
+	if (rc) {
+		log_error("no memory for rings between workers", kv_errno(rc));
+		return rc;
+	}
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		struct worker_config cfg = {
 		    .index = i,
@@ -144,12 +156,13 @@ static int workers_start(struct dp *dp)
 		    .links = dp->links,
 		    .link_count = dp->link_count,
 		    .companion = COMPANION,
+		    .handoff = dp->handoff.rings ? &dp->handoff.of[i] : NULL,
 		    .event_fd = dp->worker_events[i],
 		    .cp_event_fd = dp->cp_event,
 		    .cpu = i < cpus->count ? (int)cpus->at[i] : -1,
 		};
-		int rc = worker_open(&dp->workers[i], &cfg);
 
+		rc = worker_open(&dp->workers[i], &cfg);
 		if (rc == 0)
 			rc = worker_start(dp->workers[i]);
 		if (rc) {
@@ -171,6 +184,7 @@ static void workers_end(struct dp *dp)
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		if (dp->workers[i])
 			worker_close(dp->workers[i]);
+	handoff_close(&dp->handoff);
 }
 
 static int privileges_end(struct dp *dp, const struct privilege_user *user)

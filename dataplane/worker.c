@@ -36,20 +36,38 @@ static bool sends_in_place(const struct worker *w, unsigned link)
 	return link == from || (w->buffers[link] && w->buffers[link] == w->buffers[from]);
 }
 
+static bool sending_failed(struct tally *tally, struct dgram *d)
+{
+	if (!d->drop)
+		return false;
+	d->verdict = VERDICT_DROP;
+	tally->drops[d->drop]++;
+	return true;
+}
+
 // Takes back what was counted of those of a list that its link refused.
-static void sending_failed(struct worker *w, unsigned link, struct dgram **list, unsigned n)
+static void list_uncount(struct worker *w, unsigned link, struct dgram **list, unsigned n)
 {
 	struct tally *tally = &w->env.tally;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct dgram *d = list[i];
-
-		if (!d->drop)
+		if (!sending_failed(tally, list[i]))
 			continue;
-		d->verdict = VERDICT_DROP;
-		tally->drops[d->drop]++;
-		egress_unsent(&w->env, d);
-		tally->counters[COUNTER_TX_BYTES] -= dgram_payload_on(d, w->env.links[link].raw);
+		egress_recount(&w->env, list[i], -1);
+		tally->counters[COUNTER_TX_BYTES] -=
+		    dgram_payload_on(list[i], w->env.links[link].raw);
+	}
+}
+
+// Gives a list to the worker that has a queue of its link. That one counts what it sends.
+static void worker_give(struct worker *w, unsigned link, struct dgram **list, unsigned n)
+{
+	struct tally *tally = &w->env.tally;
+
+	tally_count(tally, COUNTER_HANDED_OFF, handoff_give(w->cfg.handoff, link, list, n));
+	for (unsigned i = 0; i < n; i++) {
+		sending_failed(tally, list[i]);
+		egress_recount(&w->env, list[i], -1);
 	}
 }
 
@@ -59,13 +77,17 @@ static void worker_send(
 {
 	const struct link_ops *ops = w->cfg.links[link]->ops;
 	struct tally *tally = &w->env.tally;
-	unsigned sent =
-	    (sends_in_place(w, link) ? ops->tx : ops->tx_copy)(w->queues[link], list, n);
+	unsigned sent;
 
+	if (__builtin_expect(!w->queues[link], 0)) {
+		worker_give(w, link, list, n);
+		return;
+	}
+	sent = (sends_in_place(w, link) ? ops->tx : ops->tx_copy)(w->queues[link], list, n);
 	tally_count(tally, COUNTER_TX_DATAGRAMS, sent);
 	tally_count(tally, COUNTER_TX_BYTES, bytes);
 	if (__builtin_expect(sent < n, 0))
-		sending_failed(w, link, list, n);
+		list_uncount(w, link, list, n);
 }
 
 static void worker_transmit(struct worker *w)
@@ -175,6 +197,28 @@ static unsigned worker_inject(struct worker *w)
 	return taken;
 }
 
+// Sends what another worker gave it.
+static unsigned worker_take(struct worker *w, struct handoff_from *from)
+{
+	unsigned n = handoff_take(from, w->burst.d, BURST_MAX);
+	struct tally *tally = &w->env.tally;
+	struct dgram *list[BURST_MAX];
+	uint64_t bytes = 0;
+
+	if (n == 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		list[i] = &w->burst.d[i];
+		bytes += dgram_payload_on(list[i], true);
+		egress_recount(&w->env, list[i], 1);
+	}
+	w->burst.link = LINK_MAX; // no link lent these
+	worker_send(w, from->link, list, n, bytes);
+	handoff_release(from);
+	tally_flush(tally, w->block);
+	return n;
+}
+
 static void rate_measure(struct worker *w, unsigned n)
 {
 	uint64_t elapsed = w->now_ns - w->window_start_ns;
@@ -213,6 +257,8 @@ unsigned worker_turn_at(struct worker *w, uint64_t now)
 	worker_clock(w, now);
 	n = links_receive(w);
 	n += worker_inject(w);
+	for (unsigned i = 0; w->cfg.handoff && i < w->cfg.handoff->from_count; i++)
+		n += worker_take(w, &w->cfg.handoff->from[i]);
 	for (unsigned i = 0; i < w->cfg.link_count; i++)
 		if (w->queues[i])
 			w->cfg.links[i]->ops->flush(w->queues[i]);
@@ -286,10 +332,11 @@ static void env_open(struct worker *w)
 	for (unsigned i = 0; i < w->cfg.link_count; i++) {
 		struct link *link = w->cfg.links[i];
 
-		w->queues[i] = w->cfg.index < link->queue_count ? link->queues[w->cfg.index] : NULL;
+		w->queues[i] = link_queue_of(link, w->cfg.index, m->worker_count);
 		w->queue_count += w->queues[i] != NULL;
-		env->links[i].raw = w->queues[i] && link->ops->raw;
-		w->busy_links |= env->links[i].raw && !link->quiet;
+		w->busy_links |= w->queues[i] && link->ops->raw && !link->quiet;
+		env->links[i].raw =
+		    link->ops->raw && (w->queues[i] || handoff_reaches(w->cfg.handoff, i));
 		if (w->queues[i] && link->ops->buffers)
 			w->buffers[i] = link->ops->buffers(w->queues[i]);
 	}

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "dataplane/handoff.h"
 #include "dataplane/io/link.h"
 #include "shm/memory.h"
 
 #include <stdint.h>
 
 // A worker: one thread that takes bursts from its queue of every link, runs the stages over them
-// and sends what comes out. It shares nothing with the other workers but the tables.
+// and sends what comes out. It shares nothing with the other workers but the tables, and
+// frames for links of which it has no queue (dataplane/handoff.h).
 
 struct worker;
 
@@ -17,6 +19,7 @@ struct worker_config {
 	struct link *const *links;   // opened; outlive the worker
 	unsigned link_count;
 	unsigned companion;	       // index of the sock link
+	struct handoff_ends *handoff;  // its own; NULL: every link has a queue for it
 	int event_fd;		       // ours: wakes the worker. Not owned
 	int cp_event_fd;	       // wakes the control plane. Not owned
 	int cpu;		       // core to pin to, -1 = none

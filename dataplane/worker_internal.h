@@ -69,5 +69,6 @@ static inline void worker_count(struct worker *w, enum counter c)
 void worker_wait(struct worker *w);
 // Whether it may block, which is also told to whoever reads its block.
 bool worker_may_sleep(struct worker *w);
-// Blocks until a link has input, the control plane injects or the worker is to stop.
+// Blocks until a link has input, the control plane injects, another worker gives it frames, or it
+// is to stop.
 void worker_sleep(struct worker *w);

@@ -87,6 +87,12 @@ bool worker_may_sleep(struct worker *w)
 	return !polling;
 }
 
+// Whether other threads left something to do.
+static bool worker_is_asked(const struct worker *w)
+{
+	return ring_backlog(&w->inject) || (w->cfg.handoff && handoff_waits(w->cfg.handoff));
+}
+
 static void sleep_begin(struct worker *w)
 {
 	quiescent_sleep(w->block);
@@ -109,12 +115,13 @@ void worker_wait(struct worker *w)
 		return;
 	worker_clock(w, clock_mono_ns());
 	sleep_begin(w);
-	if (ring_backlog(&w->inject) == 0)
+	if (!worker_is_asked(w))
 		ops->wait(w->queues[w->cfg.companion]);
 	sleep_end(w);
 }
 
-// Blocks until a link has input, the control plane injects or the worker is to stop.
+// Blocks until a link has input, the control plane injects, another worker gives it frames, or it
+// is to stop.
 void worker_sleep(struct worker *w)
 {
 	struct timespec limit = sleep_limit(w);
@@ -123,7 +130,7 @@ void worker_sleep(struct worker *w)
 
 	poll_list_make(w, &p);
 	sleep_begin(w);
-	if (ring_backlog(&w->inject) == 0) {
+	if (!worker_is_asked(w)) {
 		worker_count(w, COUNTER_SLEEPS);
 		ppoll(p.fds, p.count, &limit, NULL);
 		w->rest_until_ns[w->cfg.companion] = companion_rest(w, &p);

@@ -24,6 +24,8 @@
 	X(CHECKSUM_COMPLETED, checksum_completed,                                               \
 	    "datagrams from a local sender whose UDP checksum a link left to be completed")     \
 	X(COMPANION, companion, "datagrams of a raw link sent through the companion sock link") \
+	X(HANDED_OFF, handed_off,                                                               \
+	    "datagrams for a link whose queue another worker has, given to that")               \
 	X(KERNEL, kernel, "relay datagrams that the XDP program decided itself (mode=kernel)")  \
 	X(INJECT_RESETS, inject_resets,                                                         \
 	    "times that a damaged inject ring was emptied; other than 0 is a defect")

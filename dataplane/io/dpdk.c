@@ -84,7 +84,7 @@ static int dpdk_open(struct link *link, const struct link_config *cfg, struct li
 		dpdk_fail(err, 0, "%s serves with %u of the %u queues asked for (dpdk.queues): %s",
 		    link->name, d->queue_count, cfg->dpdk_queues,
 		    d->queue_count < cfg->worker_count
-			? "it has no more; the other workers serve sock only"
+			? "it has no more; the other workers send through those"
 			: "each takes a worker (workers; as many as cores if none are said)");
 	else if (d->socket != d->node && rte_eal_has_hugepages())
 		dpdk_fail(err, 0,

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Where datagrams come and go. A link is opened once by the main thread (privileged), has one
-// queue per worker, and each queue is used by its worker alone.
+// Where datagrams come and go. A link is opened once by the main thread (privileged), has at most
+// one queue per worker, and each queue is used by its worker alone.
 //
 // Ownership: rx lends buffers. Each lent descriptor is given back exactly once: by tx (also when
 // tx refuses it) on the link it came from, or by release. A datagram of one raw link that leaves
@@ -135,10 +135,26 @@ struct link {
 	uint8_t index;
 	bool quiet; // the kernel relays what is common: polling would gain nothing
 	uint16_t queue_count;
-	uint8_t mac[6]; // dpdk: the device's
+	uint16_t first_worker; // that has queues[0], the next ones the others; set before open
+	uint8_t mac[6];	       // dpdk: the device's
 	struct link_queue *queues[WORKER_MAX];
 	void *priv;
 };
+
+// The worker that has a queue, by its place in `queues`.
+static inline unsigned link_worker_of(const struct link *l, unsigned queue, unsigned workers)
+{
+	return (l->first_worker + queue) % workers;
+}
+
+// A worker's queue, or NULL.
+static inline struct link_queue *link_queue_of(
+    const struct link *l, unsigned worker, unsigned workers)
+{
+	unsigned at = (worker + workers - l->first_worker) % workers;
+
+	return at < l->queue_count ? l->queues[at] : NULL;
+}
 
 extern const struct link_ops link_xdp_ops;
 extern const struct link_ops link_sock_ops;

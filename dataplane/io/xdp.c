@@ -12,12 +12,13 @@
 // The buffers of each worker; main thread only.
 static struct xdp_umem *worker_umems[WORKER_MAX];
 
-// Worker w owns the queues w, w + workers, ...
-static int queue_open(
-    struct xdp_link *x, uint16_t worker, struct link_queue **out, struct link_error *err)
+// The interface's queues `first`, `first` + workers, ..., with the buffers of the worker that has
+// them.
+static int queue_open(struct xdp_link *x, uint16_t first, struct xdp_umem **buffers,
+    struct link_queue **out, struct link_error *err)
 {
 	struct link_queue *q = lines_alloc(sizeof(*q));
-	unsigned count = (x->queue_count - worker + x->worker_count - 1) / x->worker_count;
+	unsigned count = (x->queue_count - first + x->worker_count - 1) / x->worker_count;
 
 	if (!q)
 		return xdp_fail(err, -ENOMEM, "no memory");
@@ -26,12 +27,12 @@ static int queue_open(
 	q->sockets = lines_alloc(count * sizeof(*q->sockets));
 	if (!q->sockets)
 		return xdp_fail(err, -ENOMEM, "no memory");
-	q->umem = worker_umems[worker];
+	q->umem = *buffers;
 	for (unsigned i = 0; i < count; i++) {
 		struct xdp_socket *s = &q->sockets[i];
 		int rc;
 
-		s->queue = worker + i * x->worker_count;
+		s->queue = first + i * x->worker_count;
 		rc = xdp_socket_open(s, &q->umem, x, err);
 		if (rc == -EOPNOTSUPP && i == 0 && q->umem && x->cfg.zero_copy == CONFIG_AUTO) {
 			q->umem =
@@ -42,21 +43,27 @@ static int queue_open(
 			return rc;
 		q->socket_count++;
 	}
-	if (!worker_umems[worker])
-		worker_umems[worker] = q->umem;
+	if (!*buffers)
+		*buffers = q->umem;
 	return 0;
 }
 
-static void queue_close(struct link_queue *q, uint16_t worker)
+static void queue_close(struct link_queue *q, struct xdp_umem **buffers)
 {
 	struct xdp_umem *umem = q->umem;
 
 	for (unsigned i = 0; i < q->socket_count; i++)
 		xdp_socket_close(&q->sockets[i], &umem);
-	if (!umem && worker_umems[worker] == q->umem)
-		worker_umems[worker] = NULL;
+	if (!umem && *buffers == q->umem)
+		*buffers = NULL;
 	free(q->sockets);
 	free(q);
+}
+
+static struct xdp_umem **buffers_of(
+    const struct link *link, const struct xdp_link *x, unsigned queue)
+{
+	return &worker_umems[link_worker_of(link, queue, x->worker_count)];
 }
 
 static void xdp_close(struct link *link)
@@ -69,7 +76,7 @@ static void xdp_close(struct link *link)
 	egress_close(&x->watch);
 	for (unsigned w = 0; w < WORKER_MAX; w++) {
 		if (link->queues[w])
-			queue_close(link->queues[w], w);
+			queue_close(link->queues[w], buffers_of(link, x, w));
 		link->queues[w] = NULL;
 	}
 	free(x);
@@ -81,7 +88,7 @@ static int queues_open(struct link *link, struct xdp_link *x, struct link_error 
 	unsigned workers = x->worker_count < x->queue_count ? x->worker_count : x->queue_count;
 
 	for (unsigned w = 0; w < workers; w++) {
-		int rc = queue_open(x, w, &link->queues[w], err);
+		int rc = queue_open(x, w, buffers_of(link, x, w), &link->queues[w], err);
 
 		if (rc)
 			return rc;

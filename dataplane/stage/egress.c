@@ -52,18 +52,19 @@ void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out)
 	}
 }
 
-void egress_unsent(struct stage_env *env, const struct dgram *d)
+void egress_recount(struct stage_env *env, const struct dgram *d, int by)
 {
+	const uint64_t count = (uint64_t)by; // modulo 2^64, as counters are
 	struct tally *t = &env->tally;
 
 	if (d->flags & DGRAM_F_RAW && d->out_link == env->companion)
-		t->counters[COUNTER_COMPANION]--;
+		t->counters[COUNTER_COMPANION] += count;
 	if (d->type == BEACON_DISCOVER || d->type == BEACON_DISCOVER_EX) {
-		t->counters[COUNTER_DISCOVER_ANSWERED]--;
+		t->counters[COUNTER_DISCOVER_ANSWERED] += count;
 	} else if (d->flags & DGRAM_F_DELIVER) {
-		t->counters[COUNTER_RELAYED]--;
-		t->counters[COUNTER_RELAYED_BYTES] -= d->rx_len - BEACON_RELAY_SIZE;
+		t->counters[COUNTER_RELAYED] += count;
+		t->counters[COUNTER_RELAYED_BYTES] += count * (d->rx_len - BEACON_RELAY_SIZE);
 	} else if (d->type == BEACON_RELAY) {
-		t->counters[COUNTER_FORWARDED]--;
+		t->counters[COUNTER_FORWARDED] += count;
 	}
 }

@@ -137,9 +137,10 @@ void stage_encap(struct burst *b, struct stage_env *env);
 // Sorts by link, and counts the drops.
 void stage_egress(struct burst *b, struct stage_env *env, struct tx_lists *out);
 
-// Takes back what the stages counted of a datagram that its link refused; one that the control
-// plane injected was not counted.
-void egress_unsent(struct stage_env *env, const struct dgram *d);
+// Takes back (-1) what the stages counted of a datagram that its link refused or that another
+// worker sends, or counts that of one taken over (1). One that the control plane injected was not
+// counted.
+void egress_recount(struct stage_env *env, const struct dgram *d, int by);
 
 // All of them.
 void stages_run(struct burst *b, struct stage_env *env, struct tx_lists *out);

@@ -38,10 +38,10 @@ class Cables:
         self.lab.route(host, "default", "via", f"10.0.{number}.1")
         receive_from_xdp(host, "e")
 
-    def relay(self, *arguments, mode="engine", other=None):
-        return Relay(self.lab, self.relay_host, "--listen", "10.0.1.1:9001", "--workers", "1",
-                     "--link", f"xdp:w1,mode={mode}", "--link", f"xdp:w2,mode={other or mode}",
-                     "--registry", "none", *arguments)
+    def relay(self, *arguments, mode="engine", other=None, workers=1):
+        return Relay(self.lab, self.relay_host, "--listen", "10.0.1.1:9001", "--workers",
+                     str(workers), "--link", f"xdp:w1,mode={mode}", "--link",
+                     f"xdp:w2,mode={other or mode}", "--registry", "none", *arguments)
 
     def nodes(self, relay):
         made = [Node(self.lab, self.hosts[name], number, BEACON)
@@ -66,10 +66,11 @@ def exchange(a, b, first):
         assert a.delivered() == (102, struct.pack(">I", number))
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_between_two_interfaces(cables, mode):
-    """More frames than the worker has buffers: each one finds its way back to the pool."""
-    relay = cables.relay("--police-sender-rate", "0", mode=mode)
+@pytest.mark.parametrize("mode, workers", [("engine", 1), ("engine", 2), ("kernel", 1)])
+def test_between_two_interfaces(cables, mode, workers):
+    """More frames than a worker has buffers: each one finds its way back to the pool. Two workers
+    have an interface each, and what leaves through the other's goes by that one."""
+    relay = cables.relay("--police-sender-rate", "0", mode=mode, workers=workers)
     a, b = cables.nodes(relay)
     # before, and while that changes, the companion sends for the link
     eventually(lambda: all(node["resolved"] for node in relay.ask("nodes")["nodes"]))
@@ -78,6 +79,7 @@ def test_between_two_interfaces(cables, mode):
     for first in range(BURST, BUFFERS + 3 * BURST, BURST):
         exchange(a, b, first)
     assert relay.counter("companion") == before
+    assert (relay.counter("handed_off") > BUFFERS) == (workers > 1)
     assert not relay.drops()
     assert relay.stop() == 0
 

@@ -70,11 +70,16 @@ static void tables_fill(struct stage_lab *lab)
 
 void lab_open(struct stage_lab *lab)
 {
+	lab_open_for(lab, 1);
+}
+
+void lab_open_for(struct stage_lab *lab, unsigned workers)
+{
 	static const uint64_t secret[POLICE_SECRET_WORDS] = {
 	    0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0};
 
 	memset(lab, 0, sizeof(*lab));
-	memory_lab_create(&lab->memory, 10000, 1, 65536);
+	memory_lab_create(&lab->memory, 10000, workers, 65536);
 	assert_int_equal(node_writer_open(&lab->nodes, &lab->memory), 0);
 	assert_int_equal(peer_writer_open(&lab->peers, &lab->memory), 0);
 	tables_fill(lab);

@@ -56,6 +56,8 @@ extern const uint8_t lab_mac[ETH_ADDR_SIZE], lab_gateway[ETH_ADDR_SIZE];
 
 // The lab is large: tests hold it in static memory.
 void lab_open(struct stage_lab *lab);
+// With memory for so many workers; the lab's stages are the first one's.
+void lab_open_for(struct stage_lab *lab, unsigned workers);
 void lab_close(struct stage_lab *lab);
 
 // A test program's `lab`, with its group's setup and teardown.

@@ -177,25 +177,27 @@ static void workers_far_from_the_device(void **state)
 {
 	static const struct {
 		struct config_cpus cpus;
-		unsigned workers;
+		struct machine_span span;
 		int node, far;
 	} facts[] = {
-	    {{.count = 2, .at = {4, 5}}, 2, 1, -1},
-	    {{.count = 2, .at = {4, 5}}, 2, 0, 0},
-	    {{.count = 2, .at = {3, 4}}, 2, 0, 1},
-	    {{.count = 2, .at = {3, 4}}, 1, 0, -1}, // the second has no queue
-	    {{.count = 1, .at = {3}}, 2, 0, -1},    // the second is not pinned
-	    {{.count = 0}, 2, 1, -1},
-	    {{.count = 2, .at = {4, 5}}, 2, -1, -1},
+	    {{.count = 2, .at = {4, 5}}, {0, 2, 2}, 1, -1},
+	    {{.count = 2, .at = {4, 5}}, {0, 2, 2}, 0, 0},
+	    {{.count = 2, .at = {3, 4}}, {0, 2, 2}, 0, 1},
+	    {{.count = 2, .at = {3, 4}}, {0, 1, 2}, 0, -1}, // the second has no queue
+	    {{.count = 2, .at = {3, 4}}, {1, 1, 2}, 0, 1},  // only the second has one
+	    {{.count = 3, .at = {4, 3, 3}}, {2, 2, 3}, 0, 0},
+	    {{.count = 1, .at = {3}}, {0, 2, 2}, 0, -1}, // the second is not pinned
+	    {{.count = 0}, {0, 2, 2}, 1, -1},
+	    {{.count = 2, .at = {4, 5}}, {0, 2, 2}, -1, -1},
 	};
 
 	(void)state;
 	two_nodes = true;
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		assert_int_equal(machine_find_far(&facts[i].cpus, facts[i].workers, facts[i].node),
-		    facts[i].far);
+		assert_int_equal(
+		    machine_find_far(&facts[i].cpus, facts[i].span, facts[i].node), facts[i].far);
 	two_nodes = false;
-	assert_int_equal(machine_find_far(&facts[1].cpus, 2, 7), -1); // of one node
+	assert_int_equal(machine_find_far(&facts[1].cpus, facts[1].span, 7), -1); // of one node
 }
 
 // A worker's memory: zeroed, no two parts overlap, and as large as said.

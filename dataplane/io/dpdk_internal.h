@@ -14,7 +14,8 @@
 
 // The DPDK link: dpdk_eal.c starts DPDK's environment layer (EAL), dpdk_port.c sets a device up,
 // dpdk_host.c is the host's side of it, dpdk_events.c what becomes of it, dpdk_queue.c is what
-// workers run, dpdk_wait.c how they sleep, dpdk_xdp.c what net_af_xdp needs, dpdk.c binds them.
+// workers run, dpdk_wait.c how they sleep, dpdk_xdp.c and dpdk_socket.c deal with what drivers
+// leave behind, dpdk.c binds them.
 
 #undef NS_PER_S // DPDK's is a floating-point number
 
@@ -125,6 +126,9 @@ static inline bool dpdk_port_is_there(const struct dpdk_link *d)
 // Stops and forgets the device, which no worker may use any more; then also frees the buffers.
 void dpdk_port_release(struct dpdk_link *d);
 void dpdk_port_close(struct dpdk_link *d, struct link_queue **queues);
+
+// Removes the socket of a driver that listens, if nobody listens there. `device`: as given.
+void dpdk_socket_clean(const char *device);
 
 // Ties the program that net_af_xdp has put on its interface to this process. After the start. 0 or
 // a negative errno with err.

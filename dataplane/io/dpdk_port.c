@@ -82,8 +82,10 @@ static int probe_fail(const struct dpdk_link *d, int rc, struct link_error *err)
 int dpdk_port_probe(struct dpdk_link *d, struct link_error *err)
 {
 	struct rte_eth_dev_info info;
-	int rc = rte_dev_probe(d->device);
+	int rc;
 
+	dpdk_socket_clean(d->device);
+	rc = rte_dev_probe(d->device);
 	if (rc && rc != -EEXIST)
 		return probe_fail(d, rc, err);
 	if (find_port(d))

@@ -93,6 +93,17 @@ def test_the_device_is_taken_again_after_a_crash_and_after_a_stop(lab, device):
     eventually(lambda: takes_the_link(pair, relay))
 
 
+@pytest.mark.parametrize("device", ["memif", "vhost"])
+def test_a_crash_leaves_a_socket_behind(lab, device):
+    pair = Pair(lab)
+    relay = DEVICES[device](pair)
+    before = relay.children()["fairway-dp"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: relay.children().get("fairway-dp") not in (before, None))
+    eventually(lambda: "dpdk" in [one["kind"] for one in relay.ask("links")["links"]])
+    eventually(lambda: takes_the_link(pair, relay))
+
+
 def test_a_crash_while_the_interface_is_away(lab):
     """The relay's address is on the tap: it stays."""
     pair = Pair(lab)

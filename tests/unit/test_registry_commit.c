@@ -44,9 +44,9 @@ int fsync(int fd)
 	return folder_failing ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
-int fdatasync(int fd)
+int fdatasync(int fildes)
 {
-	return held(SYS_fdatasync, fd);
+	return held(SYS_fdatasync, fildes);
 }
 
 static void on_commit(void *ctx)

@@ -15,7 +15,7 @@
 // What may be in a state directory. Sockets and locks are removed or reused by who makes them.
 static const char *const ours[] = {".", "..", "lock", "dp.lock", "cp.lock", "dp.sock", "admin.sock",
     "notify.sock", "nodes", "nodes.new", "registry.token", "registry.pem", "registry.pem.new",
-    NULL};
+    "dpdk", NULL};
 
 // What may be beside a store, of which "registry.db" is the usual name. SQLite leaves a journal
 // where the first start or a backup was killed.

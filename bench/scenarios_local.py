@@ -88,7 +88,7 @@ def latency_figures(found):
     machine, calm = even["p99_9_us"] > 20, len(whole) > len(pairs) / 2
     figures = [
         Figure(f"{text}: added to a server that only counts the same time, in turns" +
-               ("" if calm else f"; others had the core in {len(pairs) - len(whole)} of "
+               ("" if calm else f"; it was stopped too long in {len(pairs) - len(whole)} of "
                 f"{len(pairs)} slices"), added, goal, "us", low, high, calm),
         Figure(f"{text}, with the machine's pauses" + ", which alone take more" * machine,
                worker["p99_9_us"], goal, "us", judged=not machine),

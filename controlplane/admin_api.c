@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/admin_api.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -48,6 +50,7 @@ json_t *admin_fail(struct admin_error *err, const char *hint, const char *format
 	va_start(args, format);
 	vsnprintf(err->error, sizeof(err->error), format, args);
 	va_end(args);
+	text_mend(err->error);
 	snprintf(err->hint, sizeof(err->hint), "%s", hint);
 	return NULL;
 }

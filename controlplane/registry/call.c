@@ -2,6 +2,7 @@
 #include "controlplane/registry/call.h"
 
 #include "base/decimal.h"
+#include "base/text.h"
 #include "controlplane/registry/audit.h"
 #include "controlplane/registry/frame.h"
 #include "controlplane/registry/object.h"
@@ -59,6 +60,7 @@ void call_fail(struct call *c, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(c->error, sizeof(c->error), format, args);
 	va_end(args);
+	text_mend(c->error);
 	c->failed = true;
 }
 
@@ -448,5 +450,6 @@ void call_audit(
 	va_start(args, format);
 	vsnprintf(details, sizeof(details), format, args);
 	va_end(args);
+	text_mend(details);
 	call_note(c, action, node, network, details);
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "controlplane/registry/object.h"
 #include "wire/bytes.h"
 
@@ -59,6 +60,7 @@ bool client_answer(struct registry_client *c, const void *json, size_t len)
 		snprintf(c->error, sizeof(c->error), "the registry says: %.120s", error);
 	else if (json_is_array(json_object_get(o, "beacons")))
 		take_beacons(c, json_object_get(o, "beacons"));
+	text_mend(c->error);
 	json_decref(o);
 	return !*c->error;
 }

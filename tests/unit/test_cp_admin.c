@@ -136,6 +136,9 @@ static void test_what_cannot_be_answered(void **state)
 	    {"{}", "unknown request"},
 	    {"{\"request\":7}", "unknown request"},
 	    {"{\"request\":\"sesame\"}", "sesame"},
+	    {"{\"request\":\"cut after 64 bytes, in the middle of the very last character: "
+	     "\u20ac\"}",
+		"character: ??\""},
 	    {"{\"request\":\"node\",\"node\":5}", "node 5 is not known"},
 	    {"{\"request\":\"node\",\"node\":-1}", "\"node\""},
 	    {"{\"request\":\"node\",\"node\":\"5\"}", "\"node\""},

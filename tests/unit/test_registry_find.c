@@ -125,6 +125,11 @@ static void test_query(void **state)
 	query(l, "tag=gpu&tag=llm", 200, "\"nodes\":[]");
 	query(l, "tag=gpu&limit=1&after=0.0", 200, "\"node_id\":1");
 	query(l, "tag=gpu&after=x", 400, "invalid \\\"after\\\"");
+	// cut within the last character
+	query(l,
+	    "tag="
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9",
+	    400, "a?\\\" too long");
 	query(l, "", 400, "tags or network_id required");
 	query(l, "network=7", 400, "network 7: network not found");
 	query(l, "network=70000", 400, "invalid query");

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 static int hub_send(
     void *ctx, const struct endpoint *to, uint8_t local, const void *data, size_t len)
@@ -35,17 +34,16 @@ struct emitter hub_emitter(struct hub *h)
 // Publishes what was injected and wakes the workers that sleep.
 static void flush_injects(struct hub *h)
 {
-	const uint64_t one = 1;
-
 	for (uint64_t left = h->wake; left; left &= left - 1) {
 		uint32_t w = (uint32_t)__builtin_ctzll(left);
+		int rc;
 
 		ring_commit(&h->injects[w]);
-		if (ring_wake_needed(&h->at->memory.workers[w].sleeping) &&
-		    write(h->at->worker_fds[w], &one, sizeof(one)) < 0 && errno != EAGAIN)
+		rc = ring_wake(&h->at->memory.workers[w].sleeping, h->at->worker_fds[w]);
+		if (rc)
 			log_warn("a worker was not woken: what it is to send waits for its next "
 				 "turn",
-			    kv("worker", w), kv_errno(errno));
+			    kv("worker", w), kv_errno(rc));
 	}
 	h->wake = 0;
 }

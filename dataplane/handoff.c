@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 // A ring begins with its positions, each written by one side.
 struct ring_words {
@@ -90,15 +89,6 @@ void handoff_close(struct handoff *h)
 	*h = (struct handoff){.rings = NULL};
 }
 
-static void taker_wake(const struct handoff_ends *e, unsigned link)
-{
-	uint64_t one = 1;
-
-	if (ring_wake_needed(e->to_sleeping[link]) &&
-	    write(e->to_event_fd[link], &one, sizeof(one)) < 0)
-		return; // EAGAIN: the counter is full, it wakes anyway
-}
-
 unsigned handoff_give(struct handoff_ends *e, unsigned link, struct dgram **d, unsigned n)
 {
 	struct ring_producer *ring = &e->to[link];
@@ -122,7 +112,7 @@ unsigned handoff_give(struct handoff_ends *e, unsigned link, struct dgram **d, u
 		given++;
 	}
 	ring_commit(ring);
-	taker_wake(e, link);
+	ring_wake(e->to_sleeping[link], e->to_event_fd[link]);
 	return given;
 }
 

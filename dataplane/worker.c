@@ -107,16 +107,6 @@ static void worker_transmit(struct worker *w)
 		own->release(q, lists->release, lists->released);
 }
 
-static void control_wake(struct worker *w)
-{
-	uint64_t one = 1;
-
-	w->env.punted = false;
-	if (ring_wake_needed(&w->block->cp_sleeping) &&
-	    write(w->cfg.cp_event_fd, &one, sizeof(one)) < 0)
-		return; // EAGAIN: the counter is full, it wakes anyway
-}
-
 static unsigned worker_burst(struct worker *w, unsigned link)
 {
 	struct burst *b = &w->burst;
@@ -136,8 +126,10 @@ static unsigned worker_burst(struct worker *w, unsigned link)
 	worker_transmit(w);
 	if (__builtin_expect(trace, 0))
 		trace_emit(&w->tracer, b, &w->env);
-	if (w->env.punted)
-		control_wake(w);
+	if (w->env.punted) {
+		w->env.punted = false;
+		ring_wake(&w->block->cp_sleeping, w->cfg.cp_event_fd);
+	}
 	tally_flush(&w->env.tally, w->block);
 	return n;
 }

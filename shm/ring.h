@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 // A ring of bytes from one producer to one consumer, possibly in another process. Records are
 // 8-byte aligned and contiguous; the longest that always fits an empty ring is half of it, header
@@ -97,12 +99,17 @@ static inline void ring_commit(struct ring_producer *p)
 	__atomic_store_n(p->head, p->next, __ATOMIC_RELEASE);
 }
 
-// After ring_commit: must the other side be woken through its eventfd? The consumer sets its flag,
-// looks at the ring once more, and only then blocks; the fence here makes one of the two see.
-static inline bool ring_wake_needed(const uint32_t *sleeping)
+// After ring_commit: wakes the other side through its eventfd if it sleeps. The consumer sets its
+// flag, looks at the ring once more, and only then blocks; the fence here makes one of the two see.
+// 0 or a negative errno; an eventfd whose counter is full wakes it anyway.
+static inline int ring_wake(const uint32_t *sleeping, int event_fd)
 {
+	uint64_t one = 1;
+
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(sleeping, __ATOMIC_RELAXED) != 0;
+	if (!__atomic_load_n(sleeping, __ATOMIC_RELAXED))
+		return 0;
+	return write(event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 // The next record, NULL when there is none. It stays in the ring until ring_release. The consumer

@@ -4,17 +4,16 @@
 #include "base/privilege.h"
 #include "config/machine.h"
 #include "dataplane/dp.h"
+#include "dataplane/io/interface.h"
 #include "dataplane/io/locals.h"
 #include "dataplane/io/xdp_kernel.h"
 #include "dataplane/place.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 // The configuration takes no device in a build without dpdk links.
 static const struct link_ops *ops_of(const struct config_link *l)
@@ -159,15 +158,7 @@ static int link_open_near(struct dp *dp, const struct config_link *l, const char
 
 static bool interface_is_up(const char *name)
 {
-	struct ifreq request = {.ifr_flags = 0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-	if (fd < 0)
-		return false;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	rc = ioctl(fd, SIOCGIFFLAGS, &request);
-	close(fd);
-	return rc == 0 && (request.ifr_flags & IFF_UP);
+	return interface_flags(name) & IFF_UP;
 }
 
 int dp_links_open(struct dp *dp)

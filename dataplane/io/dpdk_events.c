@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define ALLOW_EXPERIMENTAL_API // rte_dev_event_callback_*
 #include "dataplane/io/dpdk_internal.h"
+#include "dataplane/io/interface.h"
 
 #include <errno.h>
 #include <linux/if_tun.h>
 #include <rte_dev.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 // Drivers and buses that can tell of a cable or a removal do so from a thread of DPDK's; the others
@@ -20,15 +20,9 @@ bool dpdk_is_gone(const struct dpdk_link *d)
 
 static bool interface_runs(const char *name)
 {
-	struct ifreq request = {.ifr_flags = 0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+	const int wanted = IFF_UP | IFF_RUNNING;
 
-	if (fd < 0)
-		return false;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	rc = ioctl(fd, SIOCGIFFLAGS, &request);
-	close(fd);
-	return rc == 0 && (request.ifr_flags & IFF_UP) && (request.ifr_flags & IFF_RUNNING);
+	return (interface_flags(name) & wanted) == wanted;
 }
 
 static bool cable_is_up(const struct dpdk_link *d)

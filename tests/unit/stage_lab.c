@@ -3,6 +3,8 @@
 
 #include "tests/unit/memory_lab.h"
 
+#include <unistd.h>
+
 const uint8_t lab_mac[ETH_ADDR_SIZE] = {2, 0, 0, 0, 0, 1};
 const uint8_t lab_gateway[ETH_ADDR_SIZE] = {2, 0, 0, 0, 0, 0xfe};
 
@@ -232,4 +234,14 @@ const uint8_t *lab_sent(const struct stage_lab *lab, const struct dgram *d, uint
 	assert_int_equal(d->verdict, VERDICT_SEND);
 	*len = dgram_payload_size(d, &lab->env);
 	return d->data;
+}
+
+bool lab_wait(const uint64_t *word, uint64_t least)
+{
+	for (int i = 0; i < 60000; i++) {
+		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) >= least)
+			return true;
+		usleep(1000);
+	}
+	return false;
 }

@@ -97,6 +97,9 @@ void lab_run(struct stage_lab *lab, uint64_t now_ns);
 uint64_t lab_drops(const struct stage_lab *lab, enum drop d);
 uint64_t lab_count(const struct stage_lab *lab, enum counter c);
 
+// Waits until a worker's thread has counted so far; false: it does not.
+bool lab_wait(const uint64_t *word, uint64_t least);
+
 // The next punted record with its payload (copied, at most size bytes); false: none.
 bool lab_punt(struct stage_lab *lab, struct punt_record *record, void *payload, size_t size);
 

@@ -226,16 +226,6 @@ static void link_full(void **state)
 	assert_int_equal(sent_count + blocks[1].drops[DROP_NO_BUFFER], put);
 }
 
-static bool wait_for(const uint64_t *word, uint64_t least)
-{
-	for (int i = 0; i < 60000; i++) {
-		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) >= least)
-			return true;
-		usleep(1000);
-	}
-	return false;
-}
-
 // A worker that sleeps is woken by what it is given.
 static void wakes(void **state)
 {
@@ -244,10 +234,10 @@ static void wakes(void **state)
 	(void)state;
 	assert_int_equal(worker_start(workers[1]), 0);
 	for (uint64_t round = 1; round <= 20; round++) {
-		assert_true(wait_for(&b->counters[COUNTER_SLEEPS], round));
+		assert_true(lab_wait(&b->counters[COUNTER_SLEEPS], round));
 		relay_put(NODE_TAGGED, "wake", 4);
 		worker_turn(workers[0]);
-		assert_true(wait_for(&b->counters[COUNTER_RELAYED], round));
+		assert_true(lab_wait(&b->counters[COUNTER_RELAYED], round));
 	}
 	worker_stop(workers[1]);
 }

@@ -384,16 +384,6 @@ static void turns_are_quiescent(void **state)
 	block->tid = 0;
 }
 
-static bool wait_for(const uint64_t *word, uint64_t least)
-{
-	for (int i = 0; i < 60000; i++) {
-		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) >= least)
-			return true;
-		usleep(1000);
-	}
-	return false;
-}
-
 // The thread blocks when idle, in a quiescent state, wakes for an injection and ends when told.
 static void thread(void **state)
 {
@@ -402,15 +392,15 @@ static void thread(void **state)
 
 	(void)state;
 	assert_int_equal(worker_start(worker), 0);
-	assert_true(wait_for(&block->counters[COUNTER_SLEEPS], 1));
+	assert_true(lab_wait(&block->counters[COUNTER_SLEEPS], 1));
 	quiescent_take(&lab.memory, &snapshot);
 	for (int round = 1; round <= 3; round++) {
 		sleeps = block->counters[COUNTER_SLEEPS];
 		inject_one("198.51.100.9:5", "x", 1);
 		if (__atomic_load_n(&block->sleeping, __ATOMIC_SEQ_CST))
 			assert_int_equal(write(event_fd, &one, sizeof(one)), sizeof(one));
-		assert_true(wait_for(&block->counters[COUNTER_INJECTED], (uint64_t)round));
-		assert_true(wait_for(&block->counters[COUNTER_SLEEPS], sleeps + 1));
+		assert_true(lab_wait(&block->counters[COUNTER_INJECTED], (uint64_t)round));
+		assert_true(lab_wait(&block->counters[COUNTER_SLEEPS], sleeps + 1));
 	}
 	assert_true(quiescent_passed(&lab.memory, &snapshot));
 	assert_true(block->tid != 0);
@@ -423,7 +413,7 @@ static void thread_polls(void **state)
 	(void)state;
 	lab.memory.settings->busy_rate = 0;
 	assert_int_equal(worker_start(worker), 0);
-	assert_true(wait_for(&block->counters[COUNTER_POLLS_EMPTY], 1000));
+	assert_true(lab_wait(&block->counters[COUNTER_POLLS_EMPTY], 1000));
 	assert_int_equal(block->counters[COUNTER_SLEEPS], 0);
 	assert_int_equal(block->mode, 1);
 	worker_stop(worker);
@@ -503,7 +493,7 @@ static void thread_polls_all(void **state)
 	raw.ops = &many;
 	sock.ops = &many_payloads;
 	assert_int_equal(worker_start(worker), 0);
-	assert_true(wait_for(&block->counters[COUNTER_SLEEPS], 100));
+	assert_true(lab_wait(&block->counters[COUNTER_SLEEPS], 100));
 	worker_stop(worker);
 	worker_close(worker);
 	raw.ops = &link_mem_ops;
@@ -531,14 +521,14 @@ static void thread_naps(void **state)
 	raw.ops = &impatient;
 	nap_us = 0;
 	assert_int_equal(worker_start(worker), 0);
-	assert_true(wait_for(&block->counters[COUNTER_POLLS_EMPTY], 1000));
+	assert_true(lab_wait(&block->counters[COUNTER_POLLS_EMPTY], 1000));
 	assert_int_equal(block->counters[COUNTER_SLEEPS], 0);
 	worker_stop(worker);
 	worker_close(worker);
 	nap_us = 100;
 	worker_again();
 	assert_int_equal(worker_start(worker), 0);
-	assert_true(wait_for(&block->counters[COUNTER_SLEEPS], 100));
+	assert_true(lab_wait(&block->counters[COUNTER_SLEEPS], 100));
 	worker_stop(worker);
 	worker_close(worker);
 	raw.ops = &link_mem_ops;

@@ -60,7 +60,6 @@ void call_fail(struct call *c, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(c->error, sizeof(c->error), format, args);
 	va_end(args);
-	text_mend(c->error);
 	c->failed = true;
 }
 
@@ -91,6 +90,7 @@ static void answer_begin(struct call *c)
 
 static void answer_error(struct registry *r, struct call *c)
 {
+	text_mend(c->error);
 	frame_begin(c);
 	out_text(&c->out, "type", "error");
 	out_text(&c->out, "error", is_shown(c->error) ? c->error : "request failed");

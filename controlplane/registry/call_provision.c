@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/text.h"
 #include "controlplane/registry/call.h"
 #include "controlplane/registry/network_plan.h"
 #include "controlplane/registry/object.h"
@@ -123,7 +122,6 @@ static void do_provision(struct registry *r, struct call *c)
 
 		memcpy(why, c->error, sizeof(why));
 		snprintf(c->error, sizeof(c->error), "invalid blueprint: %.200s", why);
-		text_mend(c->error);
 		goto out;
 	}
 	known = net != NULL;
